@@ -99,7 +99,8 @@ class QueryService:
             case ListChunks():
                 return await self.chunks(tenant, ask)
             case CountShelves():
-                return ShelfCounts(points=await self.counts(tenant, ask.knowledge_base_id, ask.shelves))
+                points = await self.counts(tenant, ask.knowledge_base_id, ask.shelves)
+                return ShelfCounts(points=points, unencoded=await self.counts_unencoded(tenant, ask.knowledge_base_id, ask.shelves))
             case ClearShelf():
                 return await self.clear(tenant, ask)
 
@@ -129,6 +130,14 @@ class QueryService:
         for shelf in shelves:
             index = (await self.searching.engine_of(shelf.engine)).index
             counted.append(await index.count_collection(tenant, ids.collection_name(knowledge_base, shelf.generation)))
+        return tuple(counted)
+
+    async def counts_unencoded(self, tenant: str, knowledge_base: str, shelves: Sequence[Shelf]) -> tuple[int, ...]:
+        """Points of each that still lack their second vector."""
+        counted = []
+        for shelf in shelves:
+            index = (await self.searching.engine_of(shelf.engine)).index
+            counted.append(await index.count_unencoded(tenant, ids.collection_name(knowledge_base, shelf.generation)))
         return tuple(counted)
 
     async def clear(self, tenant: str, ask: ClearShelf) -> ShelfCounts:

@@ -8,7 +8,9 @@ is none, words decide (``adapters.models.answerability``), and passages that do 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, tzinfo
 from typing import Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import structlog
 from msgspec.structs import replace
@@ -20,7 +22,7 @@ from adapters.models.courtesies import find_courtesy
 from adapters.models.follow_ups import search_background
 from adapters.rerankers.choose import create_reranker
 from adapters.rerankers.port import Reranker
-from adapters.text.enumerations import asks_for_all
+from adapters.text.enumerations import listing_of
 from adapters.text.language import fold, language_of
 from domain import composition
 from domain.chats.topics import CHATS_ASKED, CHATS_GROUNDED
@@ -31,7 +33,7 @@ from domain.retrieval.tables.answers import TableAnswers
 from domain.usage.topics import USAGE_RECORDED
 from schemas import ids
 from schemas.chats import ChatAsked, ChatGrounded, Consumption, Grounding, LogPlace, Passage, UsageRecorded
-from schemas.errors import ClawError, Problem
+from schemas.errors import ClawError, ConfigurationError, Problem
 from schemas.settings import RetrievalSettings
 from streams.log.outgoing import Outgoing
 from streams.runtime.agent import Agent, Context
@@ -56,7 +58,10 @@ def build(ports: AgentPorts) -> tuple[Agent, ...]:
     if reranker is not None:
         ports.attach(reranker)
     tables, provider = TableAnswers(searching, retrieval), ports.settings.model.provider
-    step = Retrieve(searching, condenser, reranker, retrieval, QUESTIONS_IN_FLIGHT_MAX, provider, tables, words_decide=provider == "local")
+    zone = read_time_zone(retrieval.time_zone)
+    step = Retrieve(
+        searching, condenser, reranker, retrieval, QUESTIONS_IN_FLIGHT_MAX, provider, tables, zone, words_decide=provider == "local"
+    )
     return (step.agent(),)
 
 
@@ -71,6 +76,7 @@ class Retrieve:
     in_flight_max: int
     model_provider: str = ""
     tables: TableAnswers | None = None
+    zone: tzinfo = UTC
     words_decide: bool = True
 
     def agent(self) -> Agent:
@@ -87,8 +93,8 @@ class Retrieve:
         condensed = await self.condensing.condense(asked)
         searching = context.clock.monotonic_s()
         searched, reranked_by = await self.search(event.tenant, asked.knowledge_base_ids, condensed.query, event)
-        computed = await self.tables.find(event.tenant, searched.hits, condensed.query) if self.tables is not None else None
-        chosen, grounds = await self.choose_passages(event.tenant, searched, condensed, computed)
+        computed = await self.compute(event, searched, condensed)
+        chosen, grounds, meant = await self.choose_passages(event.tenant, searched, condensed, computed)
         ended = context.clock.monotonic_s()
         data = Grounding(
             question=asked,
@@ -100,6 +106,7 @@ class Retrieve:
             condense_ms=(searching - began) * 1000 if asked.history else 0.0,
             answerable=bool(grounds),
             by_meaning=grounds == "meaning",
+            meant=meant,
             reranked_by=reranked_by,
         )
         return [grounding_event(event, data, context), *self.usage_events(event, condensed, context)]
@@ -125,10 +132,18 @@ class Retrieve:
         order = sorted(range(len(scores)), key=lambda at: -scores[at])  # stable: hits without a score keep their order
         return SearchResult(searched.keywords, tuple(searched.hits[at] for at in order)), self.reranker.name
 
+    async def compute(self, event: ChatAsked, searched: SearchResult, condensed: CondensedQuestion) -> tuple[Passage, ...]:
+        """What the tables behind the hits answer; the days of a question such as 本月 are those of the time at which it was asked."""
+        if self.tables is None:
+            return ()
+        today = event.time.astimezone(self.zone).date()
+        return await self.tables.find(event.tenant, searched.hits, condensed.query, today)
+
     async def choose_passages(
-        self, tenant: str, searched: SearchResult, condensed: CondensedQuestion, computed: Passage | None = None
-    ) -> tuple[tuple[Passage, ...], Grounds]:
-        """The passages, and why the question is answerable from them; none where words decide and it is not.
+        self, tenant: str, searched: SearchResult, condensed: CondensedQuestion, computed: Sequence[Passage] = ()
+    ) -> tuple[tuple[Passage, ...], Grounds, tuple[int, ...]]:
+        """The passages, why the question is answerable from them, and which are by their meaning though words say that it is not; no
+        passages where words decide and it is not.
 
         An answer ``computed`` from a table goes first, and is one whatever words it shares with the question. Where words do not answer,
         the passages that may by their meaning are all that is left.
@@ -137,37 +152,37 @@ class Retrieve:
             searched.hits, passages_max=self.passages_max(condensed.query), tokens_max=self.settings.context_tokens
         )
         plain = passages.build_passages(best.groups)
-        if computed is not None:
-            return passages.put_first(computed, plain), "words"
+        if computed:
+            return passages.put_first(computed, plain), "words", ()
         scores = max((hit.lexical for hit in searched.hits), default=())
         found = ["\n".join((heading_of(hit.title, hit.headings), hit.text)) for hit in searched.hits]
         grounds: Grounds = "words" if is_follow_up_answerable(condensed.claims, condensed.subject, plain, scores, found) else ""
-        if not grounds and (meant := self.find_meant(condensed, best.groups)):
-            return passages.build_passages(meant), "meaning"
+        meant = [] if grounds else self.find_meant(condensed, best.groups)
         if not grounds and self.words_decide:
-            return (), ""
+            return (passages.build_passages(meant), "meaning", ()) if meant else ((), "", ())
         left = best.tokens_left
         missing = passages.missing_neighbours(best.groups, groups_max=WIDENED_MAX) if left > 0 else []
         for group, ordinal in missing:
             for neighbour in await self.neighbours(tenant, group.best, ordinal):
                 left = passages.add_neighbour(group, neighbour, left)
-        return (passages.build_passages(best.groups) if missing else plain), grounds
+        markers = tuple(marker for marker, group in enumerate(best.groups, 1) if any(group is each for each in meant))
+        return (passages.build_passages(best.groups) if missing else plain), grounds, markers
 
     def find_meant(self, condensed: CondensedQuestion, groups: Sequence[HitGroup]) -> list[HitGroup]:
-        """The groups that may answer by their meaning, where words decide otherwise; a language model gets all passages in any case.
+        """The groups that may answer by their meaning, where words say that they do not; a language model gets all passages in any case.
 
-        A subject that the question names in place of another is in passages of its language, or it is not there.
+        A subject that the question names in place of another is in passages of its language, or it is not there; so is what names a row of
+        a table: 西瓜 is not in a row of 西芹, however near the two are.
         """
-        if not self.words_decide:
-            return []
-        subject = condensed.subject
+        subject, language = condensed.subject, language_of(condensed.query)
         others = [group for group in groups if not subject or language_of(group.best.text) != language_of(subject)]
+        others = [group for group in others if language_of(group.best.text) != language or not passages.is_mostly_rows(group.best)]
         found = [(group.best.text, group.best.dense) for group in others]
         return [others[at] for at in find_meant(condensed.query, found, least=self.settings.meaning_min)]
 
     def passages_max(self, query: str) -> int:
         """How many passages a question gets: more when it asks for everything of a kind."""
-        return (LISTING_FACTOR if asks_for_all(fold(query)) else 1) * self.settings.passages
+        return (LISTING_FACTOR if listing_of(fold(query)) else 1) * self.settings.passages
 
     async def neighbours(self, tenant: str, hit: Hit, ordinal: int) -> list[Hit]:
         """The chunk with that ordinal of the same version, if there is one."""
@@ -191,6 +206,19 @@ class Retrieve:
         )
         made = UsageRecorded.from_cause(event, NAME, subject=asked.user_id, data=data, now=context.clock.now())
         return [Outgoing(USAGE_RECORDED, replace(made, id=ids.derive("usage", asked.reply_id, "condense")))]
+
+
+def read_time_zone(name: str) -> tzinfo:
+    """The time zone of that name. Raises ConfigurationError for one that this system does not know."""
+    if name == "UTC":
+        return UTC  # also where the system has no time zones
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise ConfigurationError(
+            f"CLAW_RETRIEVAL_TIME_ZONE: {name!r} is no time zone that this system knows; give an IANA name such as Asia/Shanghai,"
+            " and install the system's tzdata where it is missing"
+        ) from error
 
 
 def grounding_event(event: ChatAsked, data: Grounding, context: Context) -> Outgoing:

@@ -8,6 +8,7 @@ import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import structlog
 from litestar import Litestar, Router
 
 from adapters.secrets.tokens import AccessTokens
@@ -16,6 +17,7 @@ from api.composition import open_ports
 from api.http.cors import Cors, parse_origins
 from api.http.envelope import Envelope
 from api.http.gate import Gate
+from api.http.hosts import AllowedHosts
 from api.http.metrics import Metrics
 from api.http.openapi import asyncapi_route, openapi_config
 from api.http.request import ApiRequest
@@ -23,12 +25,16 @@ from api.openai.errors import error_response
 from api.openai.token_arrays import load_vocabulary
 from domain.limits.client_address import parse_networks
 from schemas.settings import Settings
+from streams.runtime.status_server import StatusServer, liveness
+
+log = structlog.get_logger(__name__)
 
 
 def create_app(settings: Settings) -> Litestar:
     """The ASGI application of one process. Raises ConfigurationError for settings it cannot work with; connects when it starts."""
     AccessTokens(settings.auth)
     parse_networks(settings.limits.trusted_proxies)
+    AllowedHosts(settings)
     if settings.retrieval.embedding_tokens_file:
         load_vocabulary(settings.retrieval.embedding_tokens_file)
     origins = parse_origins(settings.node.cors_origins)
@@ -36,9 +42,15 @@ def create_app(settings: Settings) -> Litestar:
 
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
-        async with open_ports(settings, metrics, AREAS) as ports:
-            app.state.ports = ports
-            yield
+        status = StatusServer({"/livez": liveness, "/metrics": metrics.page})
+        app.state.metrics_port = await status.start(settings.node)
+        log.info("api_started", metrics_port=app.state.metrics_port)
+        try:
+            async with open_ports(settings, metrics, AREAS) as ports:
+                app.state.ports = ports
+                yield
+        finally:
+            await status.stop()
 
     app = Litestar(
         route_handlers=[

@@ -1,6 +1,7 @@
 """Documents of 2 KB from submission to searchable: rate through Kafka in bulk, and the time of one alone.
 
-The baseline of the rate is the same bytes put on a bare topic with the same client: what the log alone takes.
+The baseline of the rate is the same bytes put on a bare topic with the same client: what the log alone takes. That of one document is one
+record written and read back, measured before each document: a document is five records one after another.
 """
 
 import asyncio
@@ -12,7 +13,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import aiohttp
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from benchmarks.figures import Figure, percentile
 from claw_client import Client
@@ -44,12 +45,13 @@ async def run() -> list[Figure]:
                 await bulk(producer, client, make_documents(rng, WARM_UP))
                 bare_s = await _time_bare_produce(producer, make_documents(rng, DOCUMENTS))
                 bulk_s = await bulk(producer, client, make_documents(rng, DOCUMENTS))
+                alone_ms, hop_ms = await _time_alone(producer, state.kafka, client, make_documents(rng, ALONE))
             finally:
                 await producer.stop()
-            alone_ms = [await _alone(client, text) for _, text in make_documents(rng, ALONE)]
+    alone_p50, hop_p50 = percentile(alone_ms, 0.5), percentile(hop_ms, 0.5)
     return [
         Figure("documents_per_second", round(DOCUMENTS / bulk_s), "documents/s", round(bare_s / bulk_s, 3), "bare produce", ">= 250"),
-        Figure("searchable_alone_p50", round(percentile(alone_ms, 0.5), 1), "ms", bar="<= 60 ms"),
+        Figure("searchable_alone_p50", round(alone_p50, 1), "ms", round(alone_p50 / hop_p50, 1), "one record through the log", "<= 30 ms"),
         Figure("searchable_alone_p99", round(percentile(alone_ms, 0.99), 1), "ms", bar="<= 250 ms"),
     ]
 
@@ -100,6 +102,27 @@ async def list_in_state(client: Client, state: str) -> set[str]:
         found |= {item["document_id"] for item in page["items"] if item["state"] == state}
         cursor = page["next_cursor"]
     return found
+
+
+async def _time_alone(
+    producer: AIOKafkaProducer, servers: str, client: Client, documents: list[tuple[str, str]]
+) -> tuple[list[float], list[float]]:
+    """Milliseconds of one document at a time, and of one record through the log before each."""
+    reader, place = AIOKafkaConsumer(bootstrap_servers=servers), TopicPartition("claw.dead-letters.v1", 0)
+    await reader.start()
+    try:
+        reader.assign([place])
+        await reader.seek_to_end(place)
+        alone_ms, hop_ms = [], []
+        for document, text in documents:
+            began = time.perf_counter()
+            await producer.send(place.topic, inbox_event(document, text), partition=place.partition)
+            await reader.getone()
+            hop_ms.append((time.perf_counter() - began) * 1000)
+            alone_ms.append(await _alone(client, text))
+    finally:
+        await reader.stop()
+    return alone_ms, hop_ms
 
 
 async def _alone(client: Client, text: str) -> float:

@@ -9,8 +9,10 @@ from functools import partial
 from prometheus_client import Counter
 
 from adapters.blobs import BlobStore
+from adapters.children.passages import PassageEncoder
 from adapters.children.worker import TextWorker
 from adapters.concurrency import ConcurrencyLimits
+from adapters.embedders.local import table_folder
 from adapters.embedders.query import QueryEncoder
 from adapters.index.choose import create_vector_index, list_indexes, remove_empty_index
 from adapters.index.port import VectorIndex
@@ -25,6 +27,7 @@ from domain.indexes.catalogue import CollectionCatalogue
 from domain.indexes.engines import Engines
 from domain.indexes.outdated import OutdatedIndexes
 from domain.indexes.plans import PlanWriter
+from domain.indexes.second_vectors import SecondVectors
 from domain.read_models import ReadModels
 from domain.retrieval.search import SearchService
 from domain.retrieval.vector_cache import VectorCache
@@ -63,7 +66,7 @@ def engines(ports: AgentPorts) -> Engines:
     settings = ports.settings
 
     def make_index(encoder: QueryEncoder, name: str) -> VectorIndex:
-        return create_vector_index(settings, model=encoder.embedding_name, dimensions=encoder.dimensions, name=name)
+        return create_vector_index(settings, model=encoder.embedding_name, dimensions=encoder.dimensions, name=name, second=encoder.second)
 
     return ports.attach(Engines(settings.retrieval, make_index, ports.get(concurrency_limits)))
 
@@ -102,6 +105,12 @@ def search_service(ports: AgentPorts) -> SearchService:
     vectors = VectorCache(ports.get(cache).of("embeddings", bytes))
     catalogue = ports.get(collection_catalogue)
     return SearchService(ports.get(engines).get, check, catalogue, ports.settings.retrieval.candidates, vectors)
+
+
+def second_vectors(ports: AgentPorts) -> SecondVectors:
+    """The second vectors of chunks, with the child that computes them."""
+    encoder = ports.attach(PassageEncoder(table_folder(ports.settings.retrieval)))
+    return ports.attach(SecondVectors(ports.get(engines), encoder, ports.redis, ports.prefix, registry=ports.registry))
 
 
 def text_worker(ports: AgentPorts) -> TextWorker:

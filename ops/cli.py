@@ -63,6 +63,7 @@ def parser() -> argparse.ArgumentParser:
     retrieval = _add(
         kinds, "retrieval", _eval_retrieval, f"{about} measure how often the right passage ranks first, and which retriever found it."
     )
+    retrieval.add_argument("--together", action="store_true", help="all data sets in one knowledge base")
     answers = _add(
         kinds,
         "answers",
@@ -346,7 +347,8 @@ def _eval_documents(settings: Settings, chosen: argparse.Namespace) -> int:
 def _eval_retrieval(settings: Settings, chosen: argparse.Namespace) -> int:
     from ops.evaluation import retrieval
 
-    return retrieval.run(settings, chosen.folder, name=chosen.set, limit=max(0, chosen.limit), as_json=chosen.json)
+    limit = max(0, chosen.limit)
+    return retrieval.run(settings, chosen.folder, name=chosen.set, limit=limit, together=chosen.together, as_json=chosen.json)
 
 
 def _eval_paraphrases(settings: Settings, chosen: argparse.Namespace) -> int:

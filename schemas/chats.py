@@ -139,7 +139,8 @@ class Grounding(Struct, frozen=True, kw_only=True):
     the model's name). ``asked`` is the log offset of the question's event. ``courtesy``: the question is a greeting or the like, and
     nothing was searched for. ``answerable``: the judgement of words alone (``adapters.models.answerability``), by which the keyless model
     answers; a language model judges for itself. ``reranked_by``: the model that ordered the passages; "" for the order of the search.
-    ``by_meaning``: the passages share no words with the question, and were found by their vectors alone.
+    ``by_meaning``: the passages share no words with the question, and were found by their vectors alone. ``meant``: the markers of those
+    that were, where words do not answer and a language model judges: by them the keyless model answers when it has to stand in.
     """
 
     question: Question
@@ -155,6 +156,7 @@ class Grounding(Struct, frozen=True, kw_only=True):
     answerable: bool = True
     reranked_by: str = ""
     by_meaning: bool = False
+    meant: tuple[int, ...] = ()
 
 
 class Citation(Struct, frozen=True, kw_only=True):

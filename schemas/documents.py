@@ -30,6 +30,8 @@ FileType = Literal[
     "image/webp",
     "application/epub+zip",
     "application/vnd.oasis.opendocument.text",
+    "application/vnd.oasis.opendocument.spreadsheet",
+    "application/vnd.oasis.opendocument.presentation",
     "application/rtf",
     "text/x-rst",
     "text/org",

@@ -39,7 +39,10 @@ class Problem(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Code(Struct, frozen=True):
-    """A catalogue line: HTTP status, title, and what the caller should do. One that an area declares carries its Chinese and its code."""
+    """A catalogue line: HTTP status, title, and what the caller should do. One that an area declares carries its Chinese and its code.
+
+    ``is_lasting``: the same request would fail again, possibly at the same price, whatever its status says.
+    """
 
     status: HTTPStatus
     title: str
@@ -47,6 +50,7 @@ class Code(Struct, frozen=True):
     title_zh: str = ""
     remedy_zh: str = ""
     code: str = ""
+    is_lasting: bool = False
 
 
 CATALOGUE: dict[str, Code] = {
@@ -55,6 +59,22 @@ CATALOGUE: dict[str, Code] = {
     "validation_failed": Code(HTTPStatus.UNPROCESSABLE_ENTITY, "A field has an invalid value", "Correct the fields listed in errors."),
     "body_too_large": Code(
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The request body is too large", "Send a smaller body, or split the request."
+    ),
+    "request_too_slow": Code(
+        HTTPStatus.REQUEST_TIMEOUT, "The request arrived too slowly", "Send the request again over a faster connection, or send less."
+    ),
+    "head_too_large": Code(
+        HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "The head of the request is too large", "Send fewer or shorter headers."
+    ),
+    "too_many_connections": Code(
+        HTTPStatus.TOO_MANY_REQUESTS,
+        "Your address has too many connections open",
+        "Close connections that are not in use, and reuse the others.",
+    ),
+    "host_refused": Code(
+        HTTPStatus.MISDIRECTED_REQUEST,
+        "This API is not called by this name",
+        "Use the API's own host name, or ask the operator to list this one in CLAW_HTTP_HOSTS.",
     ),
     "unsupported_parameter": Code(
         HTTPStatus.BAD_REQUEST, "This parameter is not supported", "Remove the parameter; docs/openai.md lists the supported ones."
@@ -115,27 +135,37 @@ CATALOGUE: dict[str, Code] = {
         HTTPStatus.BAD_GATEWAY,
         "The quota of the account at the model provider is exhausted",
         "Ask again after the time that detail names; the operator can renew or upgrade the plan, or configure CLAW_MODEL_SECOND_.",
+        is_lasting=True,
     ),
     "model_account_arrears": Code(
-        HTTPStatus.BAD_GATEWAY, "The account at the model provider is out of credit", "The operator must top up the account."
+        HTTPStatus.BAD_GATEWAY,
+        "The account at the model provider is out of credit",
+        "The operator must top up the account.",
+        is_lasting=True,
     ),
     "model_account_blocked": Code(
         HTTPStatus.BAD_GATEWAY,
         "The account at the model provider is inactive or locked",
         "The operator must have the provider unlock the account.",
+        is_lasting=True,
     ),
     "model_unauthorized": Code(
-        HTTPStatus.BAD_GATEWAY, "The model provider rejected the API key", "The operator must set a valid key in CLAW_MODEL_API_KEY."
+        HTTPStatus.BAD_GATEWAY,
+        "The model provider rejected the API key",
+        "The operator must set a valid key in CLAW_MODEL_API_KEY.",
+        is_lasting=True,
     ),
     "model_access_denied": Code(
         HTTPStatus.BAD_GATEWAY,
         "The account may not use this model or interface of the provider",
         "The operator must choose another model in CLAW_MODEL_NAME, or have the provider enable this one.",
+        is_lasting=True,
     ),
     "model_unknown": Code(
         HTTPStatus.BAD_GATEWAY,
         "The model provider does not know the model or the address",
         "The operator must correct CLAW_MODEL_NAME or CLAW_MODEL_BASE_URL.",
+        is_lasting=True,
     ),
     "model_prompt_too_long": Code(
         HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -152,6 +182,7 @@ CATALOGUE: dict[str, Code] = {
         "The model returned an empty answer",
         "Raise the token limit (max_tokens; the operator CLAW_MODEL_MAX_TOKENS) or turn the model's thinking off, which"
         " counts against the limit; if the model did not think, rephrase the question.",
+        is_lasting=True,
     ),
     "answer_interrupted": Code(HTTPStatus.BAD_GATEWAY, "The answer was interrupted", "Ask again; the partial text is kept."),
     # documents
@@ -171,8 +202,8 @@ CATALOGUE: dict[str, Code] = {
     "document_type_unsupported": Code(
         HTTPStatus.UNPROCESSABLE_ENTITY,
         "This file type is not supported",
-        "Send PDF, an Office file, ODT, RTF, EPUB, HTML, Markdown, reStructuredText, Org, text, CSV, XML, EML, MSG, a picture of text, "
-        "or a ZIP of these.",
+        "Send PDF, an Office file, ODT, ODS, ODP, RTF, EPUB, HTML, Markdown, reStructuredText, Org, text, CSV, XML, EML, MSG, "
+        "a picture of text, or a ZIP of these.",
     ),
     "password_required": Code(HTTPStatus.UNPROCESSABLE_ENTITY, "The file is encrypted", "Send the file again with its password."),
     "password_wrong": Code(

@@ -109,10 +109,14 @@ class Chunks(Struct, frozen=True, kw_only=True, tag="chunks", tag_field="kind"):
 
 
 class ShelfCounts(Struct, frozen=True, kw_only=True, tag="shelf_counts", tag_field="kind"):
-    """Answer to ``CountShelves``, in the requested order, and to ``ClearShelf``: the remaining points, of hidden versions as well."""
+    """Answer to ``CountShelves``, in the requested order, and to ``ClearShelf``: the remaining points, of hidden versions as well.
+
+    ``unencoded``: how many of them still lack their second vector; empty in answers about none.
+    """
 
     points: tuple[int, ...]
     removed: int = 0
+    unencoded: tuple[int, ...] = ()
 
 
 class Vectors(Struct, frozen=True, kw_only=True, tag="vectors", tag_field="kind"):

@@ -55,16 +55,19 @@ Cause = Literal["crash", "memory", "cpu", "wall", "output"]
 
 
 class ChildDied(Exception):
-    """The child ended or was killed before it replied. ``cause`` is the limit it reached, or a crash; ``reason`` is for people."""
+    """The child ended or was killed before it replied. ``cause`` is the limit it reached, or a crash; ``reason`` is for people.
+
+    ``tasks``: how many it had got, this one included.
+    """
 
     def __init__(self, cause: Cause, reason: str) -> None:
         super().__init__(reason)
         self.cause, self.reason = cause, reason
-        self.seconds, self.peak_kib = 0.0, 0
+        self.seconds, self.peak_kib, self.tasks = 0.0, 0, 0
 
-    def with_usage(self, seconds: float, peak_kib: int) -> "ChildDied":
+    def with_usage(self, seconds: float, peak_kib: int, tasks: int) -> "ChildDied":
         """The same with the resources used until then."""
-        self.seconds, self.peak_kib = seconds, peak_kib
+        self.seconds, self.peak_kib, self.tasks = seconds, peak_kib, tasks
         return self
 
 
@@ -85,6 +88,7 @@ class ChildSpec:
     module: str
     niceness: int
     batch: bool = False
+    idle: bool = False
     memory_mib: int
     cpu_s: int
     ocr_cpu_s: int
@@ -126,6 +130,7 @@ class ChildProcess:
             folder=str(folder.path),
             niceness=spec.niceness,
             batch=spec.batch,
+            idle=spec.idle,
             memory_mib=spec.memory_mib,
             cpu_s=spec.cpu_s,
             ocr_cpu_s=spec.ocr_cpu_s,
@@ -186,9 +191,10 @@ class ChildProcess:
             await self._watch(exchange, began, limits)
             answer, chunks = await exchange
         except (asyncio.IncompleteReadError, ConnectionError, msgspec.DecodeError) as error:
-            raise (await self._explain_exit(limits)).with_usage(loop.time() - began, self._peak_kib) from error
+            raise (await self._explain_exit(limits)).with_usage(loop.time() - began, self._peak_kib, self.tasks) from error
         except ChildDied as died:
-            raise died.with_usage(loop.time() - began, max(self._peak_kib, memory.peak_kib(self.process.pid))) from None
+            peak_kib = max(self._peak_kib, memory.peak_kib(self.process.pid))
+            raise died.with_usage(loop.time() - began, peak_kib, self.tasks) from None
         finally:
             if not exchange.done():
                 exchange.cancel()

@@ -79,8 +79,8 @@ def isolate(options: ChildOptions) -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     if sys.platform == "linux":
         Path("/proc/self/oom_score_adj").write_text(OOM_SCORE)
-        if options.batch:
-            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+        if options.batch or options.idle:
+            os.sched_setscheduler(0, os.SCHED_IDLE if options.idle else os.SCHED_BATCH, os.sched_param(0))
         if libc.unshare(CLONE_NEWUSER | CLONE_NEWNET) == 0:  # a container may forbid it: the other protections remain
             KERNEL_PROTECTIONS.append("network")
         libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)

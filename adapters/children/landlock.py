@@ -31,7 +31,10 @@ class _PathBeneath(ctypes.Structure):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AllowedPaths:
-    """Allowed paths, with everything beneath a folder. ``listed`` folders may be listed and no more."""
+    """Allowed paths, with everything beneath a folder. ``listed`` folders may be listed and no more.
+
+    ``executed`` paths are readable as well: to start a program is to read it.
+    """
 
     read: tuple[str, ...]
     listed: tuple[str, ...]
@@ -55,7 +58,7 @@ def restrict(libc: ctypes.CDLL, allowed: AllowedPaths) -> bool:
     ruleset = libc.syscall(CREATE_RULESET, ctypes.byref(wanted), ctypes.c_size_t(size), 0)
     if ruleset < 0:
         return False
-    rights = ((allowed.read, read), (allowed.listed, READ_DIR), (allowed.written, read | write), (allowed.executed, EXECUTE))
+    rights = ((allowed.read, read), (allowed.listed, READ_DIR), (allowed.written, read | write), (allowed.executed, EXECUTE | READ_FILE))
     try:
         for paths, right in rights:
             for path in paths:

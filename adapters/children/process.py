@@ -31,6 +31,7 @@ from adapters.children.protocol import (
     encode_frame,
     task_decoder,
 )
+from adapters.parsing.core.programs import LIBREOFFICE_PROFILE
 from schemas.documents import Chunk
 from schemas.errors import Refused
 
@@ -129,9 +130,11 @@ def _begin_ocr(speaker: _ReplyWriter, options: ChildOptions) -> None:
 
 
 def _empty_folder(folder: str) -> None:
-    """Remove what one document left, so that the next cannot see it."""
+    """Remove what one document left, so that the next cannot see it. LibreOffice, once loaded, cannot work without its profile."""
     with os.scandir(folder) as entries:
         for entry in entries:
+            if entry.name == LIBREOFFICE_PROFILE:
+                continue
             if entry.is_dir(follow_symlinks=False):
                 shutil.rmtree(entry.path)
             else:

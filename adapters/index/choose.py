@@ -3,19 +3,22 @@
 import asyncio
 import shutil
 
-from adapters.index.port import INDEX_NAME, VectorIndex
+from adapters.index.port import INDEX_NAME, SecondVector, VectorIndex
 from schemas.settings import Settings
 
 
-def create_vector_index(settings: Settings, *, model: str, dimensions: int, name: str = "") -> VectorIndex:
+def create_vector_index(
+    settings: Settings, *, model: str, dimensions: int, name: str = "", second: SecondVector | None = None
+) -> VectorIndex:
     """The engine in this process or the server, not yet open, by its name or that of ``model``, whose vectors have ``dimensions``."""
     if settings.index.url:
         from adapters.index.server import ServerIndex  # noqa: PLC0415 - a second of import that only a server needs
 
-        return ServerIndex(settings.index, model=model, dimensions=dimensions, prefix=settings.kafka.topic_prefix, name=name)
+        prefix = settings.kafka.topic_prefix
+        return ServerIndex(settings.index, model=model, dimensions=dimensions, prefix=prefix, name=name, second=second)
     from adapters.index.embedded import EmbeddedIndex  # noqa: PLC0415 - 40 MB of engine that a server's client does not need
 
-    return EmbeddedIndex(settings.node.home / "index", model=model, dimensions=dimensions, name=name)
+    return EmbeddedIndex(settings.node.home / "index", model=model, dimensions=dimensions, name=name, second=second)
 
 
 async def remove_empty_index(settings: Settings, name: str) -> None:

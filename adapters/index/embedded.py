@@ -9,7 +9,7 @@ death of the process (tested with SIGKILL); a flush, which also survives the mac
 import asyncio
 import fcntl
 import os
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -21,7 +21,18 @@ from numpy.typing import NDArray
 
 from adapters.batching import Batcher
 from adapters.index import engine
-from adapters.index.port import Hit, Point, Query, check_points, index_name, merge_legs
+from adapters.index.port import (
+    Hit,
+    Point,
+    Query,
+    SecondVector,
+    UnencodedPoint,
+    check_points,
+    check_second,
+    index_name,
+    merge_parts,
+    split_by_language,
+)
 from adapters.text.sparse import SparseVector
 from schemas.errors import ConfigurationError, Unavailable
 
@@ -38,11 +49,16 @@ LOCK_WAIT_S = 10.0  # for a predecessor that is still stopping
 
 
 class EmbeddedIndex:
-    """``VectorIndex`` in the folder ``root/<index name>``, by default that of ``model``. For one event loop."""
+    """``VectorIndex`` in the folder ``root/<index name>``, by default that of ``model``. For one event loop.
 
-    def __init__(self, root: Path, *, model: str, dimensions: int, name: str = "") -> None:
+    Points get a ``second`` vector when there is one; a folder without it is given it, one that has it is read without it as well.
+    """
+
+    def __init__(self, root: Path, *, model: str, dimensions: int, name: str = "", second: SecondVector | None = None) -> None:
         self._folder = root / (name or index_name(model))
-        self._dimensions = dimensions
+        self._dimensions, self._second = dimensions, second
+        self._complete = False  # known: every point has the second vector
+        self._upserted = 0  # calls
         self._shard: Any = None
         self._lock = -1
         self._unflushed = 0
@@ -64,7 +80,7 @@ class EmbeddedIndex:
     async def start(self) -> None:
         self._lock = await _acquire_lock(self._folder)
         try:
-            self._shard = await self._run_on(self._writer, partial(engine.load, self._folder, self._dimensions))
+            self._shard = await self._run_on(self._writer, partial(engine.load, self._folder, self._dimensions, self._second))
         except Unavailable as error:
             self._release_lock()
             raise ConfigurationError(f"the index in {self._folder} cannot be opened ({error.detail}): move it away and rebuild") from error
@@ -141,6 +157,30 @@ class EmbeddedIndex:
                     break
         return found
 
+    async def unencoded(self, limit: int) -> list[UnencodedPoint]:
+        shard, upserted = self._require_shard(), self._upserted
+        if self._second is None or self._complete:
+            return []
+        found = await self._run_on(self._reader, partial(engine.unencoded, shard, self._second, limit))
+        self._complete = not found and upserted == self._upserted
+        return found
+
+    async def count_unencoded(self, tenant: str = "", collection: str = "") -> int:
+        shard = self._require_shard()
+        if self._second is None or self._complete:
+            return 0
+        return await self._run_on(self._reader, partial(engine.count_unencoded, shard, self._second, tenant, collection))
+
+    async def add_second(self, vectors: Mapping[str, NDArray[np.floating[Any]]]) -> int:
+        shard = self._require_shard()
+        if self._second is None or not vectors:
+            return 0
+        check_second(vectors, self._second)
+        there = await self._run_on(self._writer, partial(engine.add_second, shard, self._second, vectors))
+        self._unflushed += there
+        self._flush_later()
+        return there
+
     async def search(self, query: Query) -> list[Hit]:
         self._require_shard()
         if not query.collections:
@@ -157,8 +197,10 @@ class EmbeddedIndex:
 
     async def _upsert_batch(self, documents: list[Sequence[Point]]) -> list[None]:
         points = [point for document in documents for point in document]
+        self._complete, self._upserted = False, self._upserted + 1
         for first in range(0, len(points), POINTS_PER_CALL):
             await self._run_on(self._writer, partial(self._upsert_points, points[first : first + POINTS_PER_CALL]))
+        self._upserted += 1
         self._flush_later()
         return [None] * len(documents)
 
@@ -199,17 +241,21 @@ class EmbeddedIndex:
 
     def _query_batch(self, queries: list[Query]) -> list[list[Hit]]:
         requests: list[Any] = []
-        legs: list[tuple[int, int]] = []  # places of a query's lexical and dense request; -1 for none
+        places: list[list[list[int]]] = []  # of the lexical, dense and second dense request of each part of a query; -1 for none
         for query in queries:
-            lexical, dense = engine.build_requests(query)
-            places = []
-            for request in (lexical, dense):
-                places.append(-1 if request is None else len(requests))
-                requests += [] if request is None else [request]
-            legs.append((places[0], places[1]))
+            places.append([])
+            for part in split_by_language(query):
+                places[-1].append([])
+                for request in engine.build_requests(part, self._second, complete=self._complete):
+                    places[-1][-1].append(-1 if request is None else len(requests))
+                    requests += [] if request is None else [request]
         answers = self._require_shard().query_batch(edge.QueryBatchRequest(requests)) if requests else []
         found = [[(str(p.id), float(p.score), p.payload) for p in answer] for answer in answers] + [[]]  # [-1] is the leg left out
-        return [merge_legs(found[lexical], found[dense], query) for query, (lexical, dense) in zip(queries, legs, strict=True)]
+        offset = self._second.offset if self._second is not None else 0.0
+        return [
+            merge_parts([(found[lexical], found[dense], found[second]) for lexical, dense, second in parts], query, offset)
+            for query, parts in zip(queries, places, strict=True)
+        ]
 
     def _release_lock(self) -> None:
         if self._lock >= 0:

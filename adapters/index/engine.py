@@ -1,6 +1,6 @@
 """What the engine in this process is asked, in its own words. Nothing here waits or locks: ``embedded.py`` runs it on its threads."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +8,7 @@ import numpy as np
 import qdrant_edge as edge
 from numpy.typing import NDArray
 
-from adapters.index.port import INDEXED_FIELDS, Hit, Point, Query, payload_of, portions, sort_hits
+from adapters.index.port import INDEXED_FIELDS, Hit, Point, Query, SecondVector, UnencodedPoint, payload_of, portions, sort_hits
 from adapters.text.sparse import SparseVector
 
 OUT_OF_REACH_KB = 1_000_000_000_000  # indexing threshold
@@ -17,8 +17,8 @@ COLLECTIONS_MAX = 200_000  # as many as there may be index plans
 RECORDS_PER_CALL = 500  # read or deleted at once: a few ms of the interpreter lock
 
 
-def load(folder: Path, dimensions: int) -> Any:
-    """The shard in ``folder``; made when it is not there."""
+def load(folder: Path, dimensions: int, second: SecondVector | None = None) -> Any:
+    """The shard in ``folder``, with a second vector if there is to be one; made when it is not there."""
     config = edge.EdgeConfig(
         vectors={"dense": edge.EdgeVectorParams(size=dimensions, distance=edge.Distance.Cosine)},
         sparse_vectors={"bm25": edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf)},
@@ -29,14 +29,29 @@ def load(folder: Path, dimensions: int) -> Any:
         _remove_tree(unfinished)
         unfinished.mkdir()
         shard = edge.EdgeShard.create(str(unfinished), config)
-        for name in INDEXED_FIELDS:
-            shard.update(edge.UpdateOperation.create_field_index(name, edge.PayloadSchemaType.Keyword))
+        _index_fields(shard)
         shard.flush()
         shard.close()
         unfinished.rename(shard_folder)  # a folder under the final name is always a whole one
-    shard = edge.EdgeShard.load(str(shard_folder), config)
+    shard = edge.EdgeShard.load(str(shard_folder))  # as it was made, with the second vectors that it has
+    if second is not None:  # harmless where it is there
+        shard.update(_second_vector(second))
+    _index_fields(shard)  # of an earlier release
     shard.optimize()  # compacts where enough was deleted: 0.6 s at 100,000 points, and nobody waits yet
     return shard
+
+
+def _index_fields(shard: Any) -> None:
+    for name in INDEXED_FIELDS:  # repeating it is harmless
+        shard.update(edge.UpdateOperation.create_field_index(name, edge.PayloadSchemaType.Keyword))
+
+
+def _second_vector(second: SecondVector) -> Any:
+    """Half precision: it takes half of the space and of the time, and costs no place in a ranking."""
+    best_row = edge.MultiVectorConfig(edge.MultiVectorComparator.MaxSim)
+    return edge.UpdateOperation.create_dense_vector(
+        second.name, second.dimensions, edge.Distance.Dot, multivector_config=best_row, datatype=edge.VectorStorageDatatype.Float16
+    )
 
 
 def _remove_tree(folder: Path) -> None:
@@ -92,7 +107,7 @@ def chunks(shard: Any, wanted: Any, first: int, limit: int) -> list[Hit]:
 
 def vectors_of(shard: Any, wanted: Any, after: Any) -> tuple[dict[str, tuple[NDArray[np.float32], SparseVector]], Any]:
     """Vectors by hash of one portion of the points, and where the next portion begins: None after the last."""
-    asked = edge.ScrollRequest(offset=after, limit=RECORDS_PER_CALL, filter=wanted, with_payload=["hash"], with_vector=True)
+    asked = edge.ScrollRequest(offset=after, limit=RECORDS_PER_CALL, filter=wanted, with_payload=["hash"], with_vector=["dense", "bm25"])
     records, following = shard.scroll(asked)
     return {record.payload["hash"]: _vectors(record.vector) for record in records}, following
 
@@ -100,6 +115,31 @@ def vectors_of(shard: Any, wanted: Any, after: Any) -> tuple[dict[str, tuple[NDA
 def _vectors(stored: Any) -> tuple[NDArray[np.float32], SparseVector]:
     terms = stored["bm25"]
     return np.asarray(stored["dense"], np.float32), SparseVector(np.asarray(terms.indices, np.uint32), np.asarray(terms.values, np.float32))
+
+
+def unencoded(shard: Any, second: SecondVector, limit: int) -> list[UnencodedPoint]:
+    """Some points without the second vector."""
+    without = edge.Filter(must_not=[edge.HasVectorCondition(second.name)])
+    asked = edge.ScrollRequest(limit=limit, filter=without, with_payload=["tenant", "kb", "text"], with_vector=False)
+    records, _ = shard.scroll(asked)
+    return [
+        UnencodedPoint(id=str(record.id), tenant=record.payload["tenant"], collection=record.payload["kb"], text=record.payload["text"])
+        for record in records
+    ]
+
+
+def count_unencoded(shard: Any, second: SecondVector, tenant: str, collection: str) -> int:
+    """The exact number of them, in a collection or in all."""
+    within = [field_equals("tenant", tenant), field_equals("kb", collection)] if collection else []
+    return count(shard, edge.Filter(must=within, must_not=[edge.HasVectorCondition(second.name)]))
+
+
+def add_second(shard: Any, second: SecondVector, vectors: Mapping[str, NDArray[np.floating[Any]]]) -> int:
+    """Store second vectors of the points that are there; an update of one that is not would fail for all."""
+    there = [str(record.id) for record in shard.retrieve(list(vectors), with_payload=False, with_vector=False)]
+    if there:
+        shard.update(edge.UpdateOperation.update_vectors([edge.PointVectors(key, {second.name: vectors[key].tolist()}) for key in there]))
+    return len(there)
 
 
 def delete_some(shard: Any, unwanted: Any) -> int:
@@ -121,21 +161,32 @@ def engine_point(point: Point) -> Any:
     return edge.Point(point.id, vector, payload_of(point))
 
 
-def build_requests(query: Query) -> tuple[Any, Any]:
-    """The lexical and the dense request; None for a leg without a vector."""
-    wanted = edge.Filter(
-        must=[field_equals("tenant", query.tenant), edge.FieldCondition("kb", match=edge.MatchAny(list(query.collections)))]
-    )
-    lexical = dense = None
+def build_requests(query: Query, second: SecondVector | None = None, *, complete: bool = False) -> tuple[Any, Any, Any]:
+    """The lexical, the dense and the second dense request; None for a leg without a vector. ``complete``: no point lacks the second."""
+    must = [field_equals("tenant", query.tenant), edge.FieldCondition("kb", match=edge.MatchAny(list(query.collections)))]
+    wanted = edge.Filter(must=must)
+    lexical = dense = encoded = None
     if len(query.sparse.indices):
         terms = edge.SparseVector(query.sparse.indices.tolist(), query.sparse.values.tolist())
         tenants_own = edge.SearchParams(idf=edge.IdfParams(corpus=edge.Filter(must=[field_equals("tenant", query.tenant)])))
         lexical = edge.QueryRequest(
             limit=query.candidates, query=edge.Query.Nearest(terms, using="bm25"), filter=wanted, with_payload=True, params=tenants_own
         )
-    if query.dense.any():
-        nearest = edge.Query.Nearest(query.dense.tolist(), using="dense")
-        dense = edge.QueryRequest(
-            limit=query.candidates, query=nearest, filter=wanted, with_payload=True, params=edge.SearchParams(exact=True)
-        )
-    return lexical, dense
+    within, without = ([field_equals("language", each)] if each else [] for each in (query.within, query.without))
+    meant, others = [*must, *within], [*without]  # what the dense legs find, and what the first leaves out
+    if second is not None and query.second is not None and query.second.any():
+        encoded = _nearest([query.second.tolist()], second.name, edge.Filter(must=meant, must_not=without), query.candidates)
+        others.append(edge.HasVectorCondition(second.name))
+    if query.dense.any() and not (encoded is not None and complete):
+        dense = _nearest(query.dense.tolist(), "dense", edge.Filter(must=meant, must_not=others), query.candidates)
+    return lexical, dense, encoded
+
+
+def _nearest(vector: list[Any], using: str, wanted: Any, limit: int) -> Any:
+    return edge.QueryRequest(
+        limit=limit,
+        query=edge.Query.Nearest(vector, using=using),
+        filter=wanted,
+        with_payload=True,
+        params=edge.SearchParams(exact=True),
+    )

@@ -4,7 +4,7 @@ Per-tenant term statistics (``params.idf.corpus``) came with Qdrant 1.19; an old
 refused at ``open``. (A collection per tenant would work on older ones, but collections are dear: hundreds, not tens of thousands.)
 """
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -19,12 +19,16 @@ from adapters.index.port import (
     Hit,
     Point,
     Query,
+    SecondVector,
+    UnencodedPoint,
     check_points,
+    check_second,
     index_name,
-    merge_legs,
+    merge_parts,
     payload_of,
     portions,
     sort_hits,
+    split_by_language,
 )
 from adapters.text.sparse import SparseVector
 from schemas.errors import ConfigurationError, Unavailable
@@ -35,14 +39,24 @@ Result = TypeVar("Result")
 VERSION_MIN = (1, 19)
 COLLECTIONS_MAX = 200_000  # as many as there may be index plans
 POINTS_PER_CALL = 256  # about 1 MB of JSON at 256 dimensions, in either direction
+REMOVALS_MAX = 5  # attempts to add vectors while their points are being removed
 CLIENT_ERRORS = (400, 401, 403, 404, 422)  # repeating these as they are never helps
 
 
 class ServerIndex:
     """``VectorIndex`` in the collection ``prefix + index name`` of the server at ``settings.url``; by default that of ``model``."""
 
-    def __init__(self, settings: IndexSettings, *, model: str, dimensions: int, prefix: str = "", name: str = "") -> None:
-        self._settings = settings
+    def __init__(
+        self,
+        settings: IndexSettings,
+        *,
+        model: str,
+        dimensions: int,
+        prefix: str = "",
+        name: str = "",
+        second: SecondVector | None = None,
+    ) -> None:
+        self._settings, self._second = settings, second
         self._collection = prefix + (name or index_name(model))
         self._dimensions = dimensions
         self._client: AsyncQdrantClient | None = None
@@ -56,6 +70,8 @@ class ServerIndex:
             )
         if not await self._call(lambda client: client.collection_exists(self._collection)):
             await self._create_collection()
+        if self._second is not None:
+            await self._create_second(self._second)
         for field in INDEXED_FIELDS:  # repeating it is harmless, and completes a creation that was interrupted
             schema = models.KeywordIndexParams(type=models.KeywordIndexType.KEYWORD, is_tenant=field == "tenant")
             await self._call(
@@ -137,7 +153,7 @@ class ServerIndex:
                         limit=POINTS_PER_CALL,
                         offset=after,
                         with_payload=["hash"],
-                        with_vectors=True,
+                        with_vectors=["dense", "bm25"],
                     )
                 )
                 found.update((str((record.payload or {})["hash"]), _vectors(record.vector)) for record in records)
@@ -145,14 +161,50 @@ class ServerIndex:
                     break
         return found
 
+    async def unencoded(self, limit: int) -> list[UnencodedPoint]:
+        if self._second is None:
+            return []
+        wanted, fields = _without(self._second), ["tenant", "kb", "text"]
+        records, _ = await self._call(
+            lambda client: client.scroll(self._collection, scroll_filter=wanted, limit=limit, with_payload=fields, with_vectors=False)
+        )
+        found = [(str(record.id), record.payload or {}) for record in records]
+        return [UnencodedPoint(id=key, tenant=of["tenant"], collection=of["kb"], text=of["text"]) for key, of in found]
+
+    async def count_unencoded(self, tenant: str = "", collection: str = "") -> int:
+        if self._second is None:
+            return 0
+        within = _collection_filter(tenant, collection).must if collection else None
+        return await self._count(models.Filter(must=within, must_not=_without(self._second).must_not))
+
+    async def add_second(self, vectors: Mapping[str, NDArray[np.floating[Any]]]) -> int:
+        if self._second is None or not vectors:
+            return 0
+        check_second(vectors, self._second)
+        for attempt in range(REMOVALS_MAX):
+            records = await self._call(lambda client: client.retrieve(self._collection, list(vectors), with_payload=False))
+            there = [str(record.id) for record in records]
+            points = [models.PointVectors(id=key, vector={self._second.name: vectors[key].tolist()}) for key in there]
+            try:
+                if points:
+                    await self._call(lambda client, points=points: client.update_vectors(self._collection, points, wait=True))  # type: ignore[misc]
+            except ConfigurationError:  # 404: one of them was removed since
+                if attempt + 1 == REMOVALS_MAX:
+                    raise
+            else:
+                return len(there)
+        return 0
+
     async def search(self, query: Query) -> list[Hit]:
-        lexical, dense = _build_requests(query)
-        requests = [request for request in (lexical, dense) if request is not None]
+        parts = [_build_requests(part, self._second) for part in split_by_language(query)]
+        requests = [request for part in parts for request in part if request is not None]
         if not query.collections or not requests:
             return []
         answers = await self._call(lambda client: client.query_batch_points(self._collection, requests=requests))
-        found = [[(str(p.id), float(p.score), p.payload or {}) for p in answer.points] for answer in answers]
-        return merge_legs(found.pop(0) if lexical else [], found.pop(0) if dense else [], query)
+        found = iter([[(str(p.id), float(p.score), p.payload or {}) for p in answer.points] for answer in answers])
+        legs = (([] if request is None else next(found) for request in part) for part in parts)
+        offset = self._second.offset if self._second is not None else 0.0
+        return merge_parts([(lexical, dense, second) for lexical, dense, second in legs], query, offset)
 
     async def _create_collection(self) -> None:
         try:
@@ -168,6 +220,25 @@ class ServerIndex:
         except ConfigurationError:  # 409: another worker was faster
             if not await self._call(lambda client: client.collection_exists(self._collection)):
                 raise
+
+    async def _create_second(self, second: SecondVector) -> None:
+        vector = models.DenseVectorConfig(
+            size=second.dimensions,
+            distance=models.Distance.DOT,
+            multivector_config=models.MultiVectorConfig(comparator=models.MultiVectorComparator.MAX_SIM),
+            datatype=models.VectorStorageDatatype.FLOAT16,
+        )
+        if not await self._has_second(second):
+            try:
+                config = models.DenseVectorNameConfig(dense=vector)
+                await self._call(lambda client: client.create_vector_name(self._collection, second.name, config, wait=True))
+            except ConfigurationError:  # another worker was faster, or the server cannot
+                if not await self._has_second(second):
+                    raise
+
+    async def _has_second(self, second: SecondVector) -> bool:
+        vectors = (await self._call(lambda client: client.get_collection(self._collection))).config.params.vectors
+        return isinstance(vectors, dict) and second.name in vectors
 
     async def _call(self, call: Callable[[AsyncQdrantClient], Awaitable[Result]]) -> Result:
         if self._client is None:
@@ -232,21 +303,32 @@ def _server_point(point: Point) -> models.PointStruct:
     return models.PointStruct(id=point.id, vector={"dense": point.dense.tolist(), "bm25": terms}, payload=payload_of(point))
 
 
-def _build_requests(query: Query) -> tuple[models.QueryRequest | None, models.QueryRequest | None]:
-    """The lexical and the dense request; None for a leg without a vector."""
+def _without(second: SecondVector) -> models.Filter:
+    return models.Filter(must_not=[models.HasVectorCondition(has_vector=second.name)])
+
+
+def _build_requests(query: Query, second: SecondVector | None) -> tuple[models.QueryRequest | None, ...]:
+    """The lexical, the dense and the second dense request; None for a leg without a vector."""
     tenant = _field_equals("tenant", query.tenant)
-    bases = models.FieldCondition(key="kb", match=models.MatchAny(any=list(query.collections)))
-    wanted = models.Filter(must=[tenant, bases])
-    lexical = dense = None
+    must: list[Any] = [tenant, models.FieldCondition(key="kb", match=models.MatchAny(any=list(query.collections)))]
+    within, without = ([_field_equals("language", each)] if each else [] for each in (query.within, query.without))
+    meant: list[Any] = [*must, *within]
+    others: list[Any] = [*without]  # what the first dense leg leaves out
+    lexical = dense = encoded = None
     if len(query.sparse.indices):
         lexical = models.QueryRequest(
             query=models.SparseVector(indices=query.sparse.indices.tolist(), values=query.sparse.values.tolist()),
             using="bm25",
-            filter=wanted,
+            filter=models.Filter(must=must),
             limit=query.candidates,
             with_payload=True,
             params=models.SearchParams(idf=models.IdfCorpusParams(corpus=models.Filter(must=[tenant]))),
         )
+    if second is not None and query.second is not None and query.second.any():
+        some, rows = models.Filter(must=meant, must_not=[*without]), [query.second.tolist()]
+        encoded = models.QueryRequest(query=rows, using=second.name, filter=some, limit=query.candidates, with_payload=True)
+        others.append(models.HasVectorCondition(has_vector=second.name))
     if query.dense.any():
-        dense = models.QueryRequest(query=query.dense.tolist(), using="dense", filter=wanted, limit=query.candidates, with_payload=True)
-    return lexical, dense
+        some = models.Filter(must=meant, must_not=others)
+        dense = models.QueryRequest(query=query.dense.tolist(), using="dense", filter=some, limit=query.candidates, with_payload=True)
+    return lexical, dense, encoded

@@ -39,6 +39,7 @@ from msgspec import Struct
 
 from adapters.text.attributes import take_properties
 from adapters.text.common_words import word_weight
+from adapters.text.enumerations import listing_of, strip_request
 from adapters.text.identifiers import holds_identifier, named_identifiers
 from adapters.text.language import (
     Haystack,
@@ -158,10 +159,20 @@ def is_answerable(question: str, passages: Sequence[Passage], scores: Sequence[f
     ``scores`` are the best BM25 scores of the search, ``found`` the texts of its hits with title and headings; without them the passages
     stand for both. A question that names identifiers needs a passage with one of them.
     """
+    if not holds_named(question, passages):
+        return False
+    if _is_supported(question, passages, scores, found):
+        return True
+    folded = fold(question)
+    # many passages answer a question for everything equally well, so that none leads; the words that ask for it are in none
+    return listing_of(folded) in {"all", "number"} and _is_supported(strip_request(folded), passages, (), found)
+
+
+def _is_supported(question: str, passages: Sequence[Passage], scores: Sequence[float], found: Sequence[str]) -> bool:
     language = language_of(question)
     weights = WEIGHTS[language]
     covered = coverage(question, _documents(passages))
-    if covered < COVERAGE_MIN or not holds_named(question, passages):
+    if covered < COVERAGE_MIN:
         return False
     missing = weights.threshold - covered - weights.lead * (measure_lead(scores, language) if scores else weights.lead_unknown)
     if not 0 < missing <= weights.found + weights.sentence:  # whatever the others say

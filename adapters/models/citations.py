@@ -17,7 +17,9 @@ from typing import Literal
 from msgspec import Struct
 
 from adapters.models.answerability import term_weight
-from adapters.text.language import INVISIBLE, Haystack, fold, sentences, terms
+from adapters.models.statements import read_statements
+from adapters.text.invisible import INVISIBLE, strip_joiners
+from adapters.text.language import Haystack, fold, sentences, terms
 from schemas.chats import Citation, Passage, document_path
 
 QUOTE_CHARS_MAX = 400  # whole sentences; of a longer one whole clauses
@@ -172,8 +174,9 @@ class CitationResolver:
     def _find_quote(self, passage: Passage, claim: str) -> str:
         """The sentence of the passage that shares most with the claim, or the best clauses of it when it is long."""
         if passage.marker not in self._quotable:
-            whole = sentences(passage.text)
-            self._quotable[passage.marker] = _fold_each(whole)
+            stated = read_statements(passage.text)
+            keys = _fold_each([each.words for each in stated])
+            self._quotable[passage.marker] = [(each.text, key) for each, (_, key) in zip(stated, keys, strict=True)]
         wanted = terms(fold(claim))
         best = _best_match(self._quotable[passage.marker], wanted)
         if len(best) <= QUOTE_CHARS_MAX:
@@ -188,7 +191,7 @@ def take_clauses(text: str, chars_max: int) -> str:
         return text
     ends = [clause.start() if clause.group().isspace() else clause.end() for clause in _CLAUSE_END.finditer(text, 0, chars_max)]
     cut = ends[-1] if ends and ends[-1] >= chars_max // 2 else text.rfind(" ", chars_max // 2, chars_max + 1)
-    taken = text[: cut if cut > 0 else chars_max].strip()
+    taken = strip_joiners(text[: cut if cut > 0 else chars_max].strip())
     return taken.rstrip("，,；;：:、|·—–") or taken
 
 
@@ -200,8 +203,9 @@ def _quote_source(passage: Passage, quote: str) -> tuple[str, str]:
 
 
 def _fold_each(texts: list[str]) -> list[tuple[str, Haystack]]:
-    """Each text with its folded form, folded in one go (texts hold no line breaks)."""
-    return list(zip(texts, map(Haystack, fold("\n".join(texts)).split("\n")), strict=True)) if texts else []
+    """Each text with its folded form, folded in one go."""
+    lines = "\n".join(text.replace("\n", " ") for text in texts)
+    return list(zip(texts, map(Haystack, fold(lines).split("\n")), strict=True)) if texts else []
 
 
 def _best_match(texts: list[tuple[str, Haystack]], wanted: frozenset[str]) -> str:

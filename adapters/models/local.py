@@ -22,10 +22,13 @@ from adapters.models.meaning import SentenceRanking
 from adapters.models.port import AnswerPart, AnswerRequest, Finish, Piece, Speaker
 from adapters.models.rows import RowTexts, tell_computed
 from adapters.models.rules import needs_model
+from adapters.models.statements import read_statements
 from adapters.models.stop_sequences import AnswerTruncator
-from adapters.text.enumerations import asks_for_all
+from adapters.text.code_comments import tell_code
+from adapters.text.enumerations import Listing, listing_of, says_number
 from adapters.text.identifiers import holds_identifier, named_identifiers
-from adapters.text.language import INVISIBLE, Haystack, Language, estimate_tokens, fold, language_of, sentences, terms
+from adapters.text.invisible import strip_invisible
+from adapters.text.language import Haystack, Language, estimate_tokens, fold, language_of, terms
 from adapters.text.negation import says_opposite
 from adapters.text.script import follow_script
 from schemas.chats import Passage, Usage
@@ -42,6 +45,8 @@ _ABOUT_SHARE = 0.8  # of the best passage's coverage of the subject
 _INSTEAD_MIN = 0.6  # of the fit of a sentence that says the opposite of what is asked: less is no answer in its place
 _SAME_DOCUMENT_MIN = 0.5  # of the best sentence's fit: more of what its document says
 _LISTED_MIN = 0.6  # of the best sentence's fit, where everything of a kind is asked for
+_PARALLEL_FIT_MIN = 0.9  # of the best sentence's fit, where other documents say the same of other things
+_PARALLEL_MIN = 3  # documents that do: fewer may do by chance
 _OTHER_DOCUMENT_MIN = 0.99  # of the best sentence's score: what another document says has to fit as well
 
 _TITLE_SHARE = 0.4  # a term the sentence leaves to its title counts this much: "it was founded in 1911"
@@ -61,16 +66,23 @@ _OPPOSITE: dict[Language, str] = {
     "en": "No direct answer was found. What the knowledge base says is the opposite of what is asked: please check (quoted; no language "
     "model was used):",
 }
-_PARTIAL: dict[Language, str] = {
+_PART: dict[Language, str] = {
     "zh": "\n\n（问题要求全部列出；以上是找到的内容，可能只是其中的部分。）",
     "en": "\n\n(The question asks for all of them; this is what was found, possibly only a part.)",
+}
+_PARTIAL: dict[Listing, dict[Language, str]] = {
+    "all": _PART,
+    "which": _PART,
+    "number": {
+        "zh": "\n\n（没有找到写明总数的句子；以上是从各文档中找到的，可能只是其中的部分。）",
+        "en": "\n\n(No sentence says how many there are; this is what was found in the documents, possibly only a part.)",
+    },
 }
 _ASKS_NUMBER = re.compile(
     r"多少|第?几|何时|什么时|哪[年天月一]|年份|多[大长高久远]|how (?:many|much|long|old|far|tall)|when|what (?:year|date|time)"
 )
 _NUMBER = re.compile(r"[0-9〇零一二三四五六七八九十百千万亿]")
 _COMPLETE = re.compile("[。！？.!?…][”’\"'」』）)]*$")
-_INVISIBLE = re.compile(f"[{INVISIBLE}]")
 _MARKUP = re.compile(r"^(?:#{1,6}\s+|[-*+•>]\s+)+")
 
 
@@ -86,6 +98,7 @@ class _Sentence(Struct, frozen=True):
     fit: float  # of its words
     score: float  # with what the search thinks of its passage
     opposite: bool = False  # of what is asked
+    items: tuple[str, ...] = ()  # of the list that it introduces
 
 
 class LocalModel:
@@ -103,7 +116,7 @@ class LocalModel:
         await self._by_meaning.stop()
 
     async def answer(self, request: AnswerRequest) -> AsyncGenerator[AnswerPart, None]:
-        meant = await self._by_meaning.choose(request.question, request.passages) if request.by_meaning and request.answerable else []
+        meant = await self._by_meaning.choose(request.question, found) if (found := _found_by_meaning(request)) else []
         pieces = _tell_meant(request, meant) if meant else await _compose(request)
         cutter, text = AnswerTruncator(request.stop, tokens_max=request.max_tokens), ""
         for piece in (*map(cutter.feed, pieces), cutter.finish()):
@@ -114,14 +127,21 @@ class LocalModel:
         yield Finish(reason=cutter.reason or "stop", usage=usage, speaker=SPEAKER)
 
 
+def _found_by_meaning(request: AnswerRequest) -> tuple[Passage, ...]:
+    """The passages to quote by meaning: all of them, or, where this model stands in for a language model, those that retrieval named."""
+    if request.answerable:
+        return request.passages if request.by_meaning else ()
+    return tuple(passage for passage in request.passages if passage.marker in request.meant)
+
+
 def _tell_meant(request: AnswerRequest, meant: list[tuple[int, str]]) -> list[str]:
     """The pieces of an answer that was found by meaning, and says so."""
-    return [_introduce(_MEANT, request), *(f"\n- {_clean_quote(text)} [{marker}]" for marker, text in meant)]
+    rows = RowTexts(request.passages, language_of(request.question))
+    return [_introduce(_MEANT, request), *(f"\n- {_clean_quote(rows.tell(marker, text))} [{marker}]" for marker, text in meant)]
 
 
 async def _compose(request: AnswerRequest) -> list[str]:
     """The pieces of the answer: a courtesy, what a table computes, quotes, or that there is nothing to quote."""
-    language = language_of(request.question)
     if request.courtesy is not None:
         return [courtesy_reply(request.courtesy, request.question)]
     if computed := tell_computed(request.question, request.passages):
@@ -133,7 +153,7 @@ async def _compose(request: AnswerRequest) -> list[str]:
     else:
         quotes = _tell_quotes(request)
     if quotes:
-        return [*quotes, follow_script(_PARTIAL[language], request.question)] if asks_for_all(fold(request.question)) else quotes
+        return quotes
     said = [prompts.not_found_answer(request.question)]
     return [*said, "\n\n" + needs_model(request.question)] if request.mode == "assistant" else said
 
@@ -143,16 +163,25 @@ def _introduce(introductions: dict[Language, str], request: AnswerRequest) -> st
 
 
 def _tell_quotes(request: AnswerRequest) -> list[str]:
-    """What introduces the quotes, and those with their markers, a line each; nothing without quotes."""
-    rows = RowTexts(request.passages, language_of(request.question))
-    chosen = _select_quotes(request, rows)
+    """What introduces the quotes, those with their markers, a line each, and that it may be a part where everything of a kind is asked for.
+
+    Nothing without quotes.
+    """
+    language = language_of(request.question)
+    rows = RowTexts(request.passages, language)
+    chosen, listing = _select_quotes(request, rows)
     introductions = _OPPOSITE if any(each.opposite for each in chosen) else _INTRODUCTION
-    told = [f"\n- {_clean_quote(rows.tell(each.marker, each.text))} [{each.marker}]" for each in chosen]
+    told: list[str] = []
+    for each in chosen:
+        told.append(f"\n- {_clean_quote(rows.tell(each.marker, each.text))} [{each.marker}]")
+        told += [f"\n  - {_clean_quote(item)} [{each.marker}]" for item in each.items]
+    if told and listing:
+        told.append(follow_script(_PARTIAL[listing][language], request.question))
     return [_introduce(introductions, request), *told] if told else []
 
 
-def _select_quotes(request: AnswerRequest, rows: RowTexts) -> list[_Sentence]:
-    """The sentences to quote, in reading order; a follow-up is read with the questions before it."""
+def _select_quotes(request: AnswerRequest, rows: RowTexts) -> tuple[list[_Sentence], Listing]:
+    """The sentences to quote, in reading order, and what they are a list of; a follow-up is read with the questions before it."""
     reading = read_question(request.question, request.history)
     passages, carried = _named_passages(request), " ".join(reading.carried)
     ranked = _rank_sentences(reading.question, passages, rows, carried=carried)
@@ -163,17 +192,29 @@ def _select_quotes(request: AnswerRequest, rows: RowTexts) -> list[_Sentence]:
         ranked = [each for each in ranked if each.marker in kept]
     ranked = _take_one_side(_drop_other_names(request.question, ranked))
     ranked = ranked or _rank_sentences(request.question, passages[:1], rows, any_sentence=True)
+    listing = listing_of(fold(request.question))
+    if listing in {"which", "number"}:
+        listed = _choose_sentences(ranked, request.max_tokens, listing, rows)
+        said = any(says_number(fold(request.question), fold(each.text)) for each in ranked)
+        listing = listing if len(listed) >= _PARALLEL_MIN and not said else ""
+    return sorted(_choose_sentences(ranked, request.max_tokens, listing, rows), key=lambda sentence: sentence.place), listing
+
+
+def _choose_sentences(ranked: list[_Sentence], tokens_max: int, listing: Listing, rows: RowTexts) -> list[_Sentence]:
+    """The best sentence, and those that belong beside it."""
     chosen: list[_Sentence] = []
     tokens = 0
-    listing = asks_for_all(fold(request.question))
+    belongs = {"all": _is_listed, "which": _is_parallel, "number": _is_parallel, "": _is_quoted}[listing]
     for sentence in ranked:
-        if chosen and not (_is_listed if listing else _is_quoted)(sentence, chosen, ranked[0], rows):
+        if chosen and not belongs(sentence, chosen, ranked[0], rows):
             continue
-        tokens += estimate_tokens(sentence.text)
-        if len(chosen) == (LISTED_MAX if listing else QUOTES_MAX) or (chosen and tokens > request.max_tokens):
+        if any(sentence.marker == other.marker and sentence.text in other.items for other in chosen):
+            continue
+        tokens += estimate_tokens("\n".join((sentence.text, *sentence.items)))
+        if len(chosen) == (LISTED_MAX if listing else QUOTES_MAX) or (chosen and tokens > tokens_max):
             break
         chosen.append(sentence)
-    return sorted(chosen, key=lambda sentence: sentence.place)
+    return chosen
 
 
 def _prefer_subject(ranked: list[_Sentence], markers: set[int], *, strict: bool) -> list[_Sentence]:
@@ -186,6 +227,12 @@ def _prefer_subject(ranked: list[_Sentence], markers: set[int], *, strict: bool)
 def _is_listed(sentence: _Sentence, chosen: list[_Sentence], best: _Sentence, _rows: RowTexts) -> bool:
     """Whether a sentence is another of the things that a question asks for: one of each passage."""
     return sentence.fit >= _LISTED_MIN * best.fit and all(sentence.marker != other.marker for other in chosen)
+
+
+def _is_parallel(sentence: _Sentence, chosen: list[_Sentence], best: _Sentence, _rows: RowTexts) -> bool:
+    """Whether another document says of another thing what the best sentence says: it has the same words of the question."""
+    elsewhere = all(sentence.document != other.document for other in chosen)
+    return elsewhere and sentence.held == best.held and sentence.fit >= _PARALLEL_FIT_MIN * best.fit
 
 
 def _is_quoted(sentence: _Sentence, chosen: list[_Sentence], best: _Sentence, rows: RowTexts) -> bool:
@@ -243,14 +290,14 @@ def _rank_sentences(
     own = terms(folded)
     wanted = own | (terms(fold(carried)) if carried else frozenset())
     texts = [
-        (rank, passage, text)
+        (rank, passage, statement)
         for rank, passage in enumerate(passages)
-        for text in sentences(passage.text)
-        if not rows.is_header(passage.marker, text)
+        for statement in read_statements(passage.text)
+        if not rows.is_header(passage.marker, statement.text)
     ]
     if not texts or not (wanted or any_sentence):
         return []
-    folds = fold("\n".join(text for _, _, text in texts)).split("\n")
+    folds = fold("\n".join(statement.words for _, _, statement in texts)).split("\n")
     titles = [_matching_terms(wanted, fold(" ".join((passage.title, *passage.headings)))) for passage in passages]
     held = [_matching_terms(wanted, line) for line in folds]
     seen = Counter(term for terms_held in held for term in terms_held)
@@ -261,8 +308,11 @@ def _rank_sentences(
     best_found = max(passage.score for passage in passages)
     asks_number = _ASKS_NUMBER.search(folded) is not None
     ranked: list[_Sentence] = []
-    for place, (rank, passage, text) in enumerate(texts):
-        if not (held[place] or any_sentence) or (len(text) < _SHORT_CHARS and not any_sentence and _only_repeats(folds[place], wanted)):
+    for place, (rank, passage, statement) in enumerate(texts):
+        text = statement.text
+        if not (held[place] or any_sentence) or (
+            len(text) < _SHORT_CHARS and not (any_sentence or statement.items) and _only_repeats(folds[place], wanted)
+        ):
             continue
         score = sum(worth[term] for term in held[place]) + _TITLE_SHARE * sum(worth[term] for term in titles[rank] - held[place])
         fit = score / (whole or 1.0)
@@ -271,14 +321,15 @@ def _rank_sentences(
         found = _RANK_BONUS / (1 + rank) + _FOUND_BONUS * passage.score / (best_found or 1.0)
         document = (passage.knowledge_base_id, passage.document_id)
         opposite = says_opposite(folded, folds[place])
-        ranked.append(_Sentence(text, passage.marker, document, place, held[place], fit, fit + found, opposite))
+        items = statement.items
+        ranked.append(_Sentence(text, passage.marker, document, place, held[place], fit, fit + found, opposite, items))
     return sorted(ranked, key=lambda sentence: (-sentence.score, sentence.place))
 
 
 def _drop_other_names(question: str, ranked: list[_Sentence]) -> list[_Sentence]:
     """The sentences without those about another than the identifier that is asked about, where one of them has it."""
     names = named_identifiers(fold(question), question)
-    folded = [fold(each.text) for each in ranked] if names else []
+    folded = [fold("\n".join((each.text, *each.items))) for each in ranked] if names else []
     held = [any(holds_identifier(text, name) for name in names) for text in folded]
     if not any(held):
         return ranked
@@ -306,7 +357,7 @@ def _clean_quote(text: str) -> str:
     """The sentence as it can be quoted: without list or heading marks, invisible characters, and the document's own ``[n]`` (in answers
     these are passages); with whole code spans.
     """
-    text = MARKER.sub("", _MARKUP.sub("", _INVISIBLE.sub("", text)))
+    text = MARKER.sub("", _MARKUP.sub("", strip_invisible(tell_code(text))))
     if text.count("`") % 2 or "```" in text:
         text = text.replace("`", "")
     return text if len(text) <= QUOTE_CHARS_MAX else take_clauses(text, QUOTE_CHARS_MAX) + "…"

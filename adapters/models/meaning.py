@@ -9,7 +9,9 @@ import asyncio
 import structlog
 
 from adapters.embedders.port import Embedder
-from adapters.text.language import sentences
+from adapters.models.rows import RowTexts, is_heading
+from adapters.models.statements import read_statements
+from adapters.text.language import language_of
 from schemas.chats import Passage
 from schemas.errors import ClawError
 
@@ -36,7 +38,13 @@ class SentenceRanking:
 
     async def choose(self, question: str, passages: tuple[Passage, ...]) -> list[tuple[int, str]]:
         """Marker and text of the nearest sentences, best first; none when nothing can be embedded."""
-        texts = [(rank, passage.marker, text) for rank, passage in enumerate(passages) for text in sentences(passage.text)][:SENTENCES_MAX]
+        rows = RowTexts(passages, language_of(question))
+        texts = [
+            (rank, passage.marker, stated.text)
+            for rank, passage in enumerate(passages)
+            for stated in read_statements(passage.text)
+            if not (rows.is_header(passage.marker, stated.text) or is_heading(stated.text, passage))
+        ][:SENTENCES_MAX]
         embedder = await self._open()
         if embedder is None or not texts:
             return []

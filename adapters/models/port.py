@@ -31,6 +31,7 @@ class AnswerRequest(Struct, frozen=True, kw_only=True):
     courtesy: Courtesy | None = None  # the question is a greeting or the like, and is answered as such
     answerable: bool = True  # by its words alone, which decide where no language model does
     by_meaning: bool = False  # the passages share no words with the question, or are in another language
+    meant: tuple[int, ...] = ()  # the markers of passages that are so, where words do not answer
 
 
 class Speaker(Struct, frozen=True, kw_only=True):

@@ -13,8 +13,10 @@ from msgspec import Struct
 from adapters.models.citations import MARKER
 from adapters.models.port import AnswerRequest
 from adapters.models.rows import passage_text
-from adapters.models.rules import COURTESY, RULES, strip_note
-from adapters.text.language import INVISIBLE, Language, estimate_tokens, language_of
+from adapters.models.rules import COURTESY, LIST_ALL, RULES, strip_note
+from adapters.text.enumerations import listing_of
+from adapters.text.invisible import strip_invisible
+from adapters.text.language import Language, estimate_tokens, fold, language_of
 from adapters.text.script import follow_script
 from schemas.chats import Passage, Turn
 from schemas.records import ConversationType
@@ -28,7 +30,7 @@ _CONTROL_TOKEN = re.compile(
     r"|<(?=/?(?:s|bos|eos|pad|unk|sop|eop|start_of_turn|end_of_turn|system|user|assistant|think|tool_call)>)",
     re.IGNORECASE,
 )
-_UNPRINTABLE = re.compile(f"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029{INVISIBLE}]")
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 _ATTRIBUTE = str.maketrans({"<": "‹", ">": "›", '"': "'", "\n": " ", "\r": " ", "\t": " "})
 
 _TONE: dict[Language, dict[ConversationType, str]] = {
@@ -104,7 +106,8 @@ def estimate_prompt_tokens(sent: list[ProviderChatMessage]) -> int:
 def _rules(request: AnswerRequest, language: Language) -> str:
     if request.courtesy is not None:
         return COURTESY[language]
-    return RULES[request.mode][language].replace("{not_found}", not_found_answer(request.question))
+    rules = RULES[request.mode][language].replace("{not_found}", not_found_answer(request.question))
+    return rules + LIST_ALL[language] if listing_of(fold(request.question)) in {"all", "number"} else rules
 
 
 def _fit_passages(passages: list[str], tokens: int) -> list[str]:
@@ -148,7 +151,7 @@ def _escape_markers(text: str) -> str:
 
 
 def _escape(text: str) -> str:
-    return _CONTROL_TOKEN.sub(_replace_delimiter, _DELIMITER.sub("‹", _UNPRINTABLE.sub("", text)))
+    return _CONTROL_TOKEN.sub(_replace_delimiter, _DELIMITER.sub("‹", _UNPRINTABLE.sub("", strip_invisible(text))))
 
 
 def _replace_delimiter(match: re.Match[str]) -> str:

@@ -36,4 +36,10 @@ def build_answer_request(question: Question, passages: Sequence[Passage], settin
 def build_grounded_request(grounding: Grounding, passages: Sequence[Passage], settings: ModelSettings) -> AnswerRequest:
     """The same with what retrieval found out about the question; ``passages`` are those of ``grounding`` that may be used."""
     request = build_answer_request(grounding.question, passages, settings)
-    return replace(request, courtesy=grounding.courtesy, answerable=grounding.answerable, by_meaning=grounding.by_meaning)
+    return replace(
+        request,
+        courtesy=grounding.courtesy,
+        answerable=grounding.answerable,
+        by_meaning=grounding.by_meaning,
+        meant=grounding.meant,
+    )

@@ -59,6 +59,13 @@ _ASSISTANT: dict[Language, str] = {
         " rules."
     ),
 }
+LIST_ALL: dict[Language, str] = {
+    "zh": "\n- 这个问题要求列出全部：原文中的每一项都要列出，并分别标出编号；检索到的原文可能不全，列完后说明这一点。",
+    "en": (
+        "\n- This question asks for everything of a kind: give every item that the passages have, each with its number. There may be more"
+        " than was retrieved: say so at the end."
+    ),
+}
 COURTESY: dict[Language, str] = {
     "zh": (
         "你是一个根据知识库回答问题的助手。用户这一次没有提出要查找的问题，只是问候、致谢、道别、表示同意，或者问你是谁、能做什么。"

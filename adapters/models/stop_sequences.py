@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from adapters.text.invisible import strip_joiners
 from adapters.text.language import estimate_tokens
 
 
@@ -61,4 +62,4 @@ def truncate_to_tokens(text: str, tokens: int) -> str:
     while low < high:
         middle = (low + high + 1) // 2
         low, high = (middle, high) if estimate_tokens(text[:middle]) <= tokens else (low, middle - 1)
-    return text[:low]
+    return text if low == len(text) else strip_joiners(text[:low])

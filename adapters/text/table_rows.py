@@ -7,6 +7,7 @@ tells each value with its column, in the punctuation of the reader's language.
 import re
 from collections.abc import Iterator, Sequence
 
+from adapters.text.labels import tell_pairs
 from adapters.text.language import Language
 from schemas.documents import TablePart
 
@@ -50,9 +51,12 @@ def find_lines(text: str, parts: Sequence[TablePart]) -> Iterator[tuple[int, int
 
 
 def tell_row(columns: Sequence[str], cells: Sequence[str], language: Language) -> str:
-    """``column: value`` pairs of the cells that say something; a value without a name stands alone."""
+    """``column: value`` pairs of the cells that say something; a value without a name stands alone, or with the label before it."""
     colon, comma = ("：", "；") if language == "zh" else (": ", "; ")
     names = (*columns, *("" for _ in range(len(cells) - len(columns))))
-    pairs = [f"{name}{colon}{cell}" if name else cell for name, cell in zip(names, cells, strict=False) if cell]
+    if any(columns):
+        pairs = [f"{name}{colon}{cell}" if name else cell for name, cell in zip(names, cells, strict=False) if cell]
+    else:
+        pairs = tell_pairs(cells, language)
     told = comma.join(pairs)
     return told if len(told) <= PAIRS_CHARS_MAX else told[:PAIRS_CHARS_MAX] + "…"

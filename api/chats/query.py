@@ -2,7 +2,6 @@
 
 import asyncio
 from contextlib import aclosing
-from dataclasses import replace
 from http import HTTPStatus
 from uuid import UUID
 
@@ -14,10 +13,10 @@ from litestar.params import FromPath, JSONBody
 from api.chats.ask import check_question
 from api.chats.estimates import QueueEstimate
 from api.chats.ports import ChatPorts
-from api.chats.replies import Reply, WithThinking, first_frame, relay_reply
+from api.chats.replies import Reply, WithThinking, first_frame, relay_reply, stream_reply
 from api.chats.standalone import StandaloneQuestion, ask_standalone, error_of, find_reply, find_streamable, frames
 from api.http.gate import CHAT
-from api.http.openapi import EVENTS, PROBLEMS, STREAMED, StreamOperation
+from api.http.openapi import EVENTS, NO_MORE, PROBLEMS, STREAMED, StreamOperation
 from api.http.request import ApiRequest
 from api.http.responses import json_response
 from api.http.sse import EventStream, wants_events
@@ -74,15 +73,14 @@ async def read(request: ApiRequest, reply_id: FromPath[UUID]) -> QueryView:
 @get(
     "/knowledge/queries/{reply_id:str}/stream",
     opt=CHAT,
-    responses={**PROBLEMS, 200: EVENTS},
+    responses={**PROBLEMS, 200: EVENTS, 204: NO_MORE},
     summary="Stream the answer to a query",
 )
 async def stream(request: ApiRequest, reply_id: FromPath[UUID], thinking: WithThinking = None) -> Response[None]:
     """From the beginning, or exactly after ``Last-Event-ID``; on any replica, also once it has ended."""
     request.http.streams.check_capacity()
     reply = await find_streamable(request, str(reply_id))
-    reply = replace(reply, with_thinking=is_thinking_shown(request.core.settings.model.show_thinking, thinking))
-    return EventStream(relay_reply(request.ports(ChatPorts), request.user, reply, request.headers.get("last-event-id")))
+    return stream_reply(request, reply, thinking=thinking)
 
 
 @post(

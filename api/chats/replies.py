@@ -2,18 +2,20 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 import msgspec
 import structlog
+from litestar import Response
 from litestar.params import QueryParameter
 from msgspec import Struct
 
 from api.chats.ports import ChatPorts
 from api.chats.queue_position import POLL_S, QueueTracker
 from api.http.identity import Caller
-from api.http.sse import event_frame
+from api.http.request import ApiRequest
+from api.http.sse import EventStream, event_frame
 from domain.chats.history import HistoryBudget
 from domain.chats.relay import HEARTBEAT, PartitionOffset, ReplyFrame, event_id
 from domain.chats.relay.frames import EventId
@@ -21,6 +23,7 @@ from domain.chats.reply_lock import ReplyLocation
 from schemas.bodies.streams import AcceptedData
 from schemas.chats import Message, Turn
 from schemas.errors import Refused, Unavailable
+from schemas.thinking import is_thinking_shown
 
 ANSWER_MARGIN_S = 120.0  # beyond the longest answer: waiting behind other questions, and a takeover by another worker
 BEGINNING = EventId(0, 0, 0)  # resuming from here begins at the beginning
@@ -69,6 +72,14 @@ def first_frame(reply: Reply, queue_position: int | None, estimated_wait_s: floa
         estimated_wait_s=estimated_wait_s,
     )
     return event_frame("accepted", event_id(start), msgspec.json.encode(accepted))
+
+
+def stream_reply(request: ApiRequest, reply: Reply, *, thinking: bool | None) -> Response[None]:
+    """The reply from the beginning, or exactly after ``Last-Event-ID``: 204 when it has nothing after that."""
+    reply = replace(reply, with_thinking=is_thinking_shown(request.core.settings.model.show_thinking, thinking))
+    last_event_id = request.headers.get("last-event-id")
+    frames = relay_reply(request.ports(ChatPorts), request.user, reply, last_event_id)
+    return EventStream(frames, resumes=EventId.parse(last_event_id) is not None)
 
 
 async def relay_reply(

@@ -15,10 +15,10 @@ from api.chats.ask import PublishedQuestion, ask, check_question
 from api.chats.branches import AskCommand
 from api.chats.feedback import feedback_of
 from api.chats.ports import ChatPorts
-from api.chats.replies import Reply, WithThinking, first_frame, relay_reply
+from api.chats.replies import Reply, WithThinking, first_frame, relay_reply, stream_reply
 from api.http.gate import CHAT
 from api.http.idempotency import Fresh, Replay
-from api.http.openapi import EVENTS, PROBLEMS
+from api.http.openapi import EVENTS, NO_MORE, PROBLEMS
 from api.http.request import ApiRequest
 from api.http.responses import begin_idempotent, json_response
 from api.http.sse import EventStream, wants_events
@@ -84,9 +84,12 @@ async def edit(
     status_code=HTTPStatus.ACCEPTED,
     summary="Regenerate an answer",
 )
-async def regenerate(request: ApiRequest, conversation_id: FromPath[UUID], reply_id: FromPath[UUID]) -> Response[MessageAccepted]:
-    """Adds another answer to the same question, beside the existing one."""
-    return await _respond(request, str(conversation_id), AskCommand(repeats=str(reply_id), **_thinking_of(request, ThinkingWish())))
+async def regenerate(
+    request: ApiRequest, conversation_id: FromPath[UUID], reply_id: FromPath[UUID], data: JSONBody[ThinkingWish | None] = None
+) -> Response[MessageAccepted]:
+    """Adds another answer to the same question, beside the existing one. The body is optional."""
+    command = AskCommand(repeats=str(reply_id), **_thinking_of(request, data or ThinkingWish()))
+    return await _respond(request, str(conversation_id), command)
 
 
 def _thinking_of(request: ApiRequest, wish: ThinkingWish) -> dict[str, Any]:
@@ -125,7 +128,7 @@ async def read(request: ApiRequest, conversation_id: FromPath[UUID], reply_id: F
 @get(
     "/conversations/{conversation_id:str}/replies/{reply_id:str}/stream",
     opt=CHAT,
-    responses={**PROBLEMS, 200: EVENTS},
+    responses={**PROBLEMS, 200: EVENTS, 204: NO_MORE},
     summary="Stream an answer",
 )
 async def stream(
@@ -134,8 +137,7 @@ async def stream(
     """From the beginning, or exactly after ``Last-Event-ID``; on any replica, also once it has ended."""
     request.http.streams.check_capacity()
     reply = await _find_streamable(request, str(conversation_id), str(reply_id))
-    reply = replace(reply, with_thinking=is_thinking_shown(request.core.settings.model.show_thinking, thinking))
-    return EventStream(relay_reply(request.ports(ChatPorts), request.user, reply, request.headers.get("last-event-id")))
+    return stream_reply(request, reply, thinking=thinking)
 
 
 @post(

@@ -29,18 +29,6 @@ from schemas.records import AnswerMode
 from streams.log.outgoing import Outgoing
 
 SERVER_ERROR = 500
-# failures of the provider that the same request would repeat, some at the same price
-LASTING = frozenset(
-    {
-        "model_answer_empty",
-        "model_quota_exhausted",
-        "model_account_arrears",
-        "model_account_blocked",
-        "model_unauthorized",
-        "model_access_denied",
-        "model_unknown",
-    }
-)
 
 
 class StandaloneQuestion(Struct, frozen=True, kw_only=True):
@@ -163,7 +151,7 @@ async def frames(ports: ChatPorts, caller: Caller, reply: Reply) -> AsyncGenerat
 def error_of(problem: Problem) -> ClawError:
     """The error of a ``failed`` event."""
     code = problem.code if problem.code in CATALOGUE else "answer_failed"
-    if code in LASTING:
+    if CATALOGUE[code].is_lasting:
         return Refused(code, problem.detail, retry_after_s=problem.retry_after_s)
     if CATALOGUE[code].status >= SERVER_ERROR:  # temporary, or for the operator to fix
         return Unavailable(code, problem.detail, retry_after_s=problem.retry_after_s or 1.0)

@@ -61,7 +61,7 @@ class UploadOperation(Operation):
                 FILE: Schema(
                     type=OpenAPIType.STRING,
                     format=OpenAPIFormat.BINARY,
-                    description="PDF, Office files, ODT, RTF, EPUB, HTML, Markdown, RST, Org, text, CSV, XML, EML, MSG, or a ZIP of these.",
+                    description="PDF, Office files, ODT, ODS, ODP, RTF, EPUB, HTML, Markdown, RST, Org, text, CSV, XML, EML, MSG or ZIP.",
                 ),
                 "document_id": Schema(
                     type=OpenAPIType.STRING,

@@ -21,6 +21,9 @@ REQUESTS: frozenset[str] = frozenset({ScopeType.HTTP, ScopeType.WEBSOCKET})  # a
 HEADS = frozenset({"http.response.start", "websocket.accept", "websocket.http.response.start"})  # a request has one of them
 UNMATCHED = "unmatched"  # metric label of requests without a route, whose paths are unbounded
 
+BROWSERS = ((b"x-content-type-options", b"nosniff"), (b"x-frame-options", b"DENY"), (b"referrer-policy", b"no-referrer"))
+NO_STORE = (b"cache-control", b"no-store")  # of an answer that does not say itself how long it may be kept
+
 Headers = list[tuple[bytes, bytes]]
 
 
@@ -40,14 +43,15 @@ class Envelope:
         request_id, traceparent = self._identify(scope["headers"])
         state = cast("MutableMapping[str, Any]", scope.setdefault("state", {}))
         state["request_id"], state["traceparent"] = request_id, traceparent
-        headers: Headers = [(b"x-request-id", request_id.encode())]
+        headers: Headers = [(b"x-request-id", request_id.encode()), *BROWSERS]
         state["response_headers"] = headers
         began = time.perf_counter()
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] in HEADS:
                 head = cast("dict[str, Any]", message)
-                head["headers"] = [*head.get("headers", ()), *headers]
+                own = head.get("headers", ())
+                head["headers"] = [*own, *headers] if any(name == b"cache-control" for name, _ in own) else [*own, *headers, NO_STORE]
                 method, status = str(scope.get("method", "GET")), int(head.get("status", HTTPStatus.SWITCHING_PROTOCOLS))
                 self._metrics.count_response(method, scope.get("path_template") or UNMATCHED, status, time.perf_counter() - began)
             await send(message)

@@ -55,7 +55,8 @@ async def admit(scope: HTTPScope | WebSocketScope) -> None:
     if access == "open":
         return
     ports = ports_of(scope["litestar_app"])(HttpPorts)
-    authorization, forwarded_for = _read_headers(scope)
+    authorization, hosts, forwarded_for = _read_headers(scope)
+    ports.hosts.check(hosts)
     caller, refusal = None, None
     if access != "public":
         caller, refusal = await _identify(ports, authorization)
@@ -98,12 +99,16 @@ async def _identify(ports: HttpPorts, authorization: str) -> tuple[Caller | None
         return None, refusal
 
 
-def _read_headers(scope: HTTPScope | WebSocketScope) -> tuple[str, list[str]]:
-    """The Authorization header and every X-Forwarded-For, in order."""
-    authorization, forwarded = "", []
+def _read_headers(scope: HTTPScope | WebSocketScope) -> tuple[str, list[str], list[str]]:
+    """The Authorization header, and every Host and X-Forwarded-For in order."""
+    authorization = ""
+    hosts: list[str] = []
+    forwarded: list[str] = []
     for name, value in scope["headers"]:
         if name == b"authorization":
             authorization = value.decode("latin-1")
+        elif name == b"host":
+            hosts.append(value.decode("latin-1"))
         elif name == b"x-forwarded-for":
             forwarded.append(value.decode("latin-1"))
-    return authorization, forwarded
+    return authorization, hosts, forwarded

@@ -1,6 +1,10 @@
 """Metrics of the API. Labels are routes and codes, never ids, so that their number stays bounded whatever clients send."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+from http import HTTPStatus
+
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+
+from streams.runtime.status_server import StatusResponse
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 FIRST_TOKEN_SECONDS = (0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -61,6 +65,6 @@ class Metrics:
             found = self._looked[(scenario, outcome)] = self._lookups.labels(scenario, outcome)
         found.inc()
 
-    def exposition(self) -> bytes:
-        """The text that Prometheus scrapes."""
-        return generate_latest(self.registry)
+    def page(self) -> StatusResponse:
+        """What Prometheus scrapes."""
+        return HTTPStatus.OK, CONTENT_TYPE_LATEST, generate_latest(self.registry)

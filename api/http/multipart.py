@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import unicodedata
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from typing import Any
@@ -11,6 +12,7 @@ from litestar.exceptions import InternalServerException
 from msgspec import Struct
 from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header  # type: ignore[import-untyped]
 
+from adapters.text.invisible import strip_invisible
 from api.http.file_names import parse_disposition
 from api.http.request import NAME_CHARS_MAX, ApiRequest, decode_json
 from api.http.responses import invalid_field
@@ -134,8 +136,16 @@ class _FormReader:
 
 def plain_name(filename: str) -> str:
     """The file's name without folders and unprintable characters; of a long name the end."""
-    name = "".join(filter(str.isprintable, filename.replace("\\", "/").rpartition("/")[2])).strip()
+    name = unicodedata.normalize("NFC", filename.replace("\\", "/").rpartition("/")[2])  # macOS sends letters and their marks apart
+    name = "".join(map(_printable, strip_invisible(name))).strip()
     return "" if name in (".", "..") else name[-FILENAME_CHARS_MAX:]
+
+
+def _printable(character: str) -> str:
+    """The character itself also when it joins others; a blank for a wide or narrow one."""
+    if character.isprintable() or unicodedata.category(character) == "Cf":
+        return character
+    return " " if unicodedata.category(character) == "Zs" else ""
 
 
 def _fields(raw: dict[str, bytearray]) -> UploadFields:

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Union, cast
 
 import msgspec
 from litestar import Request, Response, Router, get
+from litestar.exceptions import NotFoundException
 from litestar.openapi import OpenAPIConfig, ResponseSpec
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, License, OpenAPIResponse, Operation, SecurityScheme, Tag
@@ -15,7 +16,7 @@ from msgspec import Struct
 from api.http import asyncapi
 from api.http.gate import OPEN
 from schemas.bodies.streams import REPLY_EVENTS
-from schemas.errors import Problem, Refused
+from schemas.errors import Problem
 from schemas.settings import Settings
 
 VERSION = "0.1.0"
@@ -44,6 +45,7 @@ PROBLEMS: dict[int, ResponseSpec] = {
     503: problem("A part of the system is down; retry after `Retry-After` with the same `Idempotency-Key`."),
 }
 
+NO_MORE = ResponseSpec(data_container=None, description="The stream has ended; nothing follows `Last-Event-ID`.", generate_examples=False)
 GONE = ResponseSpec(data_container=None, description="Deleted: no reader sees it any more.", generate_examples=False)
 EXPORT_FILE = ResponseSpec(
     data_container=str, description="The file: JSON or Markdown.", generate_examples=False, media_type="application/octet-stream"
@@ -91,7 +93,7 @@ The topics behind it are described at `/schema/asyncapi.json`."""
 async def _refuse_unknown(request: Request[Any, Any, Any]) -> None:
     """The framework answers unknown paths below /schema with a page; here every error is a problem."""
     if "path" in request.path_params:
-        raise Refused("not_found")
+        raise NotFoundException
 
 
 def openapi_config() -> OpenAPIConfig:

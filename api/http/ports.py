@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from adapters.secrets.tokens import AccessTokens
 from api.area import Opening
 from api.http.access import Access
+from api.http.hosts import AllowedHosts
 from api.http.idempotency import Idempotency
 from api.http.identity import Identities
 from api.http.open_count import OpenCount
@@ -20,6 +21,7 @@ from domain.limits.reservations import build_reservations
 class HttpPorts:
     """``configs`` follows the configuration topic; ``limiting`` takes its rules and lists from it."""
 
+    hosts: AllowedHosts
     tokens: AccessTokens
     identities: Identities
     access: Access
@@ -40,6 +42,7 @@ def open_ports(opening: Opening) -> HttpPorts:
     opening.run(reporter)
     tokens = AccessTokens(settings.auth)
     return HttpPorts(
+        hosts=AllowedHosts(settings),
         tokens=tokens,
         identities=Identities(tokens, core.read_models, core.clock),
         access=Access(core.read_models),

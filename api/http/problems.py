@@ -11,7 +11,7 @@ from typing import Any, cast
 import msgspec
 import structlog
 from litestar import Request, Response
-from litestar.exceptions import HTTPException, ValidationException
+from litestar.exceptions import HTTPException, NotFoundException, ValidationException
 from litestar.types import Scope, Send
 
 from api.http.envelope import request_id_of
@@ -25,6 +25,8 @@ BY_STATUS = {
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "body_too_large",
 }
 
+PATH_CHARS_MAX = 200  # of a path that is named in a problem
+
 log = structlog.get_logger(__name__)
 
 
@@ -36,7 +38,7 @@ def problem_response(request: Request[Any, Any, Any], error: Exception) -> Respo
 
 def to_problem(scope: Scope, error: Exception) -> Problem:
     """The problem that the client gets; an error of the server is logged in full."""
-    failure = error if isinstance(error, ClawError) else _translate(error)
+    failure = error if isinstance(error, ClawError) else _translate(scope, error)
     problem = failure.problem()
     if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         problem = _log_failure(scope, error, problem)
@@ -74,8 +76,10 @@ def _log_failure(scope: Scope, error: Exception, problem: Problem) -> Problem:
     return msgspec.structs.replace(problem, detail=problem.remedy)
 
 
-def _translate(error: Exception) -> ClawError:
+def _translate(scope: Scope, error: Exception) -> ClawError:
     """The framework's refusals as errors of the catalogue; anything else is an internal error."""
+    if isinstance(error, NotFoundException):  # only routing raises it: what a route does not find is a Refused
+        return Refused("not_found", f"there is no route {str(scope['path'])[:PATH_CHARS_MAX]}; /schema lists the routes")
     if isinstance(error, ValidationException):
         return Refused("validation_failed", errors=tuple(_field_error(item) for item in error.extra or ()))
     if isinstance(error, HTTPException) and error.status_code in BY_STATUS:

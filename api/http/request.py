@@ -6,6 +6,7 @@ declares as ``data``, and reports every invalid field at once.
 
 import hashlib
 from functools import cached_property, lru_cache
+from types import NoneType
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import msgspec
@@ -106,12 +107,17 @@ class ApiRequest(Request[Caller, Any, Any]):
             raise Refused("invalid_request", "the connection closed before the body had ended") from error
 
     async def json(self) -> Any:
-        """The body as the handler's type; Refused names the fields and their limits."""
+        """The body as the handler's type, None for an empty one that it does not need; Refused names the fields and their limits."""
         media_type = self.headers.get("content-type", "application/json").split(";")[0].strip().lower()
         if media_type != "application/json" and not media_type.endswith("+json"):
             raise Refused("unsupported_media_type", f"send application/json, not {media_type[:NAME_CHARS_MAX]}")
         field = self.route_handler.parsed_data_field
-        return decode_json(await self.body(), field.annotation if field else Any)
+        body, kind = await self.body(), field.annotation if field else Any
+        if field is not None and field.is_optional:
+            if not body:
+                return None
+            kind = next(each for each in get_args(kind) if each is not NoneType)
+        return decode_json(body, kind)
 
 
 def decode_json(body: bytes, kind: Any) -> Any:

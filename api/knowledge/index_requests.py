@@ -53,13 +53,13 @@ async def embed_texts(request: ApiRequest, ask: Embed) -> Vectors:
     return vectors
 
 
-async def count_points(request: ApiRequest, ask: CountShelves) -> tuple[int, ...]:
-    """The number of points in each build of an index, in the caller's tenant. Raises like ``IndexClient.ask``."""
+async def count_points(request: ApiRequest, ask: CountShelves) -> ShelfCounts:
+    """The numbers of points in each build of an index, in the caller's tenant. Raises like ``IndexClient.ask``."""
     counts = await request.ports(KnowledgePorts).index_client.ask(
         ask, request_id=_new_id(request), tenant=request.user.tenant, traceparent=request.traceparent
     )
     assert isinstance(counts, ShelfCounts)
-    return counts.points
+    return counts
 
 
 def _new_id(request: ApiRequest) -> str:

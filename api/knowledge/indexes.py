@@ -104,19 +104,19 @@ async def _change_plan(request: ApiRequest, base: KnowledgeBase, step: PlanStep)
 
 async def _build_views(request: ApiRequest, plan: IndexPlan) -> tuple[BuildView, ...]:
     shelves = _collections(plan)
-    points: tuple[int | None, ...]
     try:
-        points = await index_requests.count_points(request, CountShelves(knowledge_base_id=plan.knowledge_base_id, shelves=shelves))
+        counts = await index_requests.count_points(request, CountShelves(knowledge_base_id=plan.knowledge_base_id, shelves=shelves))
     except Unavailable:
-        points = (None,) * len(shelves)
-    return tuple(_build_view(request, shelf, count) for shelf, count in zip(shelves, points, strict=True))
+        return tuple(_build_view(request, shelf) for shelf in shelves)
+    unencoded = counts.unencoded or (0,) * len(shelves)
+    return tuple(_build_view(request, *each) for each in zip(shelves, counts.points, unencoded, strict=True))
 
 
 def _collections(plan: IndexPlan) -> tuple[Shelf, ...]:
     return (plan.active,) if plan.other is None else (plan.active, plan.other)
 
 
-def _build_view(request: ApiRequest, shelf: Shelf, points: int | None = None) -> BuildView:
+def _build_view(request: ApiRequest, shelf: Shelf, points: int | None = None, unencoded: int | None = None) -> BuildView:
     settings = request.core.settings.retrieval
     return BuildView(
         generation=shelf.generation,
@@ -125,6 +125,7 @@ def _build_view(request: ApiRequest, shelf: Shelf, points: int | None = None) ->
         embedding=shelf.embedding or settings.embedding,
         outdated_index=shelf.index or None,
         points=points,
+        unencoded_points=unencoded,
     )
 
 

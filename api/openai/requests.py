@@ -40,7 +40,10 @@ _NOT_OFFERED: dict[str, tuple[tuple[Any, ...], str]] = {
 _FREE_CHOICES = (None, "none", "auto", {"type": "none"}, {"type": "auto"})
 _TOOL_ROLES = frozenset({"tool", "function"})
 
-_UNDECIDED = frozenset({"auto", "default"})
+_UNDECIDED = frozenset({"auto", "default", ""})
+
+_TEXT_PARTS = frozenset({"text", "input_text", "output_text", "refusal"})
+_THOUGHT_PARTS = frozenset({"thinking", "redacted_thinking", "reasoning", "reasoning_text"})  # of an answer that a client sends back
 
 IGNORED = "X-Ignored-Parameters"  # names of the request's parameters without effect
 NAMES_MAX = 20  # of ignored parameters in a response
@@ -64,7 +67,8 @@ def parse_question(data: ChatCompletionCreate, settings: Settings) -> Standalone
             raise _not_offered(name, why)
     _check_choice("tool_choice", data.tool_choice)
     _check_choice("function_call", data.function_call)
-    texts = [_text(place, message) for place, message in enumerate(data.messages)]
+    asked = max((place for place, message in enumerate(data.messages) if not _is_instruction(message)), default=0)
+    texts = [_text(place, message, is_question=place == asked) for place, message in enumerate(data.messages)]
     system_prompt = "\n\n".join(text for message, text in zip(data.messages, texts, strict=True) if _is_instruction(message) and text)
     if len(system_prompt) > SYSTEM_CHARS_MAX:
         raise invalid_field("messages", "has too long instructions", f"{SYSTEM_CHARS_MAX} characters of system and developer messages")
@@ -73,8 +77,8 @@ def parse_question(data: ChatCompletionCreate, settings: Settings) -> Standalone
         for message, text in zip(data.messages, texts, strict=True)
         if not _is_instruction(message) and message.role not in _TOOL_ROLES
     ]
-    if not turns or data.messages[-1].role != "user":
-        raise invalid_field(f"messages[{len(data.messages) - 1}]", "is not the user's", "a message of the role user at the end")
+    if not turns or data.messages[asked].role != "user":
+        raise invalid_field(f"messages[{asked}]", "is not the user's", "a message of the role user at the end")
     wish, mode = parse_thinking(data), parse_mode(data.metadata)
     return StandaloneQuestion(
         door="openai",
@@ -85,7 +89,7 @@ def parse_question(data: ChatCompletionCreate, settings: Settings) -> Standalone
         sampling=Sampling(
             max_tokens=data.max_completion_tokens or data.max_tokens or 0,
             temperature=data.temperature,
-            stop=(data.stop,) if isinstance(data.stop, str) else data.stop or (),
+            stop=tuple(filter(None, (data.stop,) if isinstance(data.stop, str) else data.stop or ())),
             thinking=wish.thinking,
             reasoning_effort=wish.reasoning_effort,
         ),
@@ -187,18 +191,22 @@ def _is_instruction(message: ChatMessage) -> bool:
     return message.role in {"system", "developer"}
 
 
-def _text(place: int, message: ChatMessage) -> str:
-    """The message's text; Refused for other content. Results of tools are skipped: the assistant's answer after them has what matters."""
+def _text(place: int, message: ChatMessage, *, is_question: bool) -> str:
+    """The message's text; Refused for a question with other content.
+
+    Pictures and the like in earlier messages, from a time with another model, are skipped; so are results of tools: the assistant's answer
+    after them has what matters.
+    """
     if message.role in _TOOL_ROLES:
         return ""
-    if message.audio is not None:
+    if message.audio is not None and is_question:
         raise _not_offered(f"messages[{place}].audio", "only text is read")
     if not isinstance(message.content, tuple):
         return message.content or ""
     for part_place, part in enumerate(message.content):
-        if part.type not in {"text", "refusal"}:
+        if is_question and part.type not in _TEXT_PARTS | _THOUGHT_PARTS:
             raise _not_offered(f"messages[{place}].content[{part_place}]", f"only parts of the type text are read, not {part.type[:64]}")
-    return "".join(part.text for part in message.content)
+    return "".join(part.text or "" for part in message.content if part.type in _TEXT_PARTS)
 
 
 def _not_offered(field: str, why: str) -> Refused:

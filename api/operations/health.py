@@ -6,7 +6,7 @@ from typing import Literal
 from litestar import Response, Router, get
 from msgspec import Struct
 
-from api.http.gate import OPEN
+from api.http.gate import ADMIN, OPEN
 from api.http.request import ApiRequest
 from api.http.responses import json_response
 from api.operations.ports import OperationsPorts
@@ -33,10 +33,11 @@ async def readyz(request: ApiRequest) -> Response[Readiness]:
     return json_response(readiness, status, {"Cache-Control": "no-store"})
 
 
-@get("/metrics", opt=OPEN, security=[{}], summary="Metrics for Prometheus", media_type="text/plain")
+@get("/metrics", opt=ADMIN, summary="Metrics for Prometheus", media_type="text/plain")
 async def metrics(request: ApiRequest) -> Response[bytes]:
-    """Text exposition format."""
-    return Response(request.core.metrics.exposition(), media_type="text/plain; version=0.0.4")
+    """Text exposition format, for administrators; scrapers use the port `CLAW_METRICS_PORT`, which needs no credential."""
+    _, content_type, page = request.core.metrics.page()
+    return Response(page, media_type=content_type)
 
 
 def router() -> Router:

@@ -47,6 +47,10 @@ def _key_headers(frame: Ask | Edit | Regenerate) -> dict[str, str]:
     return {"idempotency-key": frame.idempotency_key} if frame.idempotency_key else {}
 
 
+def _wish_body(frame: Regenerate) -> bytes:
+    return b"" if frame.body is None else msgspec.json.encode(frame.body)
+
+
 async def _ask(request: ApiRequest, frame: Ask) -> Any:
     return await chat.create.fn(request, frame.conversation_id, decode_json(bytes(frame.body), MessageCreate))
 
@@ -56,7 +60,7 @@ async def _edit(request: ApiRequest, frame: Edit) -> Any:
 
 
 async def _regenerate(request: ApiRequest, frame: Regenerate) -> Any:
-    return await chat.regenerate.fn(request, frame.conversation_id, frame.reply_id)
+    return await chat.regenerate.fn(request, frame.conversation_id, frame.reply_id, frame.body)
 
 
 async def _read(request: ApiRequest, frame: Read) -> Any:
@@ -88,7 +92,14 @@ ROUTES: dict[type[Struct], FrameRoute] = {
         headers=_key_headers,
         body=lambda frame: bytes(frame.body),
     ),
-    Regenerate: FrameRoute(chat.regenerate, "POST", lambda frame: f"{_reply_path(frame)}/regenerate", _regenerate, headers=_key_headers),
+    Regenerate: FrameRoute(
+        chat.regenerate,
+        "POST",
+        lambda frame: f"{_reply_path(frame)}/regenerate",
+        _regenerate,
+        _key_headers,
+        _wish_body,
+    ),
     Read: FrameRoute(
         chat.stream,
         "GET",

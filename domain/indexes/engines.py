@@ -89,9 +89,9 @@ class Engines:
         settings = self._settings
         if INDEX_NAME.fullmatch(name):
             embedding, dimensions = embedding_of_index(settings, name)
-            return QueryEncoder(replace(settings, embedding=embedding, embedding_dimensions=dimensions), self._limits)
+            return QueryEncoder(replace(settings, embedding=embedding, embedding_dimensions=dimensions, encoder=""), self._limits)
         if name in ("", settings.embedding):
             return QueryEncoder(settings, self._limits)
         if name not in LOCAL_MODELS:
             raise ConfigurationError(f"CLAW_RETRIEVAL_EMBEDDING is {settings.embedding}: an index of {name} cannot be searched")
-        return QueryEncoder(replace(settings, embedding=name, embedding_name=""), self._limits)
+        return QueryEncoder(replace(settings, embedding=name, embedding_name="", encoder=""), self._limits)

@@ -43,6 +43,12 @@ def client_address(peer: str, forwarded_for: Sequence[str], trusted: Sequence[Ne
     return str(current)
 
 
+def is_trusted(peer: str, trusted: Sequence[Network]) -> bool:
+    """Whether the one that opened a connection is a trusted proxy."""
+    address = _parse(peer)
+    return address is not None and any(address in network for network in trusted)
+
+
 def _parse(text: str) -> Address | None:
     """An address as proxies write it: with a port, in brackets, in quotes, with a zone; an IPv4-mapped IPv6 address is IPv4."""
     text = text.strip().strip('"')

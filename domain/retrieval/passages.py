@@ -108,18 +108,26 @@ def build_passages(groups: Sequence[HitGroup]) -> tuple[Passage, ...]:
     return tuple(_build_passage(marker, group) for marker, group in enumerate(groups, 1))
 
 
-def put_first(computed: Passage, others: Sequence[Passage]) -> tuple[Passage, ...]:
-    """An answer computed from a table before the other passages, without those that hold little but rows of that table."""
-    kept = [passage for passage in others if not _repeats_table(passage, computed)]
-    return tuple(replace(passage, marker=marker) for marker, passage in enumerate((computed, *kept), 1))
+def put_first(computed: Sequence[Passage], others: Sequence[Passage]) -> tuple[Passage, ...]:
+    """An answer computed from tables before the other passages, without those that hold little but rows of these tables."""
+    kept = [passage for passage in others if not any(_repeats_table(passage, each) for each in computed)]
+    return tuple(replace(passage, marker=marker) for marker, passage in enumerate((*computed, *kept), 1))
 
 
 def _repeats_table(passage: Passage, computed: Passage) -> bool:
     if (passage.knowledge_base_id, passage.document_id) != (computed.knowledge_base_id, computed.document_id):
         return False
     numbers = {part.number for part in computed.tables}
-    rows = sum(part.end - part.start + part.header for part in passage.tables if part.number in numbers)
-    return 2 * rows > len(passage.text)
+    return _fill_most(passage.text, [part for part in passage.tables if part.number in numbers])
+
+
+def is_mostly_rows(hit: Hit) -> bool:
+    """Whether a chunk holds little but rows of tables that name their columns."""
+    return _fill_most(hit.text, [part for part in hit.tables if part.columns])
+
+
+def _fill_most(text: str, parts: Sequence[TablePart]) -> bool:
+    return 2 * sum(part.end - part.start + part.header for part in parts) > len(text)
 
 
 def _build_passage(marker: int, group: HitGroup) -> Passage:

@@ -118,6 +118,7 @@ def _build_query(asked: _SearchRequest, names: Sequence[str], encoded: EncodedQu
         limit=asked.limit,
         candidates=max(asked.limit, candidates),
         question=encoded.question,
+        second=encoded.second,
     )
 
 

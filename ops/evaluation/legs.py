@@ -42,7 +42,8 @@ class Legs:
             candidates=max(limit, self.candidates),
         )
         nothing = SparseVector(encoded.sparse.indices[:0], encoded.sparse.values[:0])
-        return await self._search(corpus, query), await self._search(corpus, replace(query, sparse=nothing, dense=encoded.dense))
+        dense = replace(query, sparse=nothing, dense=encoded.dense, second=encoded.second)
+        return await self._search(corpus, query), await self._search(corpus, dense)
 
     async def _search(self, corpus: IndexedCorpus, query: Query) -> list[str]:
         return corpus.passages_of([hit.document_id for hit in await self.index.search(query)])
@@ -53,7 +54,7 @@ async def legs(settings: Settings, home: Path) -> AsyncIterator[Legs]:
     """The index below ``home``, or on the server of the settings."""
     encoder = QueryEncoder(settings.retrieval)
     there = msgspec.structs.replace(settings, node=msgspec.structs.replace(settings.node, home=home))
-    index = create_vector_index(there, model=encoder.embedding_name, dimensions=encoder.dimensions)
+    index = create_vector_index(there, model=encoder.embedding_name, dimensions=encoder.dimensions, second=encoder.second)
     await index.start()
     try:
         await encoder.start()

@@ -6,6 +6,7 @@ which are set for people, are off.
 
 import asyncio
 import os
+import re
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -31,6 +32,9 @@ from schemas.settings import Settings
 TENANT = "default"  # the tenant whose inbox a stack has
 PASSED_ON = ("CLAW_MODEL_", "CLAW_RETRIEVAL_", "CLAW_QDRANT_")
 INDEXED_S_MAX = 600.0  # for one document; of thousands the last waits for all others
+ENCODED_S_MAX = 3_600.0  # for the second vectors of a corpus, at idle priority
+NOTICED_S = 3.0
+MISSING_VECTORS = re.compile(r"^claw_second_vectors_missing ([0-9.e+]{1,20}|NaN)$", re.MULTILINE)
 ANSWER_S_MAX = 240.0  # longer than the longest answer may take
 SESSION_S_MAX = 300.0
 
@@ -65,6 +69,7 @@ class Pipeline:
 
     client: Client
     kafka: str
+    knowledge: str = ""  # host:port of the worker that holds the index
 
     async def index_corpus(self, name: str, texts: Iterable[Text]) -> IndexedCorpus:
         """Submit the texts to the inbox, and wait until the last one is searchable. Raises DocumentFailed when one fails."""
@@ -84,6 +89,19 @@ class Pipeline:
         for document in corpus.passages:
             await client.wait_indexed(document, timeout_s=INDEXED_S_MAX)
         return corpus
+
+    async def wait_encoded(self) -> None:
+        """Wait until all chunks have their second vector, where the settings ask for one. Raises Unavailable after an hour."""
+        try:
+            async with asyncio.timeout(ENCODED_S_MAX):
+                while True:
+                    await asyncio.sleep(NOTICED_S)  # first: the last document is indexed, and what encodes looks every second
+                    async with self.client.session.get(f"http://{self.knowledge}/metrics") as answer:
+                        found = MISSING_VECTORS.search(await answer.text())
+                    if found is None or float(found[1]) == 0:
+                        return
+        except TimeoutError as error:
+            raise Unavailable("overloaded", f"chunks without a second vector after {ENCODED_S_MAX:.0f} s") from error
 
     async def search(self, corpus: IndexedCorpus, asked: EvaluationQuestion, limit: int) -> list[dict[str, Any]]:
         """The hits of the search endpoint."""
@@ -141,7 +159,7 @@ async def pipeline(home: Path) -> AsyncIterator[Pipeline]:
         assert state is not None
         key = (home / "key").read_text(encoding="utf-8").strip()
         try:
-            yield Pipeline(await Client.with_token(session, key), state.kafka)
+            yield Pipeline(await Client.with_token(session, key), state.kafka, state.components["knowledge"].where)
         except (ApiError, DocumentFailed) as error:
             raise SystemExit(f"claw: {error}") from error
 

@@ -3,6 +3,7 @@
 ``corpus.jsonl``: {id, title, text}. ``questions.jsonl``: {id, question, answers, gold_doc_id or gold_doc_ids}, and optional fields:
 ``history``, ``answerability``, the same question in other words (``question_hans``, ``question_en``). ``unanswerable.jsonl`` are
 questions that no passage answers; ``unanswerable_if_left_out.jsonl`` those that none answers once the passages ``left_out_doc_id`` are out.
+``parallel_en_doc_id`` names the passage of another set that says the same in another language.
 """
 
 from collections.abc import Iterator, Sequence
@@ -42,7 +43,8 @@ class EvaluationQuestion(Struct, frozen=True, kw_only=True):
 class QuestionSet(Struct, frozen=True, kw_only=True):
     """One set. ``questions`` by the wording they are asked in; those of a wording all have a source.
 
-    ``unanswerable`` have none once the passages ``left_out`` are.
+    ``unanswerable`` have none once the passages ``left_out`` are. ``translated`` are passages of other sets that this one has in
+    another language.
     """
 
     name: str
@@ -50,6 +52,7 @@ class QuestionSet(Struct, frozen=True, kw_only=True):
     questions: dict[str, tuple[EvaluationQuestion, ...]]
     unanswerable: tuple[EvaluationQuestion, ...] = ()
     left_out: frozenset[str] = frozenset()
+    translated: frozenset[str] = frozenset()
 
 
 class _Turn(Struct, frozen=True, kw_only=True):
@@ -67,6 +70,7 @@ class _QuestionRow(Struct, frozen=True, kw_only=True):
     question_hans: str = ""
     question_en: str = ""
     left_out_doc_id: str = ""
+    parallel_en_doc_id: str = ""
 
     @property
     def gold(self) -> frozenset[str]:
@@ -112,7 +116,23 @@ def _read_set(folder: Path, limit: int) -> QuestionSet:
         questions={name: tuple(_first(asked, limit)) for name, asked in wordings.items() if asked},
         unanswerable=tuple(_first([row.as_question(row.question) for row in (*left_out, *others)], limit)),
         left_out=frozenset(row.left_out_doc_id for row in left_out),
+        translated=frozenset(row.parallel_en_doc_id for row in rows if row.parallel_en_doc_id),
     )
+
+
+def join_sets(sets: Sequence[QuestionSet]) -> QuestionSet:
+    """All sets as one, of which each wording of each set is one wording.
+
+    Without the passages that another set has in translation, and the questions that only they answer: a question would have two sources.
+    Raises ConfigurationError when two sets have a passage of the same id.
+    """
+    translated = frozenset(passage for each in sets for passage in each.translated)
+    corpus = tuple(text for each in sets for text in each.corpus if text.id not in translated)
+    if len({text.id for text in corpus}) < len(corpus):
+        raise ConfigurationError("two of the sets have a passage of the same id: they cannot be in one knowledge base")
+    wordings = {f"{each.name} {wording}": asked for each in sets for wording, asked in each.questions.items()}
+    kept = {name: tuple(one for one in asked if one.gold - translated) for name, asked in wordings.items()}
+    return QuestionSet(name="together", corpus=corpus, questions={name: asked for name, asked in kept.items() if asked})
 
 
 def _first(values: Sequence[T], limit: int) -> Sequence[T]:

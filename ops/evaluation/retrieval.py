@@ -1,8 +1,8 @@
 """``claw eval retrieval DIR``: whether the passage that answers a question is found first, through the whole pipeline.
 
-Every set goes through the inbox into a knowledge base of its own. The fused ranking is that of the search endpoint, timed one question at
-a time; then the stack is stopped, and each leg is searched alone on the index that it filled. A hit is a passage of the set; its rank is
-that of the best of its chunks.
+Every set goes through the inbox into a knowledge base of its own, or all of them into one, whatever their languages. The fused ranking is
+that of the search endpoint, timed one question at a time; then the stack is stopped, and each leg is searched alone on the index that it
+filled. A hit is a passage of the set; its rank is that of the best of its chunks.
 """
 
 import time
@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from ops.evaluation.legs import Legs, legs
 from ops.evaluation.pipeline import IndexedCorpus, Pipeline, pipeline, temporary_home
-from ops.evaluation.questions import EvaluationQuestion, QuestionSet, sets_of
+from ops.evaluation.questions import EvaluationQuestion, QuestionSet, join_sets, sets_of
 from ops.processes import logs
 from schemas.settings import Settings
 
@@ -47,10 +47,12 @@ class RetrievalScores(Struct, frozen=True, kw_only=True):
     p99_ms: float
 
 
-def run(settings: Settings, folder: str, *, name: str, limit: int, as_json: bool) -> int:
-    """Prints a table, or JSON. Raises ConfigurationError for a folder that cannot be used."""
+def run(settings: Settings, folder: str, *, name: str, limit: int, together: bool, as_json: bool) -> int:
+    """Prints a table, or JSON; ``together``: all sets are in one knowledge base. Raises ConfigurationError for an unusable folder."""
     logs.configure(msgspec.structs.replace(settings.node, log_level="error"), "eval")  # the table is the output
     sets = sets_of(Path(folder), name=name, limit=limit)
+    if together:
+        sets = [join_sets(sets)]
     report = uvloop.run(_evaluate_in_stack(settings, sets, show=not as_json))
     if as_json:
         print(msgspec.json.format(msgspec.json.encode(report)).decode())
@@ -79,6 +81,7 @@ class _FusedRun:
 
 async def _run_fused(running: Pipeline, sets: Iterable[QuestionSet], *, show: bool) -> AsyncIterator[_FusedRun]:
     corpora = [(each, await running.index_corpus(each.name, each.corpus)) for each in sets]  # all first: they determine term rarity
+    await running.wait_encoded()
     for each, corpus in corpora:
         for wording, asked in each.questions.items():
             measured = _FusedRun(each.name, wording, corpus, asked)
@@ -143,11 +146,11 @@ def percentile(values: Sequence[float], share: float) -> float:
 
 def _format_scores(measured: RetrievalScores) -> str:
     lines = [
-        f"\n{'set':<16} {'wording':<14} {'n':>5}  {'ranking':<7} {'hit@1':>6} {'hit@5':>6} {'MRR@10':>6} {'nDCG@5':>6}   p50 ms  p99 ms"
+        f"\n{'set':<16} {'wording':<26} {'n':>5}  {'ranking':<7} {'hit@1':>6} {'hit@5':>6} {'MRR@10':>6} {'nDCG@5':>6}   p50 ms  p99 ms"
     ]
     for leg in LEGS:
         each, fused = measured.legs[leg], leg == "fused"
-        head = f"{measured.set:<16} {measured.wording:<14} {measured.questions:>5}" if leg == LEGS[0] else " " * 37
+        head = f"{measured.set:<16} {measured.wording:<26} {measured.questions:>5}" if leg == LEGS[0] else " " * 49
         took = f" {measured.p50_ms:>7.1f} {measured.p99_ms:>7.1f}" if fused else ""
         worse = "  WORSE than its best leg" if fused and not measured.best else ""
         lines.append(f"{head}  {leg:<7} {each.hit1:>6.3f} {each.hit5:>6.3f} {each.mrr10:>6.3f} {each.ndcg5:>6.3f} {took}{worse}".rstrip())

@@ -2,10 +2,12 @@
 
 import asyncio
 import logging
+from functools import partial
 from typing import Any
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+from ops.processes.connections import ConnectionCounts
 from schemas.settings.sockets import SocketSettings
 
 PING_S = 20.0  # of silence from us, at the level of the protocol; below the 60 s after which usual proxies give up
@@ -16,11 +18,11 @@ HARD_FACTOR = 4  # times the largest frame: below it a frame is answered with a 
 _quiet = logging.getLogger("claw.websockets")
 
 
-def options(settings: SocketSettings) -> dict[str, Any]:
+def options(settings: SocketSettings, counts: ConnectionCounts) -> dict[str, Any]:
     """The WebSocket options of uvicorn's configuration."""
     _quiet.setLevel(logging.WARNING)  # below that it writes URLs and headers
     return {
-        "ws": BoundedWebSocket,
+        "ws": partial(BoundedWebSocket, counts=counts),
         "ws_max_size": settings.frame_bytes_max * HARD_FACTOR,
         "ws_ping_interval": PING_S,
         "ws_ping_timeout": PONG_S,
@@ -31,10 +33,22 @@ def options(settings: SocketSettings) -> dict[str, Any]:
 class BoundedWebSocket(WebSocketsSansIOProtocol):
     """One connection."""
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
+    def __init__(self, *arguments: Any, counts: ConnectionCounts, **options: Any) -> None:
         super().__init__(*arguments, **options)
+        self._counts = counts
+        self._key: str | None = None
         self.logger = self.conn.logger = _quiet
         self.conn.debug = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._key = self._counts.enter(self.client)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._key is not None:
+            self._counts.leave(self._key)
+            self._key = None
+        super().connection_lost(exc)
 
     def keepalive_timeout(self) -> None:
         super().keepalive_timeout()

@@ -74,6 +74,12 @@ def build_outdated_indexes(ports: AgentPorts) -> None:
     ports.get(composition.outdated_indexes)
 
 
+def build_second_vectors(ports: AgentPorts) -> None:
+    """Computes second vectors, where an encoder is set."""
+    if ports.settings.retrieval.encoder:
+        ports.get(composition.second_vectors)
+
+
 def build_reconciler(ports: AgentPorts) -> None:
     """Requeues stalled documents, by the same rules as the dispatch agent."""
     step = ports.get(dispatch.create_dispatch)
@@ -102,7 +108,7 @@ AGENTS: tuple[AgentModule, ...] = (
 )
 
 GROUPS: Mapping[str, Pace] = {
-    "knowledge": Pace(poll_max=KNOWLEDGE_POLL_MAX, services=(build_outdated_indexes,)),
+    "knowledge": Pace(poll_max=KNOWLEDGE_POLL_MAX, services=(build_outdated_indexes, build_second_vectors)),
     "chat": Pace(),
     "documents": Pace(),
     "tables": Pace(

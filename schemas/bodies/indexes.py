@@ -26,6 +26,7 @@ class RebuildRequest(RequestBody, frozen=True, kw_only=True):
 
 class BuildView(Struct, frozen=True, kw_only=True):
     """One build of an index. ``points`` counts its chunks, those of versions in progress included; null while the index does not answer.
+    ``unencoded_points`` counts those that still lack the second vector of `CLAW_RETRIEVAL_ENCODER`; 0 without an encoder.
 
     ``outdated_index`` names the index that still holds it although the settings lead to another one: a rebuild replaces it.
     """
@@ -35,6 +36,7 @@ class BuildView(Struct, frozen=True, kw_only=True):
     chunk_tokens_max: int
     embedding: str
     points: int | None = None
+    unencoded_points: int | None = None
     outdated_index: str | None = None
 
 

@@ -19,7 +19,7 @@ EMBEDDING_TOKENS_MAX = 8_192  # of one input that is a list of tokens
 EMBEDDING_CHARS_MAX = 8_000  # what an embedder reads of a text
 
 ModelName = Annotated[str, Meta(min_length=1, max_length=256, examples=["claw"])]
-Stop = Annotated[str, Meta(min_length=1, max_length=256)]
+Stop = Annotated[str, Meta(max_length=256, description="An empty one has no effect.")]
 EmbeddingText = Annotated[str, Meta(min_length=1, max_length=EMBEDDING_CHARS_MAX)]
 Tokens = Annotated[tuple[Annotated[int, Meta(ge=0)], ...], Meta(max_length=EMBEDDING_TOKENS_MAX)]
 EmbeddingInputs = Annotated[
@@ -31,17 +31,17 @@ NotCalled = Annotated[
     Any, Meta(description="`none` or `auto`: no tool is called. A required tool is refused with `unsupported_parameter`.")
 ]
 DoorEffort = Annotated[
-    Literal["none", "minimal", "low", "medium", "high", "xhigh", "max", "auto", "default"],
-    Meta(description="How much the model thinks; `none`: it does not, `auto` and `default`: as it is set up."),
+    Literal["none", "minimal", "low", "medium", "high", "xhigh", "max", "auto", "default", ""],
+    Meta(description="How much the model thinks; `none`: it does not, `auto`, `default` and an empty one: as it is set up."),
 ]
 NotOffered = Annotated[Any, Meta(description="Refused with `unsupported_parameter`, unless the value has no effect.")]
 
 
 class ContentPart(Struct, frozen=True, kw_only=True):
-    """A part of a message; only those of type ``text`` are read."""
+    """A part of a message; only those with text are read: ``text``, ``input_text``, ``output_text``."""
 
     type: str
-    text: str = ""
+    text: str | None = ""
 
 
 class ChatMessage(Struct, frozen=True, kw_only=True):

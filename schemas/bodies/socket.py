@@ -5,6 +5,7 @@ from uuid import UUID
 
 from msgspec import Meta, Raw, Struct
 
+from schemas.bodies.conversations import ThinkingWish
 from schemas.bodies.pages import RequestBody
 
 FrameId = Annotated[str, Meta(min_length=1, max_length=64)]
@@ -47,12 +48,13 @@ class Edit(RequestBody, frozen=True, kw_only=True):
 
 
 class Regenerate(RequestBody, frozen=True, kw_only=True):
-    """Regenerate an answer: adds another reply to the same question."""
+    """Regenerate an answer: adds another reply to the same question. ``body``, optional, is that of ``POST …/replies/{id}/regenerate``."""
 
     id: FrameId
     type: Literal["regenerate"]
     conversation_id: UUID
     reply_id: UUID
+    body: ThinkingWish | None = None
     idempotency_key: str = ""
 
 

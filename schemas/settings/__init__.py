@@ -15,6 +15,7 @@ from schemas.errors import ConfigurationError
 from schemas.settings.auth import AuthSettings
 from schemas.settings.cache import CacheSettings
 from schemas.settings.documents import DocumentSettings
+from schemas.settings.http import HttpSettings
 from schemas.settings.index import IndexSettings
 from schemas.settings.kafka import KafkaSettings
 from schemas.settings.limits import LimitSettings
@@ -31,6 +32,7 @@ __all__ = [
     "AuthSettings",
     "CacheSettings",
     "DocumentSettings",
+    "HttpSettings",
     "IndexSettings",
     "KafkaSettings",
     "LimitSettings",
@@ -63,6 +65,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     index: IndexSettings = IndexSettings()
     auth: AuthSettings = AuthSettings()
     limits: LimitSettings = LimitSettings()
+    http: HttpSettings = HttpSettings()
     socket: SocketSettings = SocketSettings()
     quotas: QuotaSettings = QuotaSettings()
     model: ModelSettings = ModelSettings()

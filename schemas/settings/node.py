@@ -29,8 +29,8 @@ class NodeSettings(Section, frozen=True, kw_only=True):
             "`*` any, without credentials; empty none. WebSockets: CLAW_SOCKET_ORIGINS."
         ),
     ] = ""
-    metrics_host: Annotated[str, Meta(description="Address a worker's /metrics and /livez bind to; in a container 0.0.0.0.")] = "127.0.0.1"
-    metrics_port: Annotated[int, Meta(ge=0, le=65535, description="Port of a worker's /metrics and /livez; 0 picks a free port.")] = 0
+    metrics_host: Annotated[str, Meta(description="Address of /metrics and /livez of this process; in a container 0.0.0.0.")] = "127.0.0.1"
+    metrics_port: Annotated[int, Meta(ge=0, le=65535, description="Port of /metrics and /livez of this process; 0 picks a free port.")] = 0
     log_format: Annotated[
         Literal["auto", "json", "text"], Meta(description="`json` for machines, `text` for people, `auto` = text on a terminal.")
     ] = "auto"

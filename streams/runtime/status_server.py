@@ -1,8 +1,11 @@
-"""The HTTP status pages of a worker: ``/livez``, ``/readyz``, ``/metrics``. GET only."""
+"""The HTTP status pages of a process, on a port of their own: ``/livez``, ``/metrics`` and others. GET only."""
 
 import asyncio
 from collections.abc import Callable
 from http import HTTPStatus
+
+from schemas.errors import ConfigurationError
+from schemas.settings import NodeSettings
 
 REQUEST_BYTES_MAX = 8_192  # a scraper's request with all its headers
 REQUEST_S_MAX = 5.0  # for a client to send its request and read the response
@@ -17,9 +20,13 @@ class StatusServer:
         self._pages = pages
         self._server: asyncio.Server | None = None
 
-    async def start(self, host: str, port: int) -> int:
-        """Listen; returns the port, a free one for 0. Raises OSError when it is taken."""
-        self._server = await asyncio.start_server(self._serve, host, port, limit=REQUEST_BYTES_MAX)
+    async def start(self, node: NodeSettings) -> int:
+        """Listen; returns the port, a free one for 0. Raises ConfigurationError when it is taken."""
+        try:
+            self._server = await asyncio.start_server(self._serve, node.metrics_host, node.metrics_port, limit=REQUEST_BYTES_MAX)
+        except OSError as error:
+            where = f"{node.metrics_host}:{node.metrics_port}"
+            raise ConfigurationError(f"CLAW_METRICS_HOST, CLAW_METRICS_PORT: {where} cannot be listened on: {error}") from error
         return int(self._server.sockets[0].getsockname()[1])
 
     async def stop(self) -> None:
@@ -48,3 +55,8 @@ class StatusServer:
             return HTTPStatus.METHOD_NOT_ALLOWED, "text/plain", b"GET only\n"
         page = self._pages.get(path)
         return page() if page is not None else (HTTPStatus.NOT_FOUND, "text/plain", b"not found\n")
+
+
+def liveness() -> StatusResponse:
+    """The page of a process that responds."""
+    return HTTPStatus.OK, "text/plain", b"alive\n"

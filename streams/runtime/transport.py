@@ -18,6 +18,7 @@ from faust.transport.drivers import TRANSPORTS
 from faust.transport.drivers import aiokafka as stock
 from faust.types import TP, Message
 
+from streams.log.fetch_pacing import RecordRate
 from streams.runtime.loop_consumer import LoopConsumer
 from streams.runtime.offset_tracker import OffsetTracker
 
@@ -66,6 +67,7 @@ class Consumer(stock.Consumer):  # type: ignore[misc]
         self._let_go = asyncio.Event()
         self._given_up = False
         self.next_fetch_s = float("-inf")  # not before, in the loop's time: the worker group's pace
+        self._rate = RecordRate()
 
     def _new_consumer_thread(self) -> LoopConsumer:
         return LoopConsumer(self, loop=self.loop, beacon=self.beacon)
@@ -181,14 +183,17 @@ class Consumer(stock.Consumer):  # type: ignore[misc]
                     await self._let_go.wait()
             return {}, wanted
         records = await self._getmany(wanted, HELD_POLL_S if self._held else timeout)
-        self.next_fetch_s = asyncio.get_running_loop().time() + self._pace_s(records) if records else float("-inf")
+        now_s = asyncio.get_running_loop().time()
+        self.next_fetch_s = now_s + self._pause_s(records, now_s) if records else float("-inf")
         return records, wanted
 
-    def _pace_s(self, records: Mapping[TP, Any]) -> float:
-        """How long to gather after this poll, so that many events share a fetch; 0 for an app without a pace."""
+    def _pause_s(self, records: Mapping[TP, Sequence[Any]], now_s: float) -> float:
+        """How long to gather after this poll, so that many events share a fetch; 0 for an app without a pace, and while events are few."""
         unhurried: frozenset[str] = getattr(self.app, "unhurried", frozenset())
-        pace: str = "unhurried_pace_s" if all(tp.topic in unhurried for tp in records) else "pace_s"
-        return float(getattr(self.app, pace, 0.0))
+        if all(tp.topic in unhurried for tp in records):
+            return float(getattr(self.app, "unhurried_pace_s", 0.0))
+        is_fast = self._rate.count(sum(map(len, records.values())), now_s)
+        return float(getattr(self.app, "pace_s", 0.0)) if is_fast else 0.0
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
         """Stock: a gap in a compacted log counts as acknowledged, with the first message behind it. Gaps need no tracking here."""

@@ -33,7 +33,7 @@ from streams.runtime.leases import KeyLeases
 from streams.runtime.loop_lag import LoopLag
 from streams.runtime.metrics import StepMetrics, WorkerMetrics
 from streams.runtime.poison import Partition, PoisonDetector
-from streams.runtime.status_server import StatusResponse, StatusServer
+from streams.runtime.status_server import StatusResponse, StatusServer, liveness
 from streams.runtime.throughput import ThroughputEstimator
 from streams.runtime.transport import Consumer
 from streams.runtime.watchdog import Position, Watchdog
@@ -79,12 +79,12 @@ class Worker:
             clock=clock,
             metrics=self._metrics,
         )
-        self._status = StatusServer({"/livez": _liveness, "/readyz": self._readiness, "/metrics": self._exposition})
+        self._status = StatusServer({"/livez": liveness, "/readyz": self._readiness, "/metrics": self._exposition})
 
     async def run(self, stop: asyncio.Event) -> int:
         """See the module. Raises ConfigurationError when topics are missing or the metrics port is taken; Unavailable without a broker."""
         self._partitions = await self._count_partitions()
-        await self._listen()
+        self.metrics_port = await self._status.start(self._settings.node)
         await self._worker_group.open()
         await self._loop_lag.start()
         try:
@@ -102,14 +102,6 @@ class Worker:
         if missing := sorted(names - counts.keys()):
             raise ConfigurationError(f"topics {', '.join(missing)} do not exist: run `claw topics apply`")
         return sum(counts.values())
-
-    async def _listen(self) -> None:
-        node = self._settings.node
-        try:
-            self.metrics_port = await self._status.start(node.metrics_host, node.metrics_port)
-        except OSError as error:
-            where = f"{node.metrics_host}:{node.metrics_port}"
-            raise ConfigurationError(f"CLAW_METRICS_HOST, CLAW_METRICS_PORT: {where} cannot be listened on: {error}") from error
 
     def _build(self) -> None:
         settings, prefix = self._settings, self._settings.redis.key_prefix
@@ -309,7 +301,3 @@ class Worker:
 
     def _exposition(self) -> StatusResponse:
         return HTTPStatus.OK, CONTENT_TYPE_LATEST, generate_latest(REGISTRY) + generate_latest(self._metrics.registry)
-
-
-def _liveness() -> StatusResponse:
-    return HTTPStatus.OK, "text/plain", b"alive\n"

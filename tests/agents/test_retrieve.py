@@ -7,16 +7,18 @@ from typing import Any
 
 import pytest
 
-from adapters.models.condensing import Condenser
+from adapters.index.port import Hit
+from adapters.models.condensing import CondensedQuestion, Condenser
 from adapters.models.port import Completion
 from adapters.redis.client import connect
 from agents.retrieve import Retrieve
 from domain.chats.topics import CHATS_GROUNDED
 from domain.documents.visibility import Visibility
+from domain.retrieval.passages import HitGroup
 from domain.usage.topics import USAGE_RECORDED
 from schemas import ids
 from schemas.chats import ChatAsked, Grounding, LogPlace, Question, Turn, Usage
-from schemas.documents import Locator
+from schemas.documents import Locator, TablePart
 from schemas.errors import Unavailable
 from schemas.events import Event
 from schemas.settings import RedisSettings, RetrievalSettings
@@ -131,6 +133,7 @@ async def test_a_language_model_judges_for_itself_what_was_found(library: Librar
     found, _ = await answer(agent(library, words_decide=False), asked(question))
     assert [each.document_id for each in found.passages] == ["tower"]
     assert not found.answerable, "which decides where the keyless model has to stand in"
+    assert found.meant == ((1,) if question.isascii() else ()), "by which it then answers, as it would without a language model"
     withheld, _ = await answer(agent(library, meaning_min=1.01), asked(question))
     assert (withheld.passages, withheld.answerable) == ((), False)
 
@@ -164,6 +167,18 @@ async def test_words_agree_when_they_do(library: Library):
     for words_decide in (True, False):
         found, _ = await answer(agent(library, words_decide=words_decide), asked("西芹多少钱？"))
         assert [(each.document_id, found.answerable) for each in found.passages] == [("prices", True)]
+
+
+async def test_what_names_a_row_is_not_found_by_meaning_in_its_own_language(library: Library):
+    """Melon is near celery, and has another price; across languages there is nothing but meaning."""
+    part = TablePart(number=1, start=9, end=len(VEGETABLES), total=2, columns=("单位", "品种", "单价"), header=9)
+    rows = Hit(
+        id="1", collection="kb", document_id="prices", version=1, ordinal=0, title="", headings=(), text=VEGETABLES, score=1.0, bm25=0.0,
+        dense=0.9, tables=(part,),
+    )  # fmt: skip
+    groups = [HitGroup(rows, [rows])]
+    assert agent(library).find_meant(CondensedQuestion(query="哈密瓜多少钱？"), groups) == []
+    assert agent(library).find_meant(CondensedQuestion(query="How much is celery?"), groups) == groups
 
 
 @pytest.mark.parametrize(

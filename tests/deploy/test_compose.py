@@ -149,7 +149,7 @@ class TestSettings:
             SERVICES[name]["environment"]["CLAW_METRICS_PORT"] == str(jobs["worker"]["dns_sd_configs"][0]["port"]) for name in workers
         )
         assert jobs["api"]["dns_sd_configs"][0]["names"] == ["api"]
-        assert SERVICES["api"]["environment"]["CLAW_PORT"] == str(jobs["api"]["dns_sd_configs"][0]["port"])
+        assert SERVICES["api"]["environment"]["CLAW_METRICS_PORT"] == str(jobs["api"]["dns_sd_configs"][0]["port"])
 
 
 class TestSecrets:

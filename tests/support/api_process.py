@@ -16,7 +16,7 @@ from litestar import Litestar
 from api.app import create_app
 from api.area import OpenPorts, ports_of
 from domain.areas import TOPICS
-from ops.processes import websockets
+from ops.processes.api import configuration
 from schemas.settings import LimitSettings, Settings
 from streams.topics import DEAD_LETTERS
 
@@ -70,20 +70,18 @@ class Person:
         return str(answer.json()["id"])
 
 
+async def read_metrics(house: House) -> str:
+    """What Prometheus scrapes of the process."""
+    async with httpx.AsyncClient() as client:
+        return (await client.get(f"http://127.0.0.1:{house.app.state.metrics_port}/metrics")).text
+
+
 @asynccontextmanager
 async def opened(settings: Settings) -> AsyncIterator[House]:
     """Serve until the block ends."""
     app = create_app(settings)
-    config = uvicorn.Config(
-        app,
-        host="127.0.0.1",
-        port=0,
-        lifespan="on",
-        log_config=None,
-        proxy_headers=False,
-        timeout_graceful_shutdown=1,
-        **websockets.options(settings.socket),
-    )
+    config = configuration(app, msgspec.structs.replace(settings, node=msgspec.structs.replace(settings.node, port=0)))
+    config.timeout_graceful_shutdown = 1
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server._serve())
     while not server.started:

@@ -25,6 +25,7 @@ class Misbehaving:
 
     def __init__(self, options: ChildOptions) -> None:
         self._folder = Path(options.folder)
+        self._is_damaged = False
         self._does: dict[str, Callable[[str], object]] = {
             "answer": lambda word: word,
             "hog": lambda mib: len([bytearray(MIB) for _ in range(int(mib))]),
@@ -33,6 +34,7 @@ class Misbehaving:
             "sleep": lambda seconds: time.sleep(float(seconds)),
             "segfault": lambda _: ctypes.string_at(0),
             "raise": lambda word: dict[str, str]()[word],
+            "damage": lambda _: setattr(self, "_is_damaged", True),
             "connect": lambda port: socket.create_connection(("127.0.0.1", int(port)), 2),
             "connect_natively": _connect_natively,
             "resolve": lambda name: socket.getaddrinfo(name, 80),
@@ -54,6 +56,8 @@ class Misbehaving:
 
     def perform(self, task: Task) -> Iterator[ChildMessage]:
         assert isinstance(task, ParseTask)
+        if self._is_damaged:
+            ctypes.string_at(0)
         if task.source.text == "flood":
             yield from (ChunkFrame([Chunk(ordinal=n, text="x" * MIB)]) for n in range(1_000_000))
         if task.source.path:

@@ -218,3 +218,36 @@ def sheet_xml(rows: str, *, before: str = "", after: str = "", styles: str = "")
     book = f'<workbook {main} xmlns:r="{REL}"><sheets><sheet name="S" sheetId="1" r:id="worksheet"/></sheets></workbook>'
     sheet = f"<worksheet {main}>{before}<sheetData>{rows}</sheetData>{after}</worksheet>"
     return packed("xl/workbook.xml", book, worksheet=sheet, styles=styles or f"<styleSheet {main}/>")
+
+
+def binary_workbook(rows: list[list[str | float]], sheet: str = "Sheet1") -> bytes:
+    """An XLSB file with one sheet: [MS-XLSB], as little of it as a reader needs."""
+
+    def record(kind: int, body: bytes = b"") -> bytes:
+        number = bytes([kind]) if kind < 128 else bytes([kind & 0x7F | 0x80, kind >> 7])
+        assert len(body) < 16384
+        size = bytes([len(body)]) if len(body) < 128 else bytes([len(body) & 0x7F | 0x80, len(body) >> 7])
+        return number + size + body
+
+    def wide(text: str) -> bytes:
+        return struct.pack("<I", len(text)) + text.encode("utf-16-le")
+
+    sheets = record(156, struct.pack("<II", 0, 1) + wide("rId1") + wide(sheet))
+    book = record(131) + record(143) + sheets + record(144) + record(132)
+    cells = record(129) + record(148, struct.pack("<IIII", 0, len(rows) - 1, 0, max(map(len, rows)) - 1)) + record(145)
+    for number, row in enumerate(rows):
+        cells += record(0, struct.pack("<I", number) + bytes(13))
+        for column, value in enumerate(row):
+            kind, held = (6, wide(value)) if isinstance(value, str) else (5, struct.pack("<d", value))
+            cells += record(kind, struct.pack("<II", column, 0) + held)
+    cells += record(146) + record(130)
+    relations = '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">{}</Relationships>'
+    relation = '<Relationship Id="rId1" Type="{}/{}" Target="{}"/>'
+    buffer = BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("[Content_Types].xml", '<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types"/>')
+        archive.writestr("_rels/.rels", relations.format(relation.format(REL, "officeDocument", "xl/workbook.bin")))
+        archive.writestr("xl/workbook.bin", book)
+        archive.writestr("xl/_rels/workbook.bin.rels", relations.format(relation.format(REL, "worksheet", "worksheets/sheet1.bin")))
+        archive.writestr("xl/worksheets/sheet1.bin", cells)
+    return buffer.getvalue()

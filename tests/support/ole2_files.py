@@ -12,7 +12,17 @@ STORAGE, STREAM, ROOT = 1, 2, 5
 Tree = Mapping[str, "bytes | Tree"]
 
 BINARY, STRING, STRING8, INTEGER, TIME = 0x0102, 0x001F, 0x001E, 0x0003, 0x0040
-SUBJECT, SENT, SENDER_NAME, SENDER_ADDRESS, TO, CC, BODY, HTML = 0x0037, 0x0039, 0x0C1A, 0x0C1F, 0x0E04, 0x0E03, 0x1000, 0x1013
+SUBJECT, SENT, SENDER_NAME, SENDER_ADDRESS, TO, CC, BODY, RICH, HTML = (
+    0x0037,
+    0x0039,
+    0x0C1A,
+    0x0C1F,
+    0x0E04,
+    0x0E03,
+    0x1000,
+    0x1009,
+    0x1013,
+)
 CODEPAGE, DATA, FILE_NAME, METHOD, LONG_FILE_NAME, MESSAGE_CLASS = 0x3FFD, 0x3701, 0x3704, 0x3705, 0x3707, 0x001A
 EMBEDDED = f"__substg1.0_{DATA:04X}000D"
 
@@ -105,13 +115,20 @@ def properties(values: Mapping[tuple[int, int], bytes | int], header_bytes: int)
 
 
 def message_tree(
-    texts: Mapping[int, str], attachments: Mapping[str, "bytes | Tree"], *, html: bytes = b"", codepage: int = 0, embedded: bool = False
+    texts: Mapping[int, str],
+    attachments: Mapping[str, "bytes | Tree"],
+    *,
+    html: bytes = b"",
+    rich: bytes = b"",
+    codepage: int = 0,
+    embedded: bool = False,
 ) -> dict[str, "bytes | Tree"]:
     """The storage of a message; an attachment is a file's bytes, or the storage of another message."""
     kind, codec = (STRING8, f"cp{codepage}") if codepage else (STRING, "utf-16-le")
     values: dict[tuple[int, int], bytes | int] = {(identity, kind): text.encode(codec) for identity, text in texts.items()}
     values |= {(SENT, TIME): 133_800_000_000_000_000, (MESSAGE_CLASS, STRING): "IPM.Note".encode("utf-16-le")}
     values |= {(HTML, BINARY): html} if html else {}
+    values |= {(RICH, BINARY): rich} if rich else {}
     values |= {(CODEPAGE, INTEGER): codepage} if codepage else {}
     made: dict[str, bytes | Tree] = {**properties(values, 24 if embedded else 32)}
     if not embedded:

@@ -19,6 +19,7 @@ from domain.areas import TOPICS
 from domain.limits.rules import default_rules
 from ops.commands import topics as administration
 from ops.stack.environment import environment_of
+from ops.stack.ports import claim
 from schemas.configs import RATE_LIMIT_RULES
 from schemas.settings import AuthSettings, KafkaSettings, LimitSettings, NodeSettings, RedisSettings, Settings
 from schemas.settings.section import Secret
@@ -37,9 +38,10 @@ WANTED = tuple(topic for topic in TOPICS if topic is not DEAD_LETTERS)
 
 @dataclass(frozen=True)
 class Fleet:
-    """Four replicas of one installation, and its Redis."""
+    """Four replicas of one installation with their pages of metrics, and its Redis."""
 
     urls: list[str]
+    metrics: list[str]
     redis: OwnRedis
     settings: Settings
 
@@ -63,9 +65,12 @@ async def fleet(servers: Servers, tmp_path_factory) -> AsyncIterator[Fleet]:
     await administration.apply(kafka, WANTED)
     async with AsyncExitStack() as stack:
         environ = environment_of(settings, os.environ)
-        replicas = [api_process(environ, path="/livez") for _ in range(PROCESSES)]  # without workers nobody is ready
+        taken: set[int] = set()
+        ports = [claim("CLAW_METRICS_PORT", 0, taken) for _ in range(PROCESSES)]
+        # without workers nobody is ready
+        replicas = [api_process(environ | {"CLAW_METRICS_PORT": str(port)}, path="/livez") for port in ports]
         urls = list(await asyncio.gather(*map(stack.enter_async_context, replicas)))
-        yield Fleet(urls, redis, settings)
+        yield Fleet(urls, [f"http://127.0.0.1:{port}/metrics" for port in ports], redis, settings)
     await redis.stop()
     await administration.delete(kafka, WANTED)
 
@@ -143,8 +148,8 @@ async def _rules(fleet: Fleet, when_down: str) -> None:
 
 
 async def _all_shared(fleet: Fleet, session: aiohttp.ClientSession) -> bool:
-    for url in fleet.urls:
-        async with session.get(f"{url}/metrics") as answer:
+    for page in fleet.metrics:
+        async with session.get(page) as answer:
             if "claw_limits_local 0.0" not in await answer.text():
                 return False
     return True

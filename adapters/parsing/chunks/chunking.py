@@ -209,11 +209,13 @@ def _block_units(text: str, block: Block, budget: ChunkBudget) -> Iterator[_Unit
         size = size_of(text[part.start : part.end])
         yield _Unit(part.start, part.end, size, headings, place, opens, part.lead, size_of(text[part.lead : part.start]))
         if block.kind == "table" and headings is block.headings:
-            headings = (*headings, _table_header(text, block))
+            headings = (*headings, header) if (header := _table_header(text, block)) else headings
 
 
 def _table_header(text: str, block: Block) -> str:
-    """The names of a table's columns on one line; of a header of several levels each column with all of its levels."""
+    """The names of a table's columns on one line; of a header of several levels each column with all of its levels; "" of a form."""
+    if not block.header_lines:
+        return ""
     if block.header_lines == 1:
         return " ".join(text[block.start : block.start + HEADING_CHARS_MAX].strip().partition("\n")[0].split())
     lines = text[block.start : min(block.end, block.start + HEADER_CHARS_MAX)].split("\n", block.header_lines)[: block.header_lines]

@@ -154,7 +154,7 @@ def _read_table(text: str, block: Block) -> _Table | None:
     if marked:
         start = second_end + 1 if second_end >= 0 else block.end
     header = [split_cells(line, separator) for line in lines]
-    columns = _join_levels(header)
+    columns = _join_levels(header) or ("",) * len(split_cells(text[block.start : first], separator))
     if not marked and len(header) == 1:
         following = text[start : text.find("\n", start, block.end) if text.find("\n", start, block.end) >= 0 else block.end]
         if _is_data(header[0], split_cells(following, separator)):

@@ -4,7 +4,7 @@ import re
 from dataclasses import replace
 from typing import get_args
 
-from adapters.parsing.containers.mime import MimePart
+from adapters.parsing.containers.mime import MimePart, join_flowed
 from adapters.parsing.containers.nested import Contents, EntryParser
 from adapters.parsing.core.assembly import Assembly
 from adapters.parsing.core.blocks import ParsedText
@@ -88,6 +88,7 @@ class _MessageReader:
             page = parse_html(replace(self._entry, data=part.content(), charset=part.charset))
             return _without_repeats(page, self._plain_text) if self._plain_text else page
         text = self._decode(part)
+        text = join_flowed(text, delete_space=part.deletes_space) if part.is_flowed else text
         self._plain_text = _NO_WORD.sub("", text)
         return parse_plain(text)
 

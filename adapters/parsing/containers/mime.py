@@ -18,6 +18,7 @@ HEADER_BYTES_MAX = 1_048_576  # what comes later is no header
 
 _BLANK_LINE = re.compile(rb"\n\r?\n|\r\r")
 _LINE_END = re.compile(rb"\r?\n|\r")
+_SIGNATURE = "-- "
 _FOLD = re.compile(r"(?<!\s)\s*[\r\n]\s*+")  # begins where the blanks begin: else a run of them is looked at from each of them
 _ENCODED_WORD = re.compile(r"=\?([^?\s]{1,60})\?([bBqQ])\?([^?]*)\?=")
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]+")
@@ -68,6 +69,16 @@ class MimePart:
                 return decode_header(str(value))
         return ""
 
+    @property
+    def is_flowed(self) -> bool:
+        """Whether a line that ends in a space goes on in the next one (RFC 3676)."""
+        return str(_value_or(lambda: self.headers.get_param("format"), None)).lower() == "flowed"
+
+    @property
+    def deletes_space(self) -> bool:
+        """Whether that space is not part of the text, as in languages without spaces."""
+        return str(_value_or(lambda: self.headers.get_param("delsp"), None)).lower() == "yes"
+
     def header(self, name: str) -> str:
         """A header's text on one line; empty when there is none."""
         return decode_header(str(self.headers.get(name, "")))
@@ -94,6 +105,28 @@ class MimePart:
                 part.headers.set_default_type("message/rfc822")
             yield part
             at = following
+
+
+def join_flowed(text: str, *, delete_space: bool) -> str:
+    """The lines of flowed text (RFC 3676) as the paragraphs that they are.
+
+    Quotes of one depth belong together, the mark of a signature to nothing.
+    """
+    joined: list[str] = []
+    depth, goes_on = 0, False
+    for raw in text.split("\n"):
+        line = raw.removesuffix("\r")
+        words = line.lstrip(">")
+        quoted = len(line) - len(words)
+        words = words.removeprefix(" ")  # that keeps a line from being taken for a quote
+        flows = words.endswith(" ") and words != _SIGNATURE
+        said = words[:-1] if flows and delete_space else words
+        if goes_on and quoted == depth and words != _SIGNATURE:
+            joined[-1] += said
+        else:
+            joined.append(">" * quoted + " " * bool(quoted) + said)
+        depth, goes_on = quoted, flows
+    return "\n".join(joined)
 
 
 def decode_header(value: str) -> str:

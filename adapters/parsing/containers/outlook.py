@@ -13,6 +13,8 @@ from functools import cached_property
 from io import BytesIO
 
 import olefile  # type: ignore[import-untyped]
+from compressed_rtf import decompress
+from compressed_rtf.crc32 import crc32
 from oxmsg.storage import Storage
 
 from adapters.parsing.containers.nested import Contents, EntryParser, check_depth, display_name
@@ -21,6 +23,7 @@ from adapters.parsing.core.blocks import ParsedText, has_words
 from adapters.parsing.core.encodings import decode
 from adapters.parsing.core.source import Allowance, Entry
 from adapters.parsing.core.text import check_and_clean
+from adapters.parsing.elements.converted import parse_rtf
 from adapters.parsing.markup.html import parse_html
 from adapters.parsing.markup.markdown import parse_plain
 from schemas.errors import Refused
@@ -30,8 +33,12 @@ EMBEDDED_METHOD = 5  # of attaching: a message inside the file
 _STRING, _STRING8, _BINARY = 0x001F, 0x001E, 0x0102  # types of properties
 _SUBJECT, _BODY, _HTML, _SENT, _DELIVERED = 0x0037, 0x1000, 0x1013, 0x0039, 0x0E06
 _SENDER_NAME, _SENDER_ADDRESSES, _TO, _CC = 0x0C1A, (0x5D01, 0x0C1F), 0x0E04, 0x0E03
+_RTF = 0x1009
 _DATA, _METHOD, _NAMES, _CODEPAGES = 0x3701, 0x3705, (0x3707, 0x3704, 0x3001), (0x3FDE, 0x3FFD)
 _PROPERTY = struct.Struct("<HHLQ")  # type, id, flags, value
+_RICH_HEADER = struct.Struct("<LL4sL")  # bytes that follow the first number, unpacked bytes, kind, checksum
+_RICH_COUNTED_BYTES = 12  # of the header
+_COMPRESSED, _STORED = b"LZFu", b"MELA"
 _EPOCH, _TICKS_PER_S = datetime(1601, 1, 1, tzinfo=UTC), 10_000_000
 _EMBEDDED = f"__substg1.0_{_DATA:04X}000D"
 _ERRORS = (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, struct.error, StopIteration, RecursionError)
@@ -86,7 +93,27 @@ def _read_body(message: "_PropertySet", entry: Entry) -> ParsedText:
         parsed = parse_html(replace(entry, data=page, charset=message.charset))
         if has_words(parsed.text):
             return parsed
-    return parse_plain(check_and_clean(message.text(_BODY), entry.bounds))
+    text = message.text(_BODY)
+    if not has_words(text) and (packed := message.content(_RTF, _BINARY)):
+        return parse_rtf(replace(entry, data=unpack_rich_text(packed)))
+    return parse_plain(check_and_clean(text, entry.bounds))
+
+
+def unpack_rich_text(packed: bytes) -> bytes:
+    """Compressed RTF ([MS-OXRTFCP]), whose checksum is not a reason to lose it. Raises Refused("document_unreadable").
+
+    A page is in it as RTF, too: what is only HTML is in groups that readers of RTF pass over.
+    """
+    head = packed[: _RICH_HEADER.size]
+    if len(head) < _RICH_HEADER.size or head[8:12] not in (_COMPRESSED, _STORED):
+        raise Refused("document_unreadable", "the rich text of the message is packed in an unknown way")
+    size, raw_size, kind, _ = _RICH_HEADER.unpack(head)
+    content = packed[_RICH_HEADER.size :][: max(0, size - _RICH_COUNTED_BYTES)]
+    checksum = crc32(content) if kind == _COMPRESSED else 0
+    try:
+        return bytes(decompress(_RICH_HEADER.pack(len(content) + _RICH_COUNTED_BYTES, raw_size, kind, checksum) + content))
+    except _ERRORS as error:
+        raise Refused("document_unreadable", f"the rich text of the message is damaged: {error}") from error
 
 
 def _read_attachment(attachment: "_PropertySet", number: int, contents: Contents) -> None:

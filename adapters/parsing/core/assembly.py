@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from adapters.parsing.core.blocks import Block, HeadingPath, Kind, ParsedText, clean, first_heading
 from adapters.parsing.core.cell_ranges import locate_rows
 from adapters.parsing.core.titles import choose_title
+from adapters.text.labels import ROWS_MAX, is_form
 from schemas.documents import Locator, Note
 from schemas.errors import Refused
 
@@ -53,7 +54,7 @@ class Assembly:
         self._add("code", text, place)
 
     def add_table(self, rows: Iterable[Sequence[str]], place: Locator | None = None, *, header_rows: int = 1) -> None:
-        """Add a table, one line per row; the first ``header_rows`` are the header, which chunks of a long table repeat.
+        """Add a table, one line per row; the first ``header_rows`` are the header, which chunks of a long table repeat; a form has none.
 
         Rows of one cell above the first that has more are its title, not its header: paragraphs.
         """
@@ -70,7 +71,9 @@ class Assembly:
             place = locate_rows(place, titles, len(lines) - 1, len(lines))
             for line, at in zip(lines[:titles], places, strict=True):
                 self.add_paragraph(line, at)
-            lines, header_rows = lines[titles:], max(1, header_rows - titles)
+            lines, header_rows = lines[titles:], header_rows and max(1, header_rows - titles)
+        if header_rows == 1 and len(lines) <= ROWS_MAX and is_form([line.split(CELL_SEPARATOR) for line in lines]):
+            header_rows = 0
         self._add("table", "\n".join(lines), place, header_lines=header_rows if len(lines) > header_rows else 1)
 
     def start_section(self) -> None:

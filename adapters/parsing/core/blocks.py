@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from adapters.text.invisible import REGION_FLAG
 from schemas.documents import Locator, Note
 
 Kind = Literal["heading", "paragraph", "list", "table", "code", "quote"]
@@ -12,7 +13,9 @@ Kind = Literal["heading", "paragraph", "list", "table", "code", "quote"]
 HEADING_CHARS_MAX = 200  # of a heading as part of a path; the text keeps all of it
 
 _UNWANTED = re.compile(
+    f"({REGION_FLAG})|"  # stays: its hidden letters are drawn
     "[\x00-\x08\x0e-\x1f\x7f\ufffe\uffff\ud800-\udfff"  # control characters and what is no character
+    "\u00ad"  # where a word may be broken: no part of it
     "\u200b\u2060-\u2064\ufeff\ufff9-\ufffb"  # nothing to see: zero-width spaces and joiners of words, byte order marks
     "\u200e\u200f\u202a-\u202e\u2066-\u206f\U000e0000-\U000e007f]"  # directions, which show a text as another one; hidden letters
 )
@@ -34,7 +37,7 @@ class Block:
     level: int = 0
     headings: tuple[str, ...] = ()
     place: Locator | None = None
-    header_lines: int = 1  # of a table: its first lines that name the columns
+    header_lines: int = 1  # of a table: its first lines that name the columns; 0 of a form
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +78,7 @@ def clean(text: str) -> str:
     Zero-width spaces inside a number keep it from being found, direction overrides show readers something else than what is written, and
     tag characters say things only a model reads. Joiners of letters (U+200C, U+200D) stay: scripts and emoji are written with them.
     """
-    return _LINE_END.sub("\n", _UNWANTED.sub("", text)) if not (text.isascii() and text.isprintable()) else text
+    return _LINE_END.sub("\n", _UNWANTED.sub(r"\1", text)) if not (text.isascii() and text.isprintable()) else text
 
 
 def has_words(text: str) -> bool:

@@ -21,6 +21,8 @@ DOC: FileType = "application/msword"
 PPT: FileType = "application/vnd.ms-powerpoint"
 EPUB: FileType = "application/epub+zip"
 ODT: FileType = "application/vnd.oasis.opendocument.text"
+ODS: FileType = "application/vnd.oasis.opendocument.spreadsheet"
+ODP: FileType = "application/vnd.oasis.opendocument.presentation"
 RTF: FileType = "application/rtf"
 RST: FileType = "text/x-rst"
 ORG: FileType = "text/org"
@@ -51,6 +53,7 @@ _EXTENSIONS: dict[str, FileType] = {
     "xlsx": XLSX,
     "xlsm": XLSX,
     "xltx": XLSX,
+    "xlsb": XLSX,
     "xls": XLS,
     "xlt": XLS,
     "doc": DOC,
@@ -61,6 +64,10 @@ _EXTENSIONS: dict[str, FileType] = {
     "pot": PPT,
     "odt": ODT,
     "ott": ODT,
+    "ods": ODS,
+    "ots": ODS,
+    "odp": ODP,
+    "otp": ODP,
     "epub": EPUB,
     "rtf": RTF,
     "zip": ZIP,
@@ -95,6 +102,7 @@ _EXTENSIONS: dict[str, FileType] = {
 }
 OFFICE = (DOCX, PPTX, XLSX)
 _SHEETS = (XLSX, XLS)
+_FIRST_ENTRY_TYPES = (EPUB, ODT, ODS, ODP)
 PICTURES = (PNG, JPEG, TIFF, GIF, BMP, WEBP)
 _DESCRIPTIONS = {  # of binary files: a text is none of them, whatever its name
     PDF: "a PDF file",
@@ -105,6 +113,8 @@ _DESCRIPTIONS = {  # of binary files: a text is none of them, whatever its name
     XLSX: "a workbook",
     XLS: "a workbook",
     ODT: "an OpenDocument text",
+    ODS: "an OpenDocument spreadsheet",
+    ODP: "an OpenDocument presentation",
     EPUB: "an EPUB book",
     RTF: "an RTF document",
     MSG: "an Outlook message",
@@ -131,6 +141,10 @@ _UNSUPPORTED = (  # place, magic bytes, what it is
     (0, b"ID3", "an MP3 recording"),
     (0, b"OggS", "an Ogg recording"),
     (0, b"fLaC", "a FLAC recording"),
+    (0, b"ITSF", "a compiled help file (CHM)"),
+    (0, b"\xe4\x52\x5c\x7b\x8c\xd8\xa7\x4d", "a OneNote section"),
+    (0, b"\xffWPC", "a WordPerfect document"),
+    (0, b"HWP Document File", "a Hangul document"),
     (0, b"Rar!\x1a\x07", "a RAR archive"),
     (0, b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
     (0, b"\x1f\x8b\x08", "a gzip file"),
@@ -158,6 +172,13 @@ _OLE2_STREAMS: tuple[tuple[FileType, tuple[str, ...]], ...] = (  # a message goe
     (PPT, ("PowerPoint Document",)),
     (XLS, ("Workbook", "Book")),
 )
+_OLE2_UNSUPPORTED = (  # by a stream; the parts of a Visio drawing or of others may be in an Office file
+    ("VisioDocument", "a Visio drawing"),
+    ("Quill", "a Publisher document"),
+    ("HwpSummaryInformation", "a Hangul document"),
+    ("\x05HwpSummaryInformation", "a Hangul document"),
+    ("MatOST", "a Works document"),
+)
 _OLE2_ENTRY_BYTES = 128
 _ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08PK")
 _ZIP_END = b"PK\x05\x06"
@@ -166,8 +187,11 @@ _ZIP64_LOCATOR_BYTES = 20
 _ZIP64_END_BYTES = 56 + _ZIP64_LOCATOR_BYTES
 _ZIP_COMMENT_BYTES_MAX = 65_535
 _DIRECTORY_NAME = re.compile(
-    rb"PK\x01\x02.{42}(\[Content_Types\]\.xml|word/|ppt/|xl/|visio/|mimetype|META-INF/container\.xml|Index/)", re.DOTALL
+    rb"PK\x01\x02.{42}(\[Content_Types\]\.xml|word/|ppt/|xl/|visio/|mimetype|META-INF/container\.xml"
+    rb"|Index/Document\.iwa|index\.apxl|[Bb]uildVersionHistory\.plist|Metadata/BuildVersionHistory\.plist)",
+    re.DOTALL,
 )
+_IWORK_NAMES = (b"Index/Document.iwa", b"index.apxl", b"buildVersionHistory.plist", b"Metadata/BuildVersionHistory.plist")
 _LOCAL_NAME = re.compile(rb"PK\x03\x04.{26}(\[Content_Types\]\.xml|word/|ppt/|xl/|visio/)", re.DOTALL)
 
 _MIMETYPE = re.compile(rb"PK\x03\x04.{22}\x08\0.{2}mimetype(application/[\w.+-]{1,80}?)PK", re.DOTALL)  # stored, as both standards ask
@@ -267,6 +291,10 @@ def _detect_zip(data: bytes, said: FileType) -> FileType:
             raise Refused("document_type_unsupported", "the file looks like a Visio drawing")
         if b"[Content_Types].xml" in names and said in OFFICE:
             return said  # cut off before its parts, or with parts of other names: its parser knows
+    if names.intersection(_IWORK_NAMES):
+        raise Refused(
+            "document_type_unsupported", "the file looks like one of Pages, Numbers or Keynote; export it as an Office file or PDF"
+        )
     if b"mimetype" in names or _EPUB_CONTAINER in names:
         return _detect_open_document(data, said, is_epub=_EPUB_CONTAINER in names)
     return ZIP
@@ -276,13 +304,14 @@ def _detect_open_document(data: bytes, said: FileType, *, is_epub: bool) -> File
     """An EPUB book or an OpenDocument file by its first entry, which names the type."""
     found = _MIMETYPE.match(data)
     named = found[1].decode().removesuffix("-template") if found else ""
-    if named in (EPUB, ODT):
-        return EPUB if named == EPUB else ODT
+    for known in _FIRST_ENTRY_TYPES:
+        if named == known:
+            return known
     if named.startswith(_OPEN_DOCUMENT):
         kind = named.removeprefix(_OPEN_DOCUMENT)
         raise Refused("document_type_unsupported", f"the file looks like an OpenDocument {kind}; save it as an Office file or PDF")
-    if is_epub or said in (EPUB, ODT):
-        return said if said in (EPUB, ODT) else EPUB
+    if is_epub or said in _FIRST_ENTRY_TYPES:
+        return said if said in _FIRST_ENTRY_TYPES else EPUB
     return ZIP
 
 
@@ -296,7 +325,8 @@ def _detect_ole2(data: bytes, said: FileType) -> FileType:
         return said
     if found or said == XLS:
         return found[0] if found else XLS
-    raise Refused("document_type_unsupported", "the file looks like an OLE2 container of an unknown kind")
+    other = next((name for stream, name in _OLE2_UNSUPPORTED if _has_stream(data, stream)), "an OLE2 container of an unknown kind")
+    raise Refused("document_type_unsupported", f"the file looks like {other}")
 
 
 def _has_stream(data: bytes, name: str) -> bool:

@@ -16,6 +16,7 @@ from schemas.errors import Refused
 MESSAGE_BYTES_MAX = 2_000  # of what a program says about an error
 LIBREOFFICE_FOLDERS = ("/usr/lib/libreoffice/program", "/usr/lib64/libreoffice/program", "/opt/libreoffice/program")
 LIBREOFFICE_LIBRARIES = ("libmergedlo.so", "libsofficeapp.so")
+LIBREOFFICE_PROFILE = ".libreoffice"  # in the home folder, which is the child's own: as long as the library stays loaded, it needs it
 _HEAP_EXHAUSTED = 251  # the exit code of pandoc's runtime
 
 

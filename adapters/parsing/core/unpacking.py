@@ -13,7 +13,14 @@ READ_BYTES = 65_536
 RATIO_FREE_BYTES = 1_048_576  # below that a ratio says nothing
 _DIRECTORY_ENTRY = b"PK\x01\x02"
 _ENCRYPTED = 1
+_MANIFEST, _ENCRYPTION_DATA = "META-INF/manifest.xml", b"encryption-data"
 ZIP_ERRORS = (BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError, ValueError, OverflowError, KeyError, RuntimeError)
+
+
+def refuse_encrypted(manifest: bytes) -> None:
+    """Raises Refused for the ``manifest`` of an OpenDocument file with a password: each of its parts is encrypted by itself."""
+    if _ENCRYPTION_DATA in manifest:
+        raise Refused("document_unreadable", "its parts are encrypted; save it without a password")
 
 
 def check_package(data: bytes, bounds: Bounds) -> None:
@@ -32,6 +39,8 @@ def check_package(data: bytes, bounds: Bounds) -> None:
                     raise Refused("document_unreadable", "its parts are encrypted; save it without a password")
                 with archive.open(info) as stream:
                     while piece := stream.read(READ_BYTES):
+                        if info.filename == _MANIFEST:
+                            refuse_encrypted(piece)
                         most -= len(piece)
                         if most < 0:
                             raise Refused(

@@ -8,9 +8,11 @@ from io import BytesIO
 
 from adapters.parsing.core.assembly import Assembly
 from adapters.parsing.core.blocks import ParsedText
+from adapters.parsing.core.hidden import HiddenContent
 from adapters.parsing.core.source import Entry
 from adapters.parsing.core.text import decode_entry
 from adapters.parsing.core.unpacking import ZIP_ERRORS, check_package
+from adapters.parsing.elements.odt_content import prepare_odt
 from adapters.parsing.elements.page import add_page
 from adapters.parsing.elements.pandoc import ConvertedPage, convert_to_html
 from adapters.parsing.elements.rtf_characters import spell_out_characters
@@ -42,8 +44,22 @@ def parse_epub(entry: Entry) -> ParsedText:
 
 
 def parse_odt(entry: Entry) -> ParsedText:
-    """An OpenDocument text. Raises as ``_parse_package`` does."""
-    return _parse_package(entry, "odt")
+    """An OpenDocument text. Raises as ``_parse_package`` does.
+
+    Notes: ``hidden_left_out`` or ``hidden_included``.
+    """
+    check_package(entry.data, entry.bounds)
+    hidden = HiddenContent(include=entry.bounds.include_hidden)
+    content = prepare_odt(entry.data, hidden)
+    page = convert_to_html(content.data, "odt", entry.bounds.chars_max)
+    assembly = Assembly(entry.bounds.chars_max)
+    assembly.add_heading(1, content.title if content.begins_with_title else "")
+    _add_converted(assembly, page, entry)
+    assembly.start_section()
+    for margin in content.margins:
+        assembly.add_paragraph(margin)
+    hidden.note_in(assembly)
+    return assembly.build(content.title, _package_title(entry.data))
 
 
 def parse_rtf(entry: Entry) -> ParsedText:
@@ -68,8 +84,7 @@ def parse_org(entry: Entry) -> ParsedText:
 def _parse_package(entry: Entry, format_name: str) -> ParsedText:
     """Raises as ``unpacking.check_package`` and ``pandoc.convert_to_html`` do."""
     check_package(entry.data, entry.bounds)
-    page = convert_to_html(entry.data, format_name, entry.bounds.chars_max)
-    return _read_page(page, entry, _package_title(entry.data) if format_name == "odt" else "")
+    return _read_page(convert_to_html(entry.data, format_name, entry.bounds.chars_max), entry)
 
 
 def _package_title(data: bytes) -> str:
@@ -82,14 +97,17 @@ def _package_title(data: bytes) -> str:
     return _plain(found[1]) if found else ""
 
 
-def _read_page(page: ConvertedPage, entry: Entry, title: str = "") -> ParsedText:
-    """``title``: of the file's properties, which is no part of the text."""
+def _read_page(page: ConvertedPage, entry: Entry) -> ParsedText:
     assembly = Assembly(entry.bounds.chars_max)
-    own_title = _plain(page.metadata.get("title", ""))
-    assembly.add_heading(1, own_title)
+    title = _plain(page.metadata.get("title", ""))
+    assembly.add_heading(1, title)
+    _add_converted(assembly, page, entry)
+    return assembly.build(title)
+
+
+def _add_converted(assembly: Assembly, page: ConvertedPage, entry: Entry) -> None:
     assembly.add_paragraph("\n".join(f"{name}: {value}" for name, value in _fields(page.metadata)))
     add_page(assembly, page.body, entry.bounds)
-    return assembly.build(own_title or title)
 
 
 def _fields(metadata: dict[str, object]) -> Iterator[tuple[str, str]]:

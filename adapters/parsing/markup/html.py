@@ -4,6 +4,8 @@ A table of data is rows; a table that only arranges a page (others inside it, he
 """
 
 import re
+from collections.abc import Iterator
+from itertools import islice, pairwise
 from typing import Any
 
 from lxml import etree  # type: ignore[import-untyped]
@@ -58,6 +60,7 @@ def parse_page(text: str, bounds: Bounds) -> ParsedText:
     if root is None:
         return Assembly(bounds.chars_max).build()
     empty_hidden(root, hidden, HIDDEN_TAGS)
+    _remove_line_numbers(root)
     remove_boilerplate(root)
     parsed = _read_tree(root, bounds, HIDDEN_TAGS | _NAVIGATION_TAGS, hidden)
     if has_words(parsed.text):
@@ -65,6 +68,15 @@ def parse_page(text: str, bounds: Bounds) -> ParsedText:
     hidden, root = HiddenContent(include=bounds.include_hidden), parse_tree(text)
     empty_hidden(root, hidden, HIDDEN_TAGS)
     return _read_tree(root, bounds, HIDDEN_TAGS, hidden)
+
+
+def _remove_line_numbers(root: Any) -> None:
+    """Numbers of lines of code, in a column beside it."""
+    for code in root.iterdescendants("pre"):
+        numbers = "".join(code.itertext()).split()
+        counts = len(numbers) > 1 and all(map(str.isdecimal, numbers)) and code.xpath("ancestor::td[1]/following-sibling::td//pre")
+        if counts and all(int(after) == int(before) + 1 for before, after in pairwise(numbers)):
+            code.clear(keep_tail=True)
 
 
 def parse_tree(text: str) -> Any:
@@ -174,14 +186,30 @@ class _HtmlReader:
 
 def table_grid(table: Any, bounds: Bounds, unseen: frozenset[str] = HIDDEN_TAGS) -> MergedGrid | None:
     """The rows of a table of data; None when it arranges a page, or has text outside its cells that would be lost."""
-    if next(table.iterdescendants(*_LAYOUT), None) is not None:
+    if next(table.iterdescendants(*_LAYOUT), None) is not None or any("\n" in (text or "") for text in _code_texts(table)):
         return None
     rows, ranges = _grid_cells(table, bounds, unseen)
     if max(map(len, rows), default=0) <= 1:
         return None
     told = sum(len(_SPACE.sub("", text)) for row in rows for _, text in row)
     told += sum(len(_SPACE.sub("", _inline_text(caption, unseen))) for caption in table.iterfind("caption"))
-    return fill_grid(rows, ranges, bounds.chars_max) if told == len(_SPACE.sub("", _inline_text(table, unseen))) else None
+    if told != len(_SPACE.sub("", _inline_text(table, unseen))):
+        return None
+    grid = fill_grid(rows, ranges, bounds.chars_max)
+    return grid._replace(header_rows=0) if _names_rows(table) else grid
+
+
+def _code_texts(element: Any) -> Iterator[str]:
+    """The texts of code in an element, end to end: a table with code of several lines is there for its line numbers."""
+    for code in element.iterdescendants("pre"):
+        yield from code.itertext()
+
+
+def _names_rows(table: Any) -> bool:
+    """Whether the first row says its name and then values, as those below it do: then nothing names the columns."""
+    lines = list(islice(table.iter("tr"), 2))
+    cells = [[cell.tag for cell in line.iterchildren("td", "th")] for line in lines]
+    return len(cells) > 1 and all(tags[:1] == ["th"] and "td" in tags for tags in cells)
 
 
 def spell_out_merged(tree: Any, bounds: Bounds) -> None:

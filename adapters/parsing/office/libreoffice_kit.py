@@ -8,7 +8,7 @@ import os
 from functools import cache
 from pathlib import Path
 
-from adapters.parsing.core.programs import LIBREOFFICE_LIBRARIES, find_libreoffice
+from adapters.parsing.core.programs import LIBREOFFICE_LIBRARIES, LIBREOFFICE_PROFILE, find_libreoffice
 from schemas.errors import Refused
 
 _MESSAGE_CHARS_MAX = 300
@@ -57,13 +57,16 @@ def convert(source: Path, target: Path, format_name: str) -> None:
 
 @cache
 def _load_office() -> int:
-    """The library, started: seconds. Its profile lies in the home folder, which is the child's own."""
+    """The library, started: seconds. Its profile and what it writes meanwhile lie in a folder that stays from one document to the next."""
     folder = Path(find_libreoffice())
     library = ctypes.CDLL(str(next(path for name in LIBREOFFICE_LIBRARIES if (path := folder / name).is_file())))
     start = library.libreofficekit_hook_2
     start.restype, start.argtypes = ctypes.c_void_p, (ctypes.c_char_p, ctypes.c_char_p)
-    profile = Path(os.environ.get("HOME", "/"), ".libreoffice").as_uri()
-    office = start(str(folder).encode(), profile.encode())
+    profile = Path(os.environ.get("HOME", "/"), LIBREOFFICE_PROFILE)
+    temporary = profile / "temporary"
+    temporary.mkdir(parents=True, exist_ok=True)
+    os.environ["TMPDIR"] = str(temporary)
+    office = start(str(folder).encode(), profile.as_uri().encode())
     if not office:
         raise Refused("document_unreadable", "LibreOffice does not start")
     return int(office)

@@ -4,6 +4,7 @@ No library of PyPI does this for Excel's codes. A code is read once per style, a
 depends on the reader's machine (built-in dates, ``[$-F800]``) is shown as ISO dates; colours, padding and alignment are not text.
 """
 
+import math
 import operator
 import re
 from collections.abc import Callable
@@ -12,12 +13,14 @@ from decimal import ROUND_HALF_UP, Context, Decimal
 from fractions import Fraction
 from typing import NamedTuple
 
+from adapters.parsing.office.chinese_numerals import spell_date, spell_digits, spell_numbers
 from adapters.parsing.office.serial_dates import Moment, format_moment, is_date_code, moment_of
 
 CODE_CHARS_MAX = 1024  # Excel allows 255
 DIGITS = 15  # that a number keeps
 PLACES_MAX = 30  # decimals of a format; Excel's limit
 SECTIONS_MAX = 4
+NO_NUMBER = "#NUM!"  # how Excel shows what is none
 SHOWN_MAX = 1_000  # numbers of one style that are remembered: dates and prices repeat
 _INTEGER_MAX = 10**DIGITS  # beyond it a float has no units
 _SYMBOL = re.compile(
@@ -28,6 +31,7 @@ _SYMBOL = re.compile(
 _SIMPLE = re.compile(r"(0+|#,##0)(?:\.(0+))?")
 _CONDITION = re.compile(r"\[(<=|>=|<>|<|>|=)\s*(-?\d{1,15}(?:\.\d{1,15})?)\]")
 _CURRENCY = re.compile(r"\[\$([^\]-]*)(?:-([0-9A-Fa-f]*))?")
+_NUMERALS = re.compile(r"\[DBNum([12])\]", re.IGNORECASE)
 _COMPARE: dict[str, Callable[[float, float], bool]] = {
     "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "=": operator.eq, "<>": operator.ne,
 }  # fmt: skip
@@ -54,7 +58,9 @@ _SYSTEM_DATES = (14, 22)  # follow the reader's machine even when the file gives
 
 def format_number(value: float) -> str:
     """As a sheet shows it without a format: no ``.0``, no more digits than Excel keeps."""
-    return str(int(value)) if value == int(value) and abs(value) < _INTEGER_MAX else f"{value:.15g}"
+    if not math.isfinite(value):
+        return NO_NUMBER
+    return str(int(value)) if value == int(value) and abs(value) < _INTEGER_MAX else f"{value:.15G}"
 
 
 class _Plan(NamedTuple):
@@ -84,6 +90,7 @@ class _Section:
     condition: tuple[str, float] | None = None
     chinese: bool = False
     plan: "_Plan | None" = None
+    numerals: str = ""  # 1 or 2: Chinese, plain or formal
 
     @property
     def is_negative(self) -> bool:
@@ -121,6 +128,8 @@ class NumberFormat:
 
     def show(self, value: float) -> str:
         """A number as it is shown, without padding around it."""
+        if not math.isfinite(value):
+            return NO_NUMBER
         shown = self._shown.get(value)
         if shown is None:
             if len(self._shown) == SHOWN_MAX:
@@ -136,7 +145,7 @@ class NumberFormat:
         unsigned = section.is_negative if self._conditional else index == 1
         if section.kind == "date":
             moment = moment_of(value, section.symbols, epoch_1904=self._epoch_1904)
-            return format_number(value) if moment is None else self._show_date(moment, section)
+            return format_number(value) if moment is None else _spell(self._show_date(moment, section), section)
         if section.plan is not None:
             text, zero = section.plan.show(value)
         elif section.kind in ("general", "text"):
@@ -148,7 +157,7 @@ class NumberFormat:
         else:
             text, zero = _show_digits(value, section.symbols)
         sign = "-" if value < 0 and not unsigned and not zero else ""
-        return (sign + text.strip()).strip()
+        return (sign + _spell(text.strip(), section)).strip()
 
     def _choose(self, value: float) -> int:
         """Index of the section for a number; -1 when the conditions leave it out."""
@@ -192,7 +201,7 @@ def _split_sections(code: str) -> list[list[str]]:
 def _read_section(raw: list[str]) -> _Section:
     """Literals quoted, brackets read, letters that mean something in lower case."""
     condition: tuple[str, float] | None = None
-    chinese = False
+    chinese, numerals = False, ""
     symbols: list[str] = []
     for symbol in raw:
         if symbol[0] == "[" and not _ELAPSED.fullmatch(symbol):
@@ -203,6 +212,8 @@ def _read_section(raw: list[str]) -> _Section:
                 if (match[2] or "").lower() == "f800":
                     return _Section(("yyyy", '"-', "mm", '"-', "dd"), "date")
                 symbols += ['"' + match[1]] * bool(match[1])
+            elif match := _NUMERALS.fullmatch(symbol):
+                numerals = match[1]
         elif symbol[0] == '"':
             symbols.append('"' + symbol[1:].removesuffix('"'))
         elif symbol[0] in "\\!":  # Chinese editions also write the second
@@ -210,7 +221,7 @@ def _read_section(raw: list[str]) -> _Section:
         elif symbol[0] not in "_*":
             symbols.append("General" if symbol.lower() in _GENERAL or symbol[:2] in ("G/", "g/") else symbol)
     kind = _kind_of(symbols)
-    return _Section(tuple(symbols), kind, condition, chinese, _plan_of(symbols) if kind == "number" else None)
+    return _Section(tuple(symbols), kind, condition, chinese, _plan_of(symbols) if kind == "number" else None, numerals)
 
 
 def _kind_of(symbols: list[str]) -> str:
@@ -233,6 +244,14 @@ def _plan_of(symbols: list[str]) -> _Plan | None:
     width = 0 if "," in whole else len(whole) + (places + 1 if places else 0)
     before, after = ("".join(map(_literal, part)) for part in (symbols[: digits[0]], symbols[digits[-1] + 1 :]))
     return _Plan(before, after, f"{',' * ('#' in whole)}.{places}f", width, Decimal(1).scaleb(-places), 2 * symbols.count("%"))
+
+
+def _spell(text: str, section: _Section) -> str:
+    """Chinese numerals where the section asks for them."""
+    if not section.numerals:
+        return text
+    spell = {"date": spell_date, "general": spell_numbers}.get(section.kind, spell_digits)
+    return spell(text, formal=section.numerals == "2")
 
 
 def _literal(symbol: str) -> str:
@@ -279,6 +298,10 @@ def _scale(value: float, symbols: tuple[str, ...], places: list[int], whole: lis
         return number.scaleb(-3 * _trailing_commas(symbols, whole[-1] if whole else -1, places[-1])), 0
     step = max(len(whole), 1)
     power = number.adjusted() // step * step if number else 0
+    places_shown = sum(whole[-1] < at < exponent_at for at in places) if whole else 0
+    rounded = round(number.scaleb(-power), places_shown)
+    if rounded.adjusted() >= step and rounded:  # 9.999 is shown as 1.00E+01
+        power += step
     return number.scaleb(-power), power
 
 

@@ -88,6 +88,11 @@ class Package:
         except (etree.XMLSyntaxError, ValueError) as error:
             raise Refused("document_unreadable", f"{name} is not well-formed: {error}") from error
 
+    @property
+    def is_binary(self) -> bool:
+        """Whether its main part is binary, as that of XLSB is."""
+        return any(one.kind == "officeDocument" and one.target.endswith(".bin") for one in self.relations(""))
+
     def main_part(self, root: str) -> str:
         """Name of the main part, whose outermost element must be ``root``. Raises Refused."""
         for relation in self.relations(""):
@@ -127,8 +132,8 @@ class Package:
         return "" if core is None else core.findtext("{http://purl.org/dc/elements/1.1/}title", "").strip()
 
 
-def open_package(entry: Entry, opened: bytes | None = None) -> Package:
-    """``opened`` is the result of ``decrypt_entry`` when it was called before.
+def open_package(entry: Entry, opened: bytes | None = None, names: Collection[str] = ()) -> Package:
+    """``opened`` is the result of ``decrypt_entry`` when it was called before. ``names``: the only parts that are wanted, in lower case.
 
     Raises Refused: ``document_unreadable``, ``document_too_complex``, ``password_required``, ``password_wrong``.
     """
@@ -140,7 +145,7 @@ def open_package(entry: Entry, opened: bytes | None = None) -> Package:
         )
     try:
         with ZipFile(BytesIO(data)) as archive:
-            parts = dict(_inflate_parts(archive, len(data), bounds))
+            parts = dict(_inflate_parts(archive, len(data), bounds, names))
     except _ZIP_ERRORS as error:
         raise Refused("document_unreadable", f"it is not a whole Office file: {error}") from error
     return Package(parts, bounds)
@@ -155,13 +160,13 @@ def decrypt_entry(entry: Entry) -> bytes:
     return decrypt(entry.data, entry.password)
 
 
-def _inflate_parts(archive: ZipFile, packed_bytes: int, bounds: Bounds) -> Iterator[tuple[str, bytes]]:
+def _inflate_parts(archive: ZipFile, packed_bytes: int, bounds: Bounds, names: Collection[str]) -> Iterator[tuple[str, bytes]]:
     """Name and content of every XML part. Sizes in headers are not trusted: unpacked bytes are counted."""
     total = 0
     most = min(bounds.archive_bytes_max, RATIO_FREE_BYTES + bounds.archive_ratio_max * packed_bytes)
     for info in archive.infolist():
         name = info.filename.replace("\\", "/").lstrip("/").lower()
-        if not name.endswith(_XML_SUFFIXES) or ".." in name.split("/"):
+        if not name.endswith(_XML_SUFFIXES) or ".." in name.split("/") or (names and name not in names):
             continue
         if info.flag_bits & _ENCRYPTED or info.compress_type not in (ZIP_STORED, ZIP_DEFLATED):
             raise Refused("document_unreadable", f"{name} is packed in a way that Office does not write")

@@ -31,7 +31,7 @@ _SAME = {"ctrTitle": "title", "subTitle": "body", "obj": "body", "": "body"}  # 
 
 
 @dataclass(frozen=True, slots=True)
-class _Box:
+class Box:
     """Where a shape stands on its slide, in the file's units."""
 
     top: int
@@ -110,7 +110,7 @@ class _SlideReader:
         return kept
 
     def _add_shapes(self, shapes: list[Any]) -> None:
-        for shape in _reading_order([(self._box_of(shape), shape) for shape in shapes]):
+        for shape in reading_order([(self._box_of(shape), shape) for shape in shapes]):
             if shape.tag == P + "grpSp":
                 self._add_shapes(self._visible(_shapes(shape)))
             elif shape.tag == P + "graphicFrame":
@@ -160,14 +160,14 @@ class _SlideReader:
                 for _, text in _paragraphs(shape.find(P + "txBody")):
                     self._assembly.add_paragraph(text, self._place)
 
-    def _box_of(self, shape: Any) -> _Box:
+    def _box_of(self, shape: Any) -> Box:
         """The position of a shape, else of its placeholder, else the top."""
         kind, index = _placeholder(shape)
         box = _own_box(shape)
         for model in self._models:
             if box is None and model is not None and (kind or index):
                 box = next((_own_box(one) for one in model.iter(P + "sp") if _matches(_placeholder(one), kind, index)), None)
-        return box or _Box(0, 0, 0)
+        return box or Box(0, 0, 0)
 
 
 def _shapes(container: Any) -> Iterator[Any]:
@@ -179,7 +179,7 @@ def _shapes(container: Any) -> Iterator[Any]:
             yield element
 
 
-def _reading_order(boxes: list[tuple[_Box, Any]]) -> Iterator[Any]:
+def reading_order(boxes: list[tuple[Box, Any]]) -> Iterator[Any]:
     """Shapes from top to bottom; those that begin above the middle of the first shape of a row are in its row, from left to right."""
     row: list[tuple[int, Any]] = []
     middle = -1
@@ -193,7 +193,7 @@ def _reading_order(boxes: list[tuple[_Box, Any]]) -> Iterator[Any]:
     yield from (one for _, one in sorted(row, key=lambda placed: placed[0]))
 
 
-def _own_box(shape: Any) -> _Box | None:
+def _own_box(shape: Any) -> Box | None:
     frame = next(
         (one for one in (shape.find(f"{P}{kind}/{A}xfrm") for kind in ("spPr", "grpSpPr")) if one is not None), shape.find(P + "xfrm")
     )
@@ -201,7 +201,7 @@ def _own_box(shape: Any) -> _Box | None:
     if offset is None:
         return None
     extent = frame.find(A + "ext")
-    return _Box(_length(offset, "y"), _length(offset, "x"), 0 if extent is None else _length(extent, "cy"))
+    return Box(_length(offset, "y"), _length(offset, "x"), 0 if extent is None else _length(extent, "cy"))
 
 
 def _length(element: Any, name: str) -> int:

@@ -17,6 +17,7 @@ from adapters.parsing.core.merged_cells import HEADER_ROWS_MAX, fill_grid
 from adapters.parsing.core.source import Bounds, Entry
 from adapters.parsing.office.drawings import CHART, DIAGRAM, chart_rows, choose_alternative, diagram_texts
 from adapters.parsing.office.package import Package, open_package
+from adapters.parsing.office.word_fields import field_state, is_placeholder, run_text, symbol_text
 from adapters.parsing.office.word_styles import Numbering, Styles, W, child_value, parse_number
 from schemas.documents import Locator
 
@@ -26,6 +27,7 @@ _R_ID = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id
 _ALTERNATE = "{http://schemas.openxmlformats.org/markup-compatibility/2006}AlternateContent"
 _MATH_TEXT = "{http://schemas.openxmlformats.org/officeDocument/2006/math}t"
 _BREAKS = {W + "tab": "\t", W + "ptab": "\t", W + "br": "\n", W + "cr": "\n", W + "noBreakHyphen": "-"}
+_SIGNS = {W + "sym": symbol_text, W + "fldChar": field_state}
 _DELETED = {W + "del", W + "moveFrom", W + "instrText", W + "delText", W + "rt"}
 _PROPERTIES = {W + "pPr", W + "rPr", W + "sdtPr", W + "sdtEndPr", W + "smartTagPr", W + "customXmlPr", W + "tblPr", W + "tblGrid"}
 _SKIPPED = _DELETED | _PROPERTIES
@@ -42,6 +44,8 @@ class _BlockContext:
     boxes: list[Any] = field(default_factory=list)
     notes: list[tuple[str, str]] = field(default_factory=list)
     begun: bool = False
+    text: str = ""
+    paragraph: Any = None  # the last one that the text is of
 
 
 def parse_docx(entry: Entry) -> ParsedText:
@@ -62,11 +66,13 @@ class _DocxReader:
         self._numbering = Numbering(package.find_tree(self._name, "numbering"))
         self._targets = {relation.id: relation.target for relation in package.relations(self._name)}
         self._notes = {(kind, note_id): note for kind in _NOTES.values() for note_id, note in self._notes_of(kind)}
+        self._joined: _BlockContext | None = None  # a paragraph that goes on
         self._title = ""  # the first paragraph of the style Title
         self._page = 1 if self._has_all_page_breaks() else 0
 
     def read(self) -> ParsedText:
         self._read_blocks(self._package.children(self._name, W + "body", _BLOCKS))
+        self._add_paragraph()
         for note in list(self._notes):  # those that no text refers to
             self._add_note(note)
         self._add_margins()
@@ -93,12 +99,21 @@ class _DocxReader:
                 self._read_table(element)
             elif element.tag == _ALTERNATE:
                 self._read_blocks(choose_alternative(element))
-            elif element.tag not in _SKIPPED:  # content controls, insertions, custom markup
+            elif element.tag not in _SKIPPED and not is_placeholder(element):  # content controls, insertions, custom markup
                 self._read_blocks(element)
 
     def _read_paragraph(self, paragraph: Any) -> None:
-        found = _BlockContext(self._page)
-        text = "".join(self._text(paragraph, found)).strip()
+        found = self._joined or _BlockContext(self._page)
+        found.text += "".join(self._text(paragraph, found))
+        found.paragraph, self._joined = paragraph, found
+        if paragraph.find(f"{W}pPr/{W}rPr/{W}del") is None:  # of one whose end was deleted, the next one is the rest
+            self._add_paragraph()
+
+    def _add_paragraph(self) -> None:
+        """Add what was read of paragraphs and not added yet, as the last of them is."""
+        if (found := self._joined) is None:
+            return
+        self._joined, paragraph, text = None, found.paragraph, found.text.strip()
         if text:
             place = self._locator(found)
             level = self._styles.level(paragraph)
@@ -115,6 +130,7 @@ class _DocxReader:
         self._add_attachments(found)
 
     def _read_table(self, table: Any) -> None:
+        self._add_paragraph()
         elements = [row for row in _rows(table) if not self._leaves_out(row, "trPr/", "hidden", "table rows")]
         rows = [list(_cells(row)) for row in elements]
         if all(len(row) == 1 for row in rows):  # a frame around text, not a table
@@ -160,7 +176,7 @@ class _DocxReader:
                     yield " ".join(line for cell in _cells(row) for line in self._lines(cell, found))
             elif element.tag == _ALTERNATE:
                 yield from self._lines(choose_alternative(element), found)
-            elif element.tag not in _SKIPPED:
+            elif element.tag not in _SKIPPED and not is_placeholder(element):
                 yield from self._lines(element, found)
 
     def _text(self, element: Any, found: _BlockContext) -> Iterator[str]:
@@ -169,9 +185,11 @@ class _DocxReader:
             tag = child.tag
             if tag in (W + "t", _MATH_TEXT):
                 found.begun = found.begun or bool(child.text)
-                yield child.text or ""
+                yield run_text(child.text or "", element)
             elif tag in _BREAKS:
                 yield _BREAKS[tag]
+            elif tag in _SIGNS:
+                yield _SIGNS[tag](child)
             elif tag == W + "lastRenderedPageBreak":
                 self._turn_page(found)
             elif tag in _NOTES:
@@ -180,7 +198,7 @@ class _DocxReader:
                 yield from self._text(choose_alternative(child), found)
             elif tag in _PICTURES:
                 found.boxes.append(child)
-            elif tag not in _SKIPPED and not (tag == W + "r" and self._is_left_out(child)):
+            elif tag not in _SKIPPED and not is_placeholder(child) and not (tag == W + "r" and self._is_left_out(child)):
                 yield from self._text(child, found)
 
     def _is_left_out(self, run: Any) -> bool:
@@ -247,7 +265,11 @@ class _DocxReader:
         said: set[str] = set()
         for relation in self._package.relations(self._name):
             tree = self._package.tree(relation.target) if relation.kind in ("header", "footer") else None
-            text = "" if tree is None else "\n".join(filter(str.strip, self._lines(tree, _BlockContext(0))))
+            found = _BlockContext(0)
+            lines = [] if tree is None else list(self._lines(tree, found))
+            for box in (box for picture in found.boxes for box in picture.iter(W + "txbxContent")):
+                lines += self._lines(box, found)
+            text = "\n".join(dict.fromkeys(filter(str.strip, lines)))  # a box may be there for old programs, too
             if text not in said and any(map(str.isalpha, text)):
                 self._assembly.start_section()
                 self._assembly.add_paragraph(text)

@@ -4,6 +4,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from adapters.parsing.office.chinese_numerals import chinese_numeral
+
 W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 CHAIN_MAX = 20  # styles based on each other; a ring of them ends here
 BODY_OUTLINE = 9  # this outline level says: no heading
@@ -12,7 +14,6 @@ NUMBER_MAX = 99_999  # of an item; beyond that nobody counts
 _HEADING = re.compile(r"(?:heading|标题|標題|見出し|제목|titre|überschrift|título|titolo|заголовок)\s*([1-9])", re.IGNORECASE)
 _TITLES = ("title", "标题", "標題")
 _PLACEHOLDER = re.compile(r"%([1-9])")
-_DIGITS = "零一二三四五六七八九"
 _CIRCLED_MAX = 20
 _ROMAN = dict(zip((1000, 900, 500, 400, 100, 90, 50, 40, 10, 9, 5, 4, 1), "m cm d cd c xc l xl x ix v iv i".split(), strict=True))
 _CHINESE = {f"{country}Counting{how}" for country in ("chinese", "taiwanese", "japanese") for how in ("", "Thousand")}
@@ -136,20 +137,10 @@ def format_number(count: int, style: str) -> str:
         return chr(ord("①") + count - 1)
     if style == "decimalZero":
         return f"{count:02}"
-    return chinese_numeral(count) if style in _CHINESE else str(count)
-
-
-def chinese_numeral(count: int) -> str:
-    """1 to 9,999 in Chinese characters, larger ones in digits."""
-    if not 0 < count <= _CHINESE_MAX:
-        return str(count)
-    words, gap = "", False
-    for unit, name in ((1000, "千"), (100, "百"), (10, "十"), (1, "")):
-        digit = count // unit % 10
-        if digit:
-            words += ("零" if gap and words else "") + _DIGITS[digit] + name
-        gap = not digit
-    return words[1:] if words.startswith("一十") else words
+    if style in _CHINESE and 0 < count <= _CHINESE_MAX:
+        said = chinese_numeral(count)
+        return said[1:] if said.startswith("一十") else said
+    return str(count)
 
 
 def child_value(element: Any, name: str) -> str:

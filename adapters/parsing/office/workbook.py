@@ -1,4 +1,4 @@
-"""XLSX and XLS: per sheet its name as heading and a table for every run of rows; a block knows its sheet and cells."""
+"""XLSX, XLSB, XLS and ODS: per sheet its name as heading and a table for every run of rows; a block knows its sheet and cells."""
 
 from adapters.parsing.core.assembly import Assembly
 from adapters.parsing.core.blocks import ParsedText
@@ -6,7 +6,10 @@ from adapters.parsing.core.cell_ranges import CellRange, column_name
 from adapters.parsing.core.hidden import PLACES_MAX, HiddenContent, name_runs
 from adapters.parsing.core.merged_cells import MergedCells, count_header_rows
 from adapters.parsing.core.source import Entry
+from adapters.parsing.core.unpacking import check_package
 from adapters.parsing.office.drawings import A
+from adapters.parsing.office.ods import open_sheets
+from adapters.parsing.office.open_document import document_title, open_document
 from adapters.parsing.office.package import OLE_MAGIC, decrypt_entry, open_package
 from adapters.parsing.office.sheet import Row, Sheet
 from adapters.parsing.office.xlsx import Workbook
@@ -23,14 +26,16 @@ def parse_workbook(entry: Entry) -> ParsedText:
     data = decrypt_entry(entry)
     assembly = Assembly(entry.bounds.chars_max)
     hidden = HiddenContent(include=entry.bounds.include_hidden)
-    if data.startswith(OLE_MAGIC):
+    package = None if data.startswith(OLE_MAGIC) else open_package(entry, data)
+    if package is None or package.is_binary:
         from adapters.parsing.office.xls import old_sheets  # noqa: PLC0415  loaded when an old workbook comes
 
+        if package is not None:
+            check_package(data, entry.bounds)  # calamine opens it by itself
         for sheet in old_sheets(data, entry.bounds, hidden):
             _SheetText(assembly, sheet, hidden).add()
         hidden.note_in(assembly)
-        return assembly.build()
-    package = open_package(entry, data)
+        return assembly.build("" if package is None else package.title())
     workbook = Workbook(package)
     for name, part, is_hidden in workbook.sheets:
         if is_hidden:
@@ -46,6 +51,16 @@ def parse_workbook(entry: Entry) -> ParsedText:
                 assembly.add_paragraph("".join(paragraph.itertext(A + "t")), Locator(sheet=name))
     hidden.note_in(assembly)
     return assembly.build(package.title())
+
+
+def parse_ods(entry: Entry) -> ParsedText:
+    """Raises and notes as ``parse_workbook`` does, but for passwords: ``document_unreadable``."""
+    package = open_document(entry)
+    assembly, hidden = Assembly(entry.bounds.chars_max), HiddenContent(include=entry.bounds.include_hidden)
+    for sheet in open_sheets(package, entry.bounds, hidden):
+        _SheetText(assembly, sheet, hidden).add()
+    hidden.note_in(assembly)
+    return assembly.build(document_title(package))
 
 
 class _SheetText:

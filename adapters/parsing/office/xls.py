@@ -1,10 +1,12 @@
-"""XLS: values by calamine; number formats, merged cells and what is hidden from the records of the file, which calamine does not tell.
+"""XLS and XLSB: values by calamine; number formats, merged cells and what is hidden from the records of XLS, which calamine does not tell.
 
-Records are walked once. What cannot be read of them costs the formats, not the document: values are then shown as they are.
+Records are walked once. What cannot be read of them costs the formats, not the document: values are then shown as they are, like those of
+XLSB, whose records are not read.
 """
 
 import struct
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from io import BytesIO
@@ -29,6 +31,7 @@ _ROW, _COLUMNS, _MERGED = 0x0208, 0x007D, 0x00E5
 _NUMBER, _RK, _MULTIPLE_RK, _FORMULA = 0x0203, 0x027E, 0x00BD, 0x0006
 _BIFF8 = 0x0600
 _HIDDEN_ROW, _HIDDEN_COLUMN, _VISIBILITY = 0x20, 1, 3
+_PANIC = "PanicException"  # of calamine, which is no Exception and has no name to import
 _BROKEN = (OSError, struct.error, LookupError, ValueError, TypeError, AttributeError, ArithmeticError)
 
 
@@ -44,7 +47,12 @@ class _SheetRecords:
 
 
 def old_sheets(data: bytes, bounds: Bounds, hidden: HiddenContent) -> Iterator[Sheet]:
-    """Sheets of an old workbook. Raises Refused: ``document_unreadable``, ``document_too_complex``."""
+    """Sheets of an old workbook, or of a binary one. Raises Refused: ``document_unreadable``, ``document_too_complex``."""
+    with refuse_panics():
+        yield from _read_sheets(data, bounds, hidden)
+
+
+def _read_sheets(data: bytes, bounds: Bounds, hidden: HiddenContent) -> Iterator[Sheet]:
     too_many = Refused("document_too_complex", f"it has more than {bounds.cells_max:,} cells (CLAW_DOCUMENT_CELLS_MAX)")
     area = 0
     try:
@@ -67,6 +75,17 @@ def old_sheets(data: bytes, bounds: Bounds, hidden: HiddenContent) -> Iterator[S
             yield Sheet(name, _rows(sheet, records, bounds.cells_max), merged, records.hidden_columns)
     except (CalamineError, OSError, ValueError) as error:
         raise Refused("document_unreadable", f"the workbook cannot be read: {error}") from error
+
+
+@contextmanager
+def refuse_panics() -> Iterator[None]:
+    """Raises Refused for what calamine raises where a file breaks its own checks."""
+    try:
+        yield
+    except BaseException as error:
+        if type(error).__name__ != _PANIC:
+            raise
+        raise Refused("document_unreadable", "the workbook is damaged") from error
 
 
 def _rows(sheet: Any, records: _SheetRecords, cells_max: int) -> Iterator[Row]:

@@ -251,7 +251,8 @@ def _is_full(before: Line, line: Line) -> bool:
     """The first word of ``line`` had no room at the end of the one before: that was broken because it was full."""
     if before.cells or line.cells or _LEADERS.search(before.text):
         return False
-    if before.text[-1] in "-\xad" and before.text[-2:-1].isalpha() and line.text[0].islower():
+    begins = line.text[0].islower() or line.text[0].isdigit()
+    if before.text[-1] in "-\xad" and before.text[-2:-1].isalnum() and begins:
         return True
     first = line.text[0] if is_wide(line.text[0]) else re.split(r"[\s\u2e80-\u9fff]", line.text, maxsplit=1)[0]
     room = before.right - before.x1

@@ -42,10 +42,12 @@ def parse_pdf(entry: Entry) -> ParsedText:
     Notes: ``page_unreadable``, ``pages_need_ocr``, ``read_by_ocr``, ``ocr_incomplete``, ``glyphs_without_text`` name pages,
     ``copy_protected`` says that its owner forbids copying, ``file_repaired`` that something may be missing because the file is damaged.
     Raises Refused: ``password_required``, ``password_wrong``, ``document_unreadable``, ``document_too_complex`` (pages, characters, scanned
-    pages of a document that has no others), ``ocr_required``, ``document_empty``.
+    pages of a document that has no others), ``document_type_unsupported`` for XFA forms, ``ocr_required``, ``document_empty``.
     """
     bounds, allowance = entry.bounds, Allowance.of(entry.bounds)
     with _open_document(entry) as document:
+        if pdfium.FPDF_GetFormType(document.raw) == pdfium.FORMTYPE_XFA_FULL:  # its pages say only that another program is needed
+            raise Refused("document_type_unsupported", "it is an XFA form, whose text only Adobe's programs make: print it there to a PDF")
         count = len(document)
         if count > bounds.pages_max:
             raise Refused("document_too_complex", f"it has {count:,} pages; {bounds.pages_max:,} are read (CLAW_DOCUMENT_PAGES_MAX)")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from statistics import median
 
 from adapters.parsing.pdf.hyphens import Hyphenation, is_broken
-from adapters.parsing.pdf.text import SPAN_GAP_EM, TextSpan, is_wide, tidy
+from adapters.parsing.pdf.text import SPAN_GAP_EM, TextSpan, is_wide
 
 _BASE_EM = 0.35  # base lines closer than this, in the lower font, are one row: subscripts and notes stand on it
 _SPAN_OVERLAP_EM = 0.3  # text drawn over text is not one word
@@ -20,6 +20,7 @@ MARKER = re.compile(  # of an item of a list
     r"|[一二三四五六七八九十]{1,3}、\s*|[①-⑳]\s*|[a-zA-Z][.)]\s+)"
 )
 _SECTION = re.compile(r"\d{1,2}(?:\.\d{1,2}){0,4}\.?")
+_LAST_SOFT = re.compile("\xad(?=\\n|\\Z)")
 _NO_EVIDENCE = Hyphenation()
 
 
@@ -180,8 +181,8 @@ def join_two(before: str, after: str, hyphenation: Hyphenation = _NO_EVIDENCE) -
 
 
 def without_soft_hyphens(text: str) -> str:
-    """Remove soft hyphens inside a text; one at the end of a block was a hyphen."""
-    return tidy(text[:-1] + "-" if text.endswith("\xad") else text).replace("\xad", "") if "\xad" in text else text
+    """Remove soft hyphens inside a text; one at the end of a line that stays was a hyphen."""
+    return _LAST_SOFT.sub("-", text).replace("\xad", "") if "\xad" in text else text
 
 
 def leading_of(lines: Sequence[Line]) -> float:

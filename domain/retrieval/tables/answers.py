@@ -7,23 +7,27 @@ tables used lately are held in memory, within a bound of cells.
 import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import date
+from itertools import groupby
 
 from msgspec import structs
 
 from adapters.index.port import Hit
-from adapters.text.language import haystack_of
+from adapters.text.language import haystack_of, language_of
 from domain.retrieval.passages import make_part, make_passage
 from domain.retrieval.search import SearchService
+from domain.retrieval.tables import statements
 from domain.retrieval.tables.compute import Finding, answer_question
 from domain.retrieval.tables.reading import join_hits, read_hits
 from domain.retrieval.tables.table import Row, Table
+from domain.retrieval.tables.union import find_named, group_tables, join_tables
 from schemas.chats import Passage, PassagePart
 from schemas.documents import TablePart
 from schemas.settings import RetrievalSettings
 
-TABLES_MAX = 4  # asked per question: those behind the best hits
-HITS_MAX = 8  # that may bring one
+TABLES_MAX = 8  # asked per question: those behind the best hits
+HITS_MAX = 12  # that may bring one
 ON_LOOP_CELLS_MAX = 1_500  # about 3 ms; larger tables are read and asked in a thread
 HELD_MAX = 256  # tables in memory
 CELLS_HELD_MAX = 1_000_000  # of them together, about 200 MB at the very most
@@ -40,21 +44,20 @@ class TableAnswers:
     settings: RetrievalSettings
     held: OrderedDict[_Key, Table] = field(default_factory=OrderedDict)
 
-    async def find(self, tenant: str, hits: Sequence[Hit], question: str) -> Passage | None:
-        """The best answer that a table behind the hits gives; None when none does. Raises Unavailable."""
+    async def find(self, tenant: str, hits: Sequence[Hit], question: str, today: date | None = None) -> tuple[Passage, ...]:
+        """The best answer that the tables behind the hits give: a passage for each document that it rests on, the first with the result.
+
+        Empty when none gives one. Relative dates count from ``today``. Raises Unavailable.
+        """
         if not self.settings.table_rows_max:
-            return None
-        best: tuple[Finding, Table] | None = None
-        for hit, part in tables_of(hits):
-            table = await self.table(tenant, hit, part)
-            if table is None:
-                continue
-            finding = await self.ask(question, table)
-            if finding is None or finding.score < SCORE_MIN or is_elsewhere(finding, hits):
-                continue
-            if best is None or is_better(finding, best[0]):
-                best = finding, table
-        return None if best is None else build_passage(*best)
+            return ()
+        tables = [await self.table(tenant, hit, part) for hit, part in tables_of(hits)]
+        read = [table for table in tables if table is not None]
+        if sum(map(_cells, read)) <= ON_LOOP_CELLS_MAX:
+            best = choose_answer(question, read, hits, today)
+        else:
+            best = await asyncio.to_thread(choose_answer, question, read, hits, today)
+        return () if best is None else build_passages(*best, question)
 
     async def table(self, tenant: str, hit: Hit, part: TablePart) -> Table | None:
         """The table, from memory or the index."""
@@ -83,11 +86,18 @@ class TableAnswers:
         while (cells > CELLS_HELD_MAX or len(self.held) > HELD_MAX) and len(self.held) > 1:
             cells -= _cells(self.held.popitem(last=False)[1])
 
-    async def ask(self, question: str, table: Table) -> Finding | None:
-        """The table's answer; a large one is asked in a thread."""
-        if _cells(table) <= ON_LOOP_CELLS_MAX:
-            return answer_question(question, table)
-        return await asyncio.to_thread(answer_question, question, table)
+
+def choose_answer(question: str, tables: Sequence[Table], hits: Sequence[Hit], today: date | None) -> tuple[Finding, Table] | None:
+    """The best answer of these tables, and its table. Tables of the same form answer together, those that the question names."""
+    best: tuple[Finding, Table] | None = None
+    for group in group_tables(tables):
+        table = join_tables(find_named(question, group))
+        finding = answer_question(question, table, today)
+        if finding is None or finding.score < SCORE_MIN or is_elsewhere(finding, hits):
+            continue
+        if best is None or is_better(finding, best[0]):
+            best = finding, table
+    return best
 
 
 def is_better(one: Finding, other: Finding) -> bool:
@@ -110,6 +120,26 @@ def tables_of(hits: Sequence[Hit]) -> list[tuple[Hit, TablePart]]:
         for part in hit.tables:
             found.setdefault((hit.collection, hit.document_id, hit.version, part.number), (hit, part))
     return list(found.values())[:TABLES_MAX]
+
+
+def build_passages(finding: Finding, table: Table, question: str) -> tuple[Passage, ...]:
+    """A finding as passages, one for each document that its rows are of; the first has the result, and says which tables it is from."""
+    language = language_of(question)
+    places = sorted(range(len(finding.rows)), key=lambda place: _document_of(table, finding.rows[place]))
+    parts = [tuple(finding.rows[place] for place in own) for _, own in groupby(places, lambda at: _document_of(table, finding.rows[at]))]
+    parts.sort(key=lambda rows: finding.rows.index(rows[0]))
+    statement = finding.statement
+    if table.titles:
+        ending = next((end for end in ("：", ":") if statement.endswith(end)), "")
+        statement = statement.removesuffix(ending) + statements.used_tables(language, table.titles) + ending
+    first = build_passage(replace(finding, statement=statement, rows=parts[0] if parts else ()), table)
+    others = [build_passage(replace(finding, statement="", rows=rows), table) for rows in parts[1:]]
+    return (first, *(structs.replace(each, computed=statements.rows_of(language, each.title)) for each in others))
+
+
+def _document_of(table: Table, row: int) -> tuple[str, str, int]:
+    hit = table.chunks[table.rows[row].chunk]
+    return hit.knowledge_base_id, hit.document_id, hit.version
 
 
 def build_passage(finding: Finding, table: Table) -> Passage:

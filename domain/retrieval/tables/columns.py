@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from adapters.text.attributes import Property
+from domain.retrieval.tables.conditions import blank_span
 from domain.retrieval.tables.table import WORD, Column, Table, stem
-from domain.retrieval.tables.wording import blank_span
 
 PART_CHARS_MIN = 2  # of a Chinese name
 WHOLE, PART, LEAF, SYNONYM = 1.0, 0.75, 0.6, 0.5  # strength of a mention

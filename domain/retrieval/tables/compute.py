@@ -4,17 +4,20 @@ Nothing is guessed. A question with words that neither its form nor the table ex
 which column it means, or meets numbers in different units, or a table of which a part is missing, is told so with the rows nearest.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from decimal import ROUND_HALF_EVEN, Decimal
 from heapq import nlargest, nsmallest
+from statistics import median
 
 from adapters.text.language import Haystack, Language, content_terms, fold, language_of
 from domain.retrieval.tables import statements
 from domain.retrieval.tables.columns import NAMING, PROPERTIES, Mention, columns_of, find_columns, measured_columns
-from domain.retrieval.tables.selection import Selection, prefer_values, select_rows
+from domain.retrieval.tables.selection import Selection, Value, prefer_values, select_rows
 from domain.retrieval.tables.table import Column, Table
-from domain.retrieval.tables.values import measure
+from domain.retrieval.tables.units import NOT_ADDED, read_unit
 from domain.retrieval.tables.wording import ADJECTIVES, Asked, read_question
 
 QUESTION_CHARS_MAX = 400
@@ -25,6 +28,7 @@ EVIDENCE_ROWS_MAX = 5
 LOOKUP_ROWS_MAX = 30
 GROUPS_MAX = 30
 COMPARED = 2
+_COUNTED = re.compile(r"最[多少]|\b(?:most|fewest)\b")  # of a superlative that counts rows
 REACHED_MAX = 1_000  # rows with one and the same extreme value
 
 
@@ -66,26 +70,32 @@ class _Question:
 
     @property
     def counted_column(self) -> Column | None:
-        """The column whose values are counted: the one named right behind the words that ask how many."""
-        behind = [mention for mention in self.mentions if 0 <= mention.start - self.asked.counted <= 1 and mention.end > mention.start]
-        return self.table.columns[behind[0].column] if behind and self.asked.counted >= 0 else None
+        """The column whose values are counted: the one named right behind the words that ask how many, or right before them."""
+        said = [mention for mention in self.mentions if mention.end > mention.start and self.asked.counted >= 0]
+        behind = [mention for mention in said if 0 <= mention.start - self.asked.counted <= 1]
+        before = [mention for mention in said if mention.end == self.asked.asks_count]  # 学历有几种
+        return self.table.columns[(behind or before)[0].column] if behind or before else None
 
     @property
     def conditions(self) -> str:
         """The conditions on the rows, for people."""
         told = []
+        colon, denied = ("：", "不是 ") if self.language == "zh" else (": ", "not ")
         for value in self.selection.values:
             name = self.table.columns[value.column].name
-            shown = self.table.cell(value.rows[0], value.column) if value.whole and value.rows else value.text
-            told.append(f"{name}{'：' if self.language == 'zh' else ': '}{shown}" if name else shown)
-        for column, condition in self.selection.conditions:
-            said = self.asked.question[condition.start : condition.end].strip()
-            told.append(f"{self.table.columns[column].name} {said}")
+            cells = {self.table.folded(row, value.column) for row in value.rows}
+            shown = self.table.cell(value.rows[0], value.column) if len(cells) == 1 else value.text
+            shown = denied + shown if value.is_excluded else shown
+            told.append(f"{name}{colon}{shown}" if name else shown)
+        for placed in self.selection.conditions:
+            said = self.asked.question[placed.condition.start : placed.condition.end].strip()
+            meant = f" = {placed.told}" if placed.told else ""
+            told.append(f"{self.table.columns[placed.column].name} {said}{meant}")
         for column, wanted in self.selection.flags:
             yes, no = ("是", "否") if self.language == "zh" else ("yes", "no")
             told.append(f"{self.table.columns[column].name} = {yes if wanted else no}")
-        if self.asked.is_negated and self.selection.values and not self.selection.flags:
-            return ("不包括 " if self.language == "zh" else "not ") + ("、" if self.language == "zh" else ", ").join(told)
+        empty = "未填写" if self.language == "zh" else "empty"
+        told += [f"{self.table.columns[column].name}{colon}{empty}" for column in self.selection.gaps]
         return ("，" if self.language == "zh" else ", ").join(dict.fromkeys(told))
 
     def name_of(self, row: int, besides: int) -> str:
@@ -107,16 +117,17 @@ class _Question:
 
     def found(self, statement: str, rows: Sequence[int], *, is_computed: bool = True) -> Finding:
         """A finding; better the more of the question the table explains."""
-        named = 0.2 * min(3, len(self.selection.columns)) + 0.1 * min(2, len(self.mentions))
+        named = 0.2 * min(3, len(self.selection.columns)) + 0.2 * max((mention.strength for mention in self.mentions), default=0.0)
         return Finding(statement, tuple(rows), 1.0 - self.selection.unexplained + named, is_computed)
 
 
-def answer_question(question: str, table: Table) -> Finding | None:
-    """The answer that the table gives; None when the question is not about it."""
-    language, folded = language_of(question), fold(question[:QUESTION_CHARS_MAX])
-    asked = read_question(folded, [column.folded for column in table.columns])
+def answer_question(question: str, table: Table, today: date | None = None) -> Finding | None:
+    """The answer that the table gives; None when the question is not about it. Relative dates count from ``today``."""
     if not table.rows:
         return None
+    language, folded = language_of(question), fold(question[:QUESTION_CHARS_MAX])
+    names = [level for column in table.columns for level in column.levels[-1:]]
+    asked = read_question(folded, names, cells=table.denials, today=today if table.has_dates else None)
     if table.is_list:
         return _answer_from_list(asked, table, language)
     mentions, rest = find_columns(asked.rest, folded, table)
@@ -144,6 +155,8 @@ def _refuse(read: _Question) -> Finding | None:
     table, rows = read.table, read.selection.rows[:EVIDENCE_ROWS_MAX]
     if not table.whole:
         return read.found(statements.partial_table(read.language, len(table.rows), table.total), rows, is_computed=False)
+    if read.asked.operation == "beyond":
+        return read.found(statements.beyond(read.language), rows, is_computed=False)
     if read.selection.unclear:
         columns = [table.columns[index] for index in read.selection.unclear]
         return read.found(statements.unclear_columns(read.language, columns), rows, is_computed=False)
@@ -164,8 +177,8 @@ def _compute(read: _Question) -> Finding | None:
         case "compare":
             return _compare(read)
         case "max" | "min":
-            return _extreme(read)
-        case "sum" | "mean":
+            return _extreme_group(read) or _extreme(read)
+        case "sum" | "mean" | "median":
             return _total(read)
         case "count":
             return _count(read)
@@ -196,7 +209,7 @@ def _list(read: _Question) -> Finding | None:
         return (
             read.found(statements.no_rows(read.language, len(read.table.rows), read.conditions), ()) if read.selection.is_filtered else None
         )
-    if len(rows) == len(read.table.rows) and read.selection.values and not read.asked.is_negated:
+    if len(rows) == len(read.table.rows) and read.selection.values and not read.asked.negations:
         return None
     shown = rows[:ROWS_SHOWN_MAX]
     return read.found(statements.list_rows(read.language, len(shown), len(rows), read.conditions), shown)
@@ -207,13 +220,13 @@ def _count(read: _Question) -> Finding | None:
     if read.is_grouped:
         return _group(read, "count")
     numbers = [column for column in read.targets if column.kind == "number" and not NAMING.search(column.folded)]
-    if numbers:  # how many employees: the numbers are counts themselves
+    column = read.counted_column
+    if numbers and (column is None or column.kind != "text"):  # how many employees: the numbers are counts themselves
         if len(rows) == 1:
             return read.found(statements.found_row(read.language), rows)
         return _total(read)
     if not rows:
         return read.found(statements.no_rows(read.language, len(table.rows), read.conditions), ())
-    column = read.counted_column
     if column is not None and column.index:
         different = {table.folded(row, column.index) for row in rows} - {""}
         if len(different) < len(rows):
@@ -248,7 +261,7 @@ def _measured_target(read: _Question) -> tuple[Column | None, list[Column]]:
 
 
 def _values(read: _Question, column: Column) -> list[tuple[int, Decimal]]:
-    pairs = ((row, measure(read.table.folded(row, column.index), column.kind)) for row in read.selection.rows)
+    pairs = ((row, read.table.value(row, column)) for row in read.selection.rows)
     return [(row, value) for row, value in pairs if value is not None]
 
 
@@ -257,8 +270,8 @@ def _impossible(read: _Question, column: Column | None, unclear: Sequence[Column
     rows = read.selection.rows[:EVIDENCE_ROWS_MAX]
     if column is None:
         return read.found(statements.unclear_columns(read.language, unclear), rows, is_computed=False) if unclear else None
-    units = sorted(read.table.units(column.index, read.selection.rows) - {""}) if column.kind == "number" else []
-    return read.found(statements.mixed_units(read.language, column, units), rows, is_computed=False) if len(units) > 1 else None
+    units = read.table.mixed_units(column, read.selection.rows)
+    return read.found(statements.mixed_units(read.language, column, units), rows, is_computed=False) if units else None
 
 
 def _extreme(read: _Question) -> Finding | None:
@@ -271,11 +284,50 @@ def _extreme(read: _Question) -> Finding | None:
         return read.found(statements.unclear_columns(read.language, []), read.selection.rows[:EVIDENCE_ROWS_MAX], is_computed=False)
     most = read.asked.operation == "max"
     # by a heap, whose steps are Python's: sorting 50,000 values at once would hold the interpreter lock
-    last = (nlargest if most else nsmallest)(read.asked.top, (value for _, value in values))[-1]
-    reached = [(row, value) for row, value in values if (value >= last if most else value <= last)][:REACHED_MAX]
+    order = nlargest if most else nsmallest
+    if read.asked.rank > 1:
+        ranked = order(read.asked.rank, {value for _, value in values})
+        if len(ranked) < read.asked.rank:
+            return read.found(statements.too_few(read.language, column, len(ranked)), read.selection.rows, is_computed=False)
+        reached = [(row, value) for row, value in values if value == ranked[-1]][:REACHED_MAX]
+    else:
+        last = order(read.asked.top, (value for _, value in values))[-1]
+        reached = [(row, value) for row, value in values if (value >= last if most else value <= last)][:REACHED_MAX]
     chosen = [row for row, _ in sorted(reached, key=lambda pair: pair[1], reverse=most)][:ROWS_SHOWN_MAX]
     told = [(read.name_of(row, column.index), read.table.cell(row, column.index)) for row in chosen]
-    return read.found(statements.extreme(read.language, read.asked.operation, column, told, read.conditions), chosen)
+    say = statements.extreme(read.language, read.asked.operation, column, told, read.conditions, rank=read.asked.rank)
+    return read.found(say, chosen)
+
+
+def _extreme_group(read: _Question) -> Finding | None:
+    """The group whose count, sum or mean is the largest; None where the question compares rows."""
+    table, aggregate = read.table, read.asked.aggregate
+    named = [mention for mention in read.mentions if mention.end > mention.start and mention.column not in read.selection.columns]
+    groups = [table.columns[mention.column] for mention in sorted(named, key=lambda one: one.start)]
+    groups = [column for column in groups if column.kind == "text" and len(table.values[column.index]) < len(table.rows)]
+    able = measured_columns(table)
+    numbers = [table.columns[mention.column] for mention in read.mentions if table.columns[mention.column] in able]
+    if not groups or (not aggregate and (numbers or read.asked.property or not _COUNTED.search(read.asked.question))):
+        return None
+    column, number = groups[0], None
+    if aggregate:
+        number, unclear = _measured_target(read)
+        problem = _impossible(read, number, unclear)
+        if problem is not None or number is None:
+            return problem
+    found = _reduce_groups(read, column, number, aggregate or "count")
+    wanted = sorted(found, key=lambda each: each.value, reverse=read.asked.operation == "max")
+    values = list(dict.fromkeys(each.value for each in wanted))
+    if len(values) < read.asked.rank:
+        return None
+    last = values[read.asked.rank - 1] if read.asked.rank > 1 else wanted[min(read.asked.top, len(wanted)) - 1].value
+    first = last if read.asked.rank > 1 else values[0]
+    chosen = [each for each in wanted if min(first, last) <= each.value <= max(first, last)][:GROUPS_MAX]
+    told = [(each.name, each.told) for each in chosen]
+    what = _what_of(read, number, aggregate or "count")
+    rows = [row for each in chosen for row in each.rows]
+    say = statements.extreme_group(read.language, read.asked.operation, column, what, told, read.conditions, rank=read.asked.rank)
+    return read.found(say, rows[:ROWS_SHOWN_MAX])
 
 
 def _total(read: _Question) -> Finding | None:
@@ -288,21 +340,74 @@ def _total(read: _Question) -> Finding | None:
     values = _values(read, column)
     if not values or column.kind != "number":
         return read.found(statements.unclear_columns(read.language, []), read.selection.rows[:EVIDENCE_ROWS_MAX], is_computed=False)
-    unit = next(iter(read.table.units(column.index, read.selection.rows) - {""}), column.unit)
     missing = len(read.selection.rows) - len(values)
-    value = _reduce([each for _, each in values], read.asked.operation)
-    say = statements.mean if read.asked.operation == "mean" else statements.total
+    if read.asked.operation == "sum" and (units := _not_added(read, column)):
+        return read.found(statements.mixed_units(read.language, column, units), read.selection.rows[:EVIDENCE_ROWS_MAX], is_computed=False)
+    value, unit = _reduce(read, column, [each for _, each in values], read.asked.operation)
+    say = {"mean": statements.mean, "median": statements.median}.get(read.asked.operation, statements.total)
     rows = [row for row, _ in values]
     return read.found(say(read.language, column, value, unit, len(values), missing, read.conditions), rows[:EVIDENCE_ROWS_MAX])
 
 
-def _reduce(values: Sequence[Decimal], operation: str) -> Decimal:
-    whole = sum(values, Decimal(0))
-    if operation != "mean":
-        return whole
-    places = max((-int(value.as_tuple().exponent) for value in values if isinstance(value.as_tuple().exponent, int)), default=0)
+def _not_added(read: _Question, column: Column) -> list[str]:
+    """Units whose relation is a matter of convention, where several are in the rows."""
+    units = read.table.units(column.index, read.selection.rows) - {""}
+    return sorted(units) if len(units) > 1 and any(read_unit(unit).dimension in NOT_ADDED for unit in units) else []
+
+
+def _unit_told(read: _Question, column: Column) -> str:
+    """The unit that the question asks for (多少公斤, "in kg"), where it measures the same; else the column's."""
+    own = read.table.told_unit(column, read.selection.rows)
+    unit = read.asked.unit
+    return unit if unit and own and unit != own and read_unit(unit).dimension == read_unit(own).dimension else own
+
+
+def _reduce(read: _Question, column: Column, values: Sequence[Decimal], operation: str) -> tuple[Decimal, str]:
+    """The sum, mean or median of values in the base unit, and the unit in which it is told."""
+    unit = _unit_told(read, column)
+    factor = read_unit(unit).factor if unit else column.scale.factor
+    shown = [value / factor for value in values]
+    whole = sum(shown, Decimal(0))
+    if operation not in ("mean", "median"):
+        return (whole if factor == 1 else round(whole, statements.PLACES_MAX)), unit
+    places = max((-int(value.as_tuple().exponent) for value in shown if isinstance(value.as_tuple().exponent, int)), default=0)
     step = Decimal(1).scaleb(-min(max(places, 0) + 2, statements.PLACES_MAX))
-    return (whole / len(values)).quantize(step, ROUND_HALF_EVEN)
+    return (median(shown) if operation == "median" else whole / len(shown)).quantize(step, ROUND_HALF_EVEN), unit
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Rows with the same value in a column, and what was worked out from them."""
+
+    name: str
+    rows: tuple[int, ...]
+    value: Decimal
+    told: str
+
+
+def _reduce_groups(read: _Question, column: Column, number: Column | None, operation: str) -> list[_Group]:
+    """Counts, sums or means by the values of a column; a group without a number is left out where one is asked for."""
+    table, chosen = read.table, frozenset(read.selection.rows)
+    found: list[_Group] = []
+    for rows in table.values[column.index].values():
+        own = tuple(row for row in rows if row in chosen)
+        values = [value for row in own if number and (value := table.value(row, number)) is not None]
+        name = table.cell(rows[0], column.index)
+        if number is not None and values:
+            value, unit = _reduce(read, number, values, operation if operation in ("mean", "median") else "sum")
+            found.append(_Group(name, own, value, statements.amount(value, unit)))
+        elif own and number is None:
+            found.append(_Group(name, own, Decimal(len(own)), str(len(own))))
+    return found
+
+
+def _what_of(read: _Question, number: Column | None, operation: str) -> str:
+    """What was worked out for each group, in words."""
+    words = {
+        "zh": {"count": "行数", "sum": "的合计", "mean": "的平均", "median": "的中位数"},
+        "en": {"count": "rows", "sum": " total", "mean": " average", "median": " median"},
+    }
+    return (number.name if number else "") + words[read.language][operation if number else "count"]
 
 
 def _group(read: _Question, operation: str) -> Finding | None:
@@ -312,49 +417,59 @@ def _group(read: _Question, operation: str) -> Finding | None:
     repeated = [column for column in by if len(table.values[column.index]) < len(table.rows)]
     if not repeated:
         return read.found(statements.not_grouped(read.language), read.selection.rows[:EVIDENCE_ROWS_MAX], is_computed=False)
-    column = repeated[0]
     number = next((each for each in read.targets if each.kind == "number"), None)
-    chosen = frozenset(read.selection.rows)
-    found: list[tuple[str, str]] = []
-    for rows in table.values[column.index].values():
-        own = [row for row in rows if row in chosen]
-        values = [value for row in own if number and (value := measure(table.folded(row, number.index), "number")) is not None]
-        shown = statements.show(_reduce(values, operation)) if values else str(len(own))
-        if own:
-            found.append((table.cell(rows[0], column.index), shown))
-    words = {"zh": {"count": "的行数", "sum": "的合计", "mean": "的平均"}, "en": {"count": "rows", "sum": "total", "mean": "average"}}
-    what = (f"{number.name}" if number else "") + words[read.language][operation]
-    return read.found(statements.groups(read.language, column, what, found[:GROUPS_MAX]), read.selection.rows[:EVIDENCE_ROWS_MAX])
+    if number is not None and (problem := _impossible(read, number, ())):
+        return problem
+    found = [(each.name, each.told) for each in _reduce_groups(read, repeated[0], number, operation)]
+    what = _what_of(read, number, operation)
+    return read.found(statements.groups(read.language, repeated[0], what, found[:GROUPS_MAX]), read.selection.rows[:EVIDENCE_ROWS_MAX])
 
 
 def _compare(read: _Question) -> Finding | None:
     """Two rows of one column beside each other."""
-    by_column: dict[int, list[int]] = {}
-    for value in read.selection.values:
-        by_column.setdefault(value.column, []).append(value.rows[0])
-    pair = next((rows for rows in by_column.values() if len(rows) == COMPARED), None)
-    if pair is None:
-        if len(read.selection.values) == 1 or not read.selection.values:
+    pairs = _find_pairs(read)
+    if pairs is None:
+        if len(read.selection.values) <= 1:
             return None
-        return read.found(
-            statements.list_rows(read.language, len(read.selection.rows), len(read.selection.rows), ""),
-            read.selection.rows[:ROWS_SHOWN_MAX],
-        )
+        shown = read.selection.rows[:ROWS_SHOWN_MAX]
+        return read.found(statements.list_rows(read.language, len(shown), len(read.selection.rows), ""), shown)
+    if any(len(rows) != 1 for rows in pairs):  # several rows of one name: which of them is meant, the question does not say
+        rows = sorted({row for rows in pairs for row in rows})
+        shown = tuple(rows[:ROWS_SHOWN_MAX])
+        return read.found(statements.list_rows(read.language, len(shown), len(rows), ""), shown) if rows else None
+    pair = [rows[0] for rows in pairs]
     column, unclear = _measured_target(read)
     problem = _impossible(read, column, unclear) if column is None else None
     if problem is not None or column is None:
         return None if problem is None else Finding(problem.statement, tuple(pair), problem.score, is_computed=False)
     table = read.table
-    values = [measure(table.folded(row, column.index), column.kind) for row in pair]
-    units = table.units(column.index, pair) - {""}
-    if values[0] is None or values[1] is None or len(units) > 1:
+    values = [table.value(row, column) for row in pair]
+    if values[0] is None or values[1] is None or table.mixed_units(column, pair):
         return read.found(statements.list_rows(read.language, COMPARED, COMPARED, ""), pair)
     order = sorted(zip(values, pair, strict=True), key=lambda each: -Decimal(each[0] or 0))
     (more, first), (less, second) = order
-    unit = next(iter(units), column.unit.partition("/")[0])
-    gap = f"{statements.show(Decimal(more or 0) - Decimal(less or 0))}{statements._unit(unit)}" if more != less else ""  # noqa: SLF001
+    unit = table.told_unit(column, pair)
+    between = (Decimal(more or 0) - Decimal(less or 0)) / (read_unit(unit).factor if unit else column.scale.factor)
+    gap = statements.amount(round(between, statements.PLACES_MAX), unit.partition("/")[0]) if more != less else ""
     told = [(read.name_of(row, column.index), table.cell(row, column.index)) for row in (first, second)]
     return read.found(statements.compare(read.language, column, told[0], told[1], gap), (first, second))
+
+
+def _find_pairs(read: _Question) -> list[list[int]] | None:
+    """The rows of the two values of one column that are compared, as far as what else the question says leaves them."""
+    by_column: dict[int, list[Value]] = {}
+    for value in read.selection.values:
+        others = by_column.setdefault(value.column, [])
+        if all(other.rows != value.rows for other in others):  # the lamp of each of two regions is one product
+            others.append(value)
+    two = next((column for column, values in by_column.items() if len(values) == COMPARED), None)
+    if two is None:
+        return None
+    left = set(range(len(read.table.rows)))
+    for column, values in by_column.items():
+        if column != two:
+            left &= {row for value in values for row in value.rows}
+    return [[row for row in value.rows if row in left] for value in by_column[two]]
 
 
 def _answer_from_list(asked: Asked, table: Table, language: Language) -> Finding | None:

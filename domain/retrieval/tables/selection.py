@@ -3,16 +3,16 @@
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date
-from decimal import Decimal
 
 from adapters.models.answerability import term_weight
 from adapters.text.identifiers import holds_identifier, named_identifiers
 from adapters.text.language import content_terms, fold, phrases
-from domain.retrieval.tables.columns import DIRECTIONS, Mention, columns_of, measured_columns
-from domain.retrieval.tables.table import WORD, Column, Table, stem
-from domain.retrieval.tables.values import measure, read_flag
-from domain.retrieval.tables.wording import Asked, Condition, blank_span
+from domain.retrieval.tables.columns import DIRECTIONS, Mention
+from domain.retrieval.tables.conditions import blank_span
+from domain.retrieval.tables.placement import Placed, has_unit, place_conditions
+from domain.retrieval.tables.table import WORD, Table, stem
+from domain.retrieval.tables.values import NOTHING, read_flag
+from domain.retrieval.tables.wording import Asked
 
 VALUES_MAX = 20_000  # distinct ones of a column that are compared word by word
 VALUES_NAMED_MAX = 8  # of one question
@@ -22,6 +22,8 @@ AROUND_CHARS = 6  # before and behind a value, where it is said whether it is co
 _TIMES = re.compile(
     r"[上下中]午|[早晚]上|凌晨|[今去明前后本][年天日月]|[上下本这][个]?[周月季年]|\b(?:today|yesterday|tomorrow|morning|afternoon|evening)\b"
 )
+NEGATED_CHARS, BEHIND_CHARS = 16, 2  # between a word that says not and what it is said of
+_AND = re.compile(r"\s*(?:和|与|及|以及|或者?|、|,|and|or|nor|and in|or in)\s*")
 _NO_VALUE = frozenset("a i an the in of on at to is or and no be do".split())
 
 
@@ -35,11 +37,13 @@ class Value:
     start: int
     end: int
     whole: bool = True
+    is_excluded: bool = False  # the question says not
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """``rows`` in order. ``values`` by which they were chosen, ``conditions`` with their columns, ``flags`` columns with yes or no.
+    """``rows`` in order. ``values`` by which they were chosen, ``conditions`` with their columns, ``flags`` columns with yes or no,
+    ``gaps`` columns without a value.
 
     ``unexplained`` is the share of the question's weight that neither its form nor the table accounts for, ``left`` those words.
     ``unclear`` are columns between which a condition cannot decide.
@@ -47,8 +51,9 @@ class Selection:
 
     rows: tuple[int, ...]
     values: tuple[Value, ...] = ()
-    conditions: tuple[tuple[int, Condition], ...] = ()
+    conditions: tuple[Placed, ...] = ()
     flags: tuple[tuple[int, bool], ...] = ()
+    gaps: tuple[int, ...] = ()
     unexplained: float = 0.0
     left: tuple[str, ...] = ()
     unclear: tuple[int, ...] = ()
@@ -57,37 +62,81 @@ class Selection:
 
     @property
     def is_filtered(self) -> bool:
-        return bool(self.values or self.conditions or self.flags)
+        return bool(self.values or self.conditions or self.flags or self.gaps)
 
 
 def select_rows(asked: Asked, rest: str, mentions: Sequence[Mention], table: Table) -> Selection:
     """The rows of the table that fulfil all that the question says of them."""
     values, rest, absent = _find_values(asked, rest, mentions, table)
-    flags = [] if asked.operation == "lookup" and values else _find_flags(asked, mentions, table)
-    conditions, unclear = _place_conditions(asked.conditions, mentions, table)
+    values, unused = _exclude_values(asked, values)
+    flags = [] if asked.operation == "lookup" and values else _find_flags(mentions, table, wanted=not unused and asked.empty < 0)
+    gaps = _find_gaps(asked, mentions, table)
+    conditions, unclear = place_conditions(asked.conditions, mentions, table)
     rows = set(range(len(table.rows)))
-    by_column: dict[int, set[int]] = {}
+    by_column: dict[tuple[int, bool], set[int]] = {}
     for value in values:
-        by_column.setdefault(value.column, set()).update(value.rows)
-    excluded = asked.is_negated and not flags
-    for chosen in by_column.values():
+        by_column.setdefault((value.column, value.is_excluded), set()).update(value.rows)
+    for (_, excluded), chosen in by_column.items():
         rows = rows - chosen if excluded else rows & chosen
-    for column, condition in conditions:
-        rows = {row for row in rows if _fulfils(table, row, table.columns[column], condition)}
+    for placed in conditions:
+        rows = {row for row in rows if placed.is_fulfilled(table, row)}
     for column, wanted in flags:
         rows = {row for row in rows if read_flag(table.folded(row, column)) is wanted}
+    for column in gaps:
+        rows = {row for row in rows if table.folded(row, column) in NOTHING}
     unexplained, left = _unexplained(asked, rest, table)
+    columns = (*(column for column, _ in by_column), *(placed.column for placed in conditions), *(column for column, _ in flags), *gaps)
     return Selection(
         tuple(sorted(rows)),
         tuple(values),
         tuple(conditions),
         tuple(flags),
+        gaps,
         unexplained,
         left,
         unclear,
         absent,
-        frozenset((*by_column, *(column for column, _ in conditions), *(column for column, _ in flags))),
+        frozenset(columns),
     )
+
+
+def _exclude_values(asked: Asked, values: Sequence[Value]) -> tuple[list[Value], bool]:
+    """The values, with those that the question says not of; and whether it says not of something else as well.
+
+    不在北京和上海 is of both; 不在北京的甲公司 is not of the company.
+    """
+    found: list[Value] = []
+    used: set[int] = set()
+    before: Value | None = None
+    for value in sorted(values, key=lambda one: one.start):
+        excluded = False
+        for place, negation in enumerate(asked.negations):
+            gap = value.start - negation.end if not negation.is_behind else negation.start - value.end
+            near = 0 <= gap <= (BEHIND_CHARS if negation.is_behind else NEGATED_CHARS) and bool(value.end)
+            between = any(negation.end <= other.start < value.start for other in values) and not negation.is_behind
+            if near and not between:
+                excluded = True
+                used.add(place)
+        if before is not None and before.is_excluded and before.column == value.column and not excluded:
+            excluded = _AND.fullmatch(asked.question[before.end : value.start]) is not None
+        before = replace(value, is_excluded=excluded)
+        found.append(before)
+    for place in range(len(found) - 2, -1, -1):  # 北京和上海以外
+        value, behind = found[place], found[place + 1]
+        joined = value.column == behind.column and _AND.fullmatch(asked.question[value.end : behind.start]) is not None
+        if joined and behind.is_excluded:
+            found[place] = replace(value, is_excluded=True)
+    return found, len(used) < len(asked.negations)
+
+
+def _find_gaps(asked: Asked, mentions: Sequence[Mention], table: Table) -> tuple[int, ...]:
+    """The column that the question says is not filled in: of those named the one that has gaps, else the one named nearest."""
+    if asked.empty < 0:
+        return ()
+    able = [mention for mention in mentions if table.columns[mention.column].kind != "flag" and mention.end > mention.start]
+    having = [mention for mention in able if sum(map(len, table.values[mention.column].values())) < len(table.rows)]
+    near = min(having or able, key=lambda mention: abs(mention.start - asked.empty), default=None)
+    return () if near is None else (near.column,)
 
 
 def prefer_values(asked: Asked, rest: str, mentions: Sequence[Mention], table: Table) -> tuple[list[Mention], str]:
@@ -134,9 +183,7 @@ def _literal_values(rest: str, table: Table, mentions: Sequence[Mention]) -> Ite
             at = rest.find(text)
             while at >= 0:
                 end = at + len(text)
-                if not _is_inside_word(rest, at, end) and not (
-                    is_bare and not _has_unit(table, table.columns[column], rest[end : end + 1])
-                ):
+                if not _is_inside_word(rest, at, end) and not (is_bare and not has_unit(table, table.columns[column], rest[end : end + 1])):
                     yield Value(column, text, tuple(rows), at, at + len(text))
                     break
                 at = rest.find(text, at + 1)
@@ -254,69 +301,9 @@ def _sharing(wanted: set[str], table: Table) -> Value | None:
     return Value(best[1], best[2], tuple(sorted(rows)), 0, 0, whole=False)
 
 
-def _find_flags(asked: Asked, mentions: Sequence[Mention], table: Table) -> list[tuple[int, bool]]:
+def _find_flags(mentions: Sequence[Mention], table: Table, *, wanted: bool) -> list[tuple[int, bool]]:
     """Columns of yes and no that the question names: those with yes, or with no when it says not."""
-    return [(mention.column, not asked.is_negated) for mention in mentions if table.columns[mention.column].kind == "flag"]
-
-
-def _place_conditions(
-    conditions: Sequence[Condition], mentions: Sequence[Mention], table: Table
-) -> tuple[list[tuple[int, Condition]], tuple[int, ...]]:
-    """Each condition with the column that it is about; columns between which one cannot decide."""
-    placed: list[tuple[int, Condition]] = []
-    for condition in conditions:
-        kinds = ("date",) if condition.is_date else ("number", "time")
-        able = [column for column in measured_columns(table) if column.kind in kinds]
-        if condition.is_date and not able:  # a column of years
-            able = [column for column in columns_of("time", table.columns) if column.kind == "number"]
-        named = {mention.column: mention for mention in mentions}
-        near = [column for column in able if column.index in named]
-        if not near and condition.unit:
-            near = [column for column in able if _has_unit(table, column, condition.unit)]
-        if len(near) != 1 and not near:
-            near = able
-        if not near:
-            return placed, tuple(column.index for column in table.columns)
-        if len(near) > 1:
-            before = [column for column in near if column.index in named and named[column.index].start <= condition.start]
-            near = [max(before, key=lambda column: named[column.index].start)] if before else near
-        if len(near) > 1:
-            return placed, tuple(column.index for column in near)
-        placed.append((near[0].index, condition))
-    return placed, ()
-
-
-def _has_unit(table: Table, column: Column, unit: str) -> bool:
-    if not unit.strip():
-        return False
-    if column.unit and (column.unit.startswith(unit) or unit in column.unit.split("/")):
-        return True
-    if unit in column.folded.split() or (not unit.isascii() and unit in column.folded):
-        return True
-    some = range(min(len(table.rows), 50))
-    return any(one.startswith(unit) or one.split("/")[0] == unit for one in table.units(column.index, some) if one)
-
-
-def _fulfils(table: Table, row: int, column: Column, condition: Condition) -> bool:
-    value = measure(table.folded(row, column.index), column.kind)
-    if value is None:
-        return False
-    wanted = condition.value
-    if condition.is_date and column.kind == "number":  # years
-        value = Decimal(_first_day(int(value))) if 0 < value < 10_000 else value  # noqa: PLR2004
-    match condition.comparison:
-        case ">":
-            return value > wanted
-        case ">=":
-            return value >= wanted
-        case "<":
-            return value < wanted
-        case _:
-            return value <= wanted
-
-
-def _first_day(year: int) -> int:
-    return date(year, 1, 1).toordinal()
+    return [(mention.column, wanted) for mention in mentions if table.columns[mention.column].kind == "flag"]
 
 
 def _unexplained(asked: Asked, rest: str, table: Table) -> tuple[float, tuple[str, ...]]:

@@ -37,37 +37,88 @@ def list_rows(language: Language, shown: int, count: int, conditions: str, *, it
         head = f"符合条件（{conditions}）的共 {count} {noun}" if conditions else f"共 {count} {noun}"
         return head + (f"，以下只是其中的 {shown} {noun}（部分）：" if shown < count else "：")
     noun = ("item" if items else "row") + ("" if count == 1 else "s")
-    head = f"{count} {noun}" + (f" match ({conditions})" if conditions else "")
+    head = f"{count} {noun}" + (f" match{'es' if count == 1 else ''} ({conditions})" if conditions else "")
     return head + (f"; only {shown} of {count} {noun} are shown here (a part):" if shown < count else ":")
 
 
-def extreme(language: Language, operation: str, column: Column, found: Sequence[tuple[str, str]], conditions: str) -> str:
-    """``found``: the names of the rows and their values, the first of them the extreme."""
+def extreme(language: Language, operation: str, column: Column, found: Sequence[tuple[str, str]], conditions: str, *, rank: int = 1) -> str:
+    """``found``: the names of the rows and their values, the first of them the extreme, or the one of that rank."""
     word = (DATED if column.kind in ("date", "time") else EXTREMES)[language][operation]
     within = _within(language, conditions)
     if language == "zh":
         told = "；".join(f"{name}（{value}）" for name, value in found)
-        return f"“{column.name}”{word}的是{within}：{told}。"
+        return f"“{column.name}”{word}的是{within}：{told}。" if rank == 1 else f"“{column.name}”{word}中的第 {rank} 位{within}：{told}。"
     told = "; ".join(f"{name} ({value})" for name, value in found)
-    return f"{word.capitalize()} “{column.name}”{within}: {told}."
+    place = "" if rank == 1 else f" (number {rank})"
+    return f"{word.capitalize()} “{column.name}”{place}{within}: {told}."
+
+
+def extreme_group(
+    language: Language, operation: str, column: Column, what: str, found: Sequence[tuple[str, str]], conditions: str, *, rank: int
+) -> str:
+    """``found``: the values of a column with what was worked out for the rows of each, the extreme first."""
+    word, within = EXTREMES[language][operation], _within(language, conditions)
+    if language == "zh":
+        told = "；".join(f"{name}（{value}）" for name, value in found)
+        place = "的是" if rank == 1 else f"中的第 {rank} 位"
+        return f"按“{column.name}”，{what}{word}{place}{within}：{told}。"
+    told = "; ".join(f"{name} ({value})" for name, value in found)
+    place = "" if rank == 1 else f" (number {rank})"
+    return f"By “{column.name}”, {word}{place} {what.strip()}{within}: {told}."
+
+
+def too_few(language: Language, column: Column, count: int) -> str:
+    if language == "zh":
+        return f"无法计算：“{column.name}”只有 {count} 个不同的值。这些行："
+    return f"Not computed: “{column.name}” has only {count} different values. The rows:"
+
+
+def beyond(language: Language) -> str:
+    if language == "zh":
+        return (
+            "无法计算：增长、占比、趋势、与平均值的比较一类不在可计算的范围内（可以计数、筛选、求最大最小、合计、平均、中位数和差）。"
+            "最接近的行："
+        )
+    return (
+        "Not computed: growth, shares, trends, comparisons with an average and the like are not worked out"
+        " (counts, filters, largest, smallest, sums, averages, medians and differences are). The nearest rows:"
+    )
+
+
+def used_tables(language: Language, titles: Sequence[str]) -> str:
+    if language == "zh":
+        return f"（据 {len(titles)} 张相同格式的表：{'、'.join(titles)}。）"
+    return f" (From {len(titles)} tables of the same form: {', '.join(titles)}.)"
+
+
+def rows_of(language: Language, title: str) -> str:
+    return f"“{title}”中的行：" if language == "zh" else f"The rows of “{title}”:"
 
 
 def total(language: Language, column: Column, value: Decimal, unit: str, counted: int, missing: int, conditions: str) -> str:
-    amount, within = f"{show(value)}{_unit(unit)}", _within(language, conditions)
+    sum_told, within = amount(value, unit), _within(language, conditions)
     if language == "zh":
         gap = f"，另有 {missing} 行没有数值" if missing else ""
-        return f"“{column.name}”合计{within}：{amount}（{counted} 行相加{gap}）。"
+        return f"“{column.name}”合计{within}：{sum_told}（{counted} 行相加{gap}）。"
     gap = f"; {missing} rows have no value" if missing else ""
-    return f"Total of “{column.name}”{within}: {amount} ({counted} rows added{gap})."
+    return f"Total of “{column.name}”{within}: {sum_told} ({counted} rows added{gap})."
 
 
 def mean(language: Language, column: Column, value: Decimal, unit: str, counted: int, missing: int, conditions: str) -> str:
-    amount, within = f"{show(value)}{_unit(unit)}", _within(language, conditions)
+    return _middle(language, column, ("平均", "Average"), amount(value, unit), counted, missing, conditions)
+
+
+def median(language: Language, column: Column, value: Decimal, unit: str, counted: int, missing: int, conditions: str) -> str:
+    return _middle(language, column, ("中位数", "Median"), amount(value, unit), counted, missing, conditions)
+
+
+def _middle(language: Language, column: Column, words: tuple[str, str], told: str, counted: int, missing: int, conditions: str) -> str:
+    within = _within(language, conditions)
     if language == "zh":
         gap = f"，另有 {missing} 行没有数值" if missing else ""
-        return f"“{column.name}”平均{within}：{amount}（{counted} 行{gap}）。"
+        return f"“{column.name}”{words[0]}{within}：{told}（{counted} 行{gap}）。"
     gap = f"; {missing} rows have no value" if missing else ""
-    return f"Average of “{column.name}”{within}: {amount} ({counted} rows{gap})."
+    return f"{words[1]} of “{column.name}”{within}: {told} ({counted} rows{gap})."
 
 
 def compare(language: Language, column: Column, first: tuple[str, str], second: tuple[str, str], difference: str) -> str:
@@ -137,6 +188,11 @@ def groups(language: Language, column: Column, what: str, found: Sequence[tuple[
     return f"按“{column.name}”{what}：{told}。" if language == "zh" else f"By “{column.name}”, {what}: {told}."
 
 
+def amount(value: Decimal, unit: str) -> str:
+    """A number with its unit."""
+    return f"{show(value)}{_unit(unit)}"
+
+
 def show(value: Decimal) -> str:
     """A number with thousands separators, without trailing zeros."""
     text = f"{value:,.10f}".rstrip("0").rstrip(".")
@@ -144,6 +200,8 @@ def show(value: Decimal) -> str:
 
 
 def _unit(unit: str) -> str:
+    if " " in unit:  # $ thousand
+        return f" ({unit})"
     return "" if not unit else unit if not unit.isascii() or unit in ("%", "°", "℃") else f" {unit}"
 
 

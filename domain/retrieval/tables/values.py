@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Literal, NamedTuple
+
+from domain.retrieval.tables.numerals import read_numeral
 
 Kind = Literal["number", "date", "time", "flag", "text"]
 
@@ -13,20 +15,21 @@ DIGITS_MAX = 15  # a longer run of digits is a name
 KIND_SHARE = 0.8  # of a column's cells that make its kind
 
 SCALES = {"": 1, "千": 1_000, "万": 10_000, "百万": 1_000_000, "千万": 10_000_000, "亿": 100_000_000}
+SCALES |= {"k": 1_000, "thousand": 1_000, "million": 1_000_000, "billion": 1_000_000_000, "bn": 1_000_000_000}
 _CURRENCIES = {"¥": "元", "rmb": "元", "cny": "元", "人民币": "元", "$": "usd", "us$": "usd", "€": "eur", "£": "gbp"}
 NUMBER = (
-    r"(?P<currency>us\$|[¥$€£]|rmb|cny|usd|eur|gbp|人民币)?\s?(?P<sign>[-+])?"
-    r"(?P<digits>\d{1,3}(?:,\d{3}){1,5}|\d{1,16})(?P<fraction>\.\d{1,10})?\s?(?P<scale>千万|百万|[千万亿])?"
+    r"(?P<minus>-)?(?P<currency>us\$|[¥$€£]|rmb|cny|usd|eur|gbp|人民币)?\s?(?P<sign>[-+])?"
+    r"(?P<digits>\d{1,3}(?:,\d{3}){1,5}|\d{1,16})(?P<fraction>\.\d{1,10})?"
+    r"\s?(?P<scale>千万|百万|[千万亿]|(?:k|thousand|million|billion|bn)(?![a-z]))?"
 )
 _NUMBER = re.compile(rf"(?:约|≈|~)?{NUMBER}\s?(?P<unit>[^\d\s,.][^\d]{{0,15}})?")
 _NUMERAL = re.compile(r"(?P<numeral>[零〇一二两三四五六七八九十百千万亿]{1,12})(?P<unit>[^\d零〇一二两三四五六七八九十百千万亿]{0,4})")
-_DIGITS = {character: value for value, character in enumerate("零一二三四五六七八九")} | {"〇": 0, "两": 2}
 FIRST_HAN = "\u3400"
 _UNITS = frozenset(
     "元块角分厘钱斤两公千克毫吨米里丈尺寸升方平亩顷度瓦伏安人名位个件台套本张只条间次天日年月周季小时秒岁页集篇首盒箱包瓶袋罐桶支根把户家辆艘架匹头棵株朵粒片层册份笔单项种类步字"
 )  # first letters
-_POWERS = {"十": 10, "百": 100, "千": 1_000}
-_GROUPS = {"万": 10_000, "亿": 100_000_000}
+# 2 hours 30 minutes: one value in minutes
+_DURATION = re.compile(r"(?P<hours>\d{1,4})\s?(?:h|hrs?|hours?|个?小时)\s?(?P<minutes>\d{1,2})\s?(?:m|min|mins|minutes?|分钟?)")
 _MONTHS = {name: number for number, name in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split(), 1)}
 DATE = (
     r"(?P<year>(?:19|20)\d{2})\s?(?:[-/.年]\s?(?P<month>\d{1,2})(?!\d)\s?(?:[-/.月]\s?(?P<day>\d{1,2})(?!\d)\s?日?|月)?|年)"
@@ -55,6 +58,9 @@ def read_number(cell: str) -> Quantity | None:
     if text[0] == "(" and text[-1] == ")":  # bookkeeping's minus
         inner = read_number(text[1:-1])
         return None if inner is None else Quantity(-inner.value, inner.unit)
+    duration = _DURATION.fullmatch(text)
+    if duration is not None:
+        return Quantity(Decimal(60 * int(duration["hours"]) + int(duration["minutes"])), "min")
     found = _NUMBER.fullmatch(text)
     if found is None:
         numeral = _NUMERAL.fullmatch(text)
@@ -76,27 +82,7 @@ def quantity_of(found: Mapping[str, str | None]) -> Quantity | None:
     value = Decimal(digits + (found["fraction"] or "")) * SCALES[found["scale"] or ""]
     unit = (found["unit"] or "").strip()
     currency = _CURRENCIES.get(found["currency"] or "", found["currency"] or "")
-    return Quantity(-value if found["sign"] == "-" else value, unit or currency)
-
-
-def read_numeral(text: str) -> int | None:
-    """A number in Chinese numerals: 三百二十, 两万; None for what is none, such as 十分 or 万一."""
-    total = section = digit = 0
-    seen_digit = False
-    for character in text:
-        if character in _DIGITS:
-            digit, seen_digit = _DIGITS[character], True
-        elif character in _POWERS:
-            if not seen_digit and (character != "十" or section):
-                return None
-            section += (digit if seen_digit else 1) * _POWERS[character]
-            digit, seen_digit = 0, False
-        else:
-            if not (section or seen_digit):
-                return None
-            total = (total + section + digit) * _GROUPS[character]
-            section, digit, seen_digit = 0, 0, False
-    return total + section + digit
+    return Quantity(-value if "-" in (found["sign"], found.get("minus")) else value, unit or currency)
 
 
 def read_date(cell: str) -> date | None:
@@ -116,6 +102,16 @@ def date_of(found: Mapping[str, str | None]) -> date | None:
         return date(int(year or 0), month, day)
     except ValueError:
         return None
+
+
+def last_date_of(found: Mapping[str, str | None]) -> date | None:
+    """The last day of the groups of ``DATE``: of the month or year where that is all they say."""
+    day = date_of(found)
+    if day is None or found["day"] or found["day_first"] or found["day_second"]:
+        return day
+    if found["month"] or found["month_name"] or found["name_first"]:
+        return date(day.year + day.month // 12, day.month % 12 + 1, 1) - timedelta(days=1)
+    return date(day.year, 12, 31)
 
 
 def read_time(cell: str) -> int | None:

@@ -7,13 +7,15 @@ against the table: words that neither the question's form nor the table explains
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from decimal import Decimal
+from datetime import date
 from typing import Literal, NamedTuple
 
-from domain.retrieval.tables.values import DATE, NUMBER, date_of, quantity_of, read_numeral
+from domain.retrieval.tables.conditions import Condition, blank, blank_span, take_conditions
+from domain.retrieval.tables.numerals import ORDINALS, read_numeral
+from domain.retrieval.tables.units import ASKED
 
-Operation = Literal["lookup", "list", "count", "max", "min", "sum", "mean", "compare"]
-Comparison = Literal[">", ">=", "<", "<="]
+Operation = Literal["lookup", "list", "count", "max", "min", "sum", "mean", "median", "compare", "beyond"]
+Aggregate = Literal["", "sum", "mean", "count"]
 
 TOP_MAX = 50
 HIDDEN = "\ue000"  # stands for a letter of a column's name while the form is read; of private use, so no question has it
@@ -53,16 +55,31 @@ _TOP = re.compile(
     rf"|的(?P<zh_of>\d{{1,2}}|[二三四五六七八九十两]){_COUNT_NOUN}"
     rf"|(?<=\bthe )(?P<en_of>\d{{1,2}}|{_SPELLED})(?= (?:\w+ ){{0,2}}(?:most|least|highest|lowest|[\w\ue000]{{2,20}}est)\b)"
 )
+_HIGH, _LOW = "高大多贵重长快远强新晚", "低小少轻短慢近旧早"
+_RANK = re.compile(
+    rf"(?P<last>倒数)?第(?P<zh>\d{{1,2}}|[二三四五六七八九十])(?P<adjective>便宜|[{_HIGH}{_LOW}]|(?=名|位|的))"
+    rf"|\b(?P<en>{'|'.join(ORDINALS)})[- ](?=(?:most|least|highest|lowest|[a-z]{{2,12}}est)\b)"
+)
 _LEADING = re.compile(r"前\S|\btop \S")
 _MEAN = re.compile(r"平均(?:值|数)?(?:是|为)?|均值|\b(?:average|mean)\b")
+_MEDIAN = re.compile(r"中位(?:数|值)(?:是|为)?|\bmedian\b")
+# What is asked of tables and not worked out here.
+_BEYOND = re.compile(
+    r"同比|环比|增长率|增长了?(?:多少|几)|下降了?(?:多少|几)|增幅|涨幅|跌幅|趋势|相关性|标准差|方差|预测|占比|百分比|所占的?比例|占.{0,12}(?:多少|几成|百分之几)"
+    r"|(?:[过于]|不到|不足|达到)(?:了)?(?:平均|均值|中位)"
+    r"|\b(?:than|above|below|over|under|exceed(?:s|ing)?) (?:the )?(?:average|mean|median)\b"
+    r"|\b(?:year[- ]on[- ]year|year[- ]over[- ]year|yoy|growth|correlat\w{1,5}|trend|forecast|standard deviation|variance)\b"
+    r"|\bwhat (?:percentage|share|proportion|fraction)\b"
+)
 _SUM = re.compile(
     r"(?:总共|一共|总计|合计|共计|总和|总额|总量|总数|总的?|加起来|加在一起|累计)(?:是|为|有)?"
     r"|\b(?:total|sum|altogether|combined|overall|in all)\b"
 )
 _COUNT = re.compile(
-    rf"(?:共|总共|一共|分别)?(?:有|是|设有?|包含|包括)?(?:着|了)?(?:多少|几)(?:{_COUNT_NOUN}(?!月|日)|(?=[^\W\d_是为钱？?]{{2}}))"
-    r"|数量是多少|\b(?:how many|number of|count(?: of| the)?)\b"
+    rf"(?:共|总共|一共|分别)?(?:有|是|设有?|包含|包括)?(?:着|了)?(?:多少|几)(?:{_COUNT_NOUN}(?!月|日)(?:不同的?)?|(?=[^\W\d_是为钱？?]{{2}}))"
+    r"|数量是多少|\b(?:how many|number of|count(?: of| the)?)\b(?: (?:different|distinct|unique))?"
 )
+_ASKED_UNIT = re.compile(ASKED)
 _NO_COUNT = re.compile(r"多少钱|多少[？?\s]*$|几[点月日号楼层时]|how many (?:hours|days|minutes|weeks|months|years|km|kilometres|kg)\b")
 _LIST = re.compile(
     r"列出|列举|罗列|列一下|(?:都|分别)?有哪(?:些|几)[个家种名位项条台件款行间处座辆本门类]?|哪(?:些|几)[个家种名位项条台件款行间处座辆本门类]?|所有的?|全部的?|分别"
@@ -84,76 +101,45 @@ _PRICED = re.compile(r"贵|便宜|\b(?:cheaper|more expensive|pricier|dearer)\b"
 _TIMED = re.compile(r"更早|更晚|\b(?:earlier|later|older|newer)\b")
 # What an adjective measures, where a table has one such column and the question names none.
 ADJECTIVES: dict[str, re.Pattern[str]] = {
-    "height": re.compile(r"[更最]高|高多少|\b(?:high|tall)(?:er|est)\b"),
-    "area": re.compile(r"[更最][大小]|[大小]多少|\b(?:large|larger|largest|big|bigger|biggest|small|smaller|smallest)\b"),
-    "length": re.compile(r"[更最][长短]|\b(?:long|longer|longest|short|shorter|shortest)\b"),
-    "weight": re.compile(r"[更最][重轻]|\b(?:heavi|light)(?:er|est)\b"),
-    "price": re.compile(r"[更最](?:贵|便宜)|\b(?:expensive|cheap(?:er|est))\b"),
-    "speed": re.compile(r"[更最][快慢]|\b(?:fast|slow)(?:er|est)\b"),
-    "distance": re.compile(r"[更最][远近]|\b(?:far(?:ther|thest)|near(?:er|est))\b"),
-    "time": re.compile(r"[更最][早晚新旧]|\b(?:earli|lat|old|new)(?:er|est)\b"),
+    "height": re.compile(r"(?:[更最]|第\w{1,2})高|高多少|\b(?:high|tall)(?:er|est)\b"),
+    "area": re.compile(r"(?:[更最]|第\w{1,2})[大小]|[大小]多少|\b(?:large|larger|largest|big|bigger|biggest|small|smaller|smallest)\b"),
+    "length": re.compile(r"(?:[更最]|第\w{1,2})[长短]|\b(?:long|longer|longest|short|shorter|shortest)\b"),
+    "weight": re.compile(r"(?:[更最]|第\w{1,2})[重轻]|\b(?:heavi|light)(?:er|est)\b"),
+    "price": re.compile(r"(?:[更最]|第\w{1,2})(?:贵|便宜)|\b(?:expensive|cheap(?:er|est))\b"),
+    "speed": re.compile(r"(?:[更最]|第\w{1,2})[快慢]|\b(?:fast|slow)(?:er|est)\b"),
+    "distance": re.compile(r"(?:[更最]|第\w{1,2})[远近]|\b(?:far(?:ther|thest)|near(?:er|est))\b"),
+    "time": re.compile(r"(?:[更最]|第\w{1,2})[早晚新旧]|\b(?:earli|lat|old|new)(?:er|est)\b"),
     "people": re.compile(r"人[更最]多|\bmost people\b"),
 }
-_NEGATED = re.compile(
-    r"(?<![要是])不(?:能|可以?|会|用)?(?=\ue000|支持|含|包|提供|需|可|带|在|属)|非(?=\ue000)|没有|未|并非|(?<!是)不是|不带|不含|\b(?:not|no|without|except|don't|doesn't|cannot|can't)\b"
+_EMPTY = re.compile(
+    r"(?:是|为)空(?:白|值)?的?|空白的?|空着|(?:没有?|未|尚未|还没有?)(?:填写?|登记|记录|录入|写明?)|缺失|缺少|(?:没有|缺)(?=\ue000)"
+    r"|\b(?:left )?(?:blank|empty|missing)\b|\bnot (?:filled in|recorded|given|known|entered)\b"
+    r"|\b(?:no|without(?: an?| any)?|lacks?|lacking)(?: an?)? (?=\ue000)"
 )
+_NEGATED = re.compile(
+    r"(?<![要是])不(?:能|可以?|会|用)?(?=\ue000|支持|含|包|提供|需|可|带|在|属)|非(?=\ue000)|没有|未|并非|(?<!是)不是|不带|不含"
+    r"|\b(?:not|no|without|except(?: for)?|excluding|other than|apart from|outside(?: of)?|don't|doesn't|aren't|isn't|cannot|can't)\b"
+)
+_NEGATED_BEHIND = re.compile(r"(?:以外|之外|除外)的?")
 _GROUPED = re.compile(r"(?:每|各)(?:个|家|种|类|位|名)?(?=[^\W\d_]{2}|\ue000)|\bper\b|\beach\b|\bby (?=[\w\ue000]{1,30}$)|\bfor every\b")
 
-_VALUE = (
-    rf"(?:(?P<date>{DATE})|{NUMBER}\s?(?P<unit>[a-z%℃°]{{1,6}}|[元块斤吨米升度天年月日小时分钟秒人名个件台本次页集平方公里千克]{{1,4}})?)"
-)
-_COMPARISONS: tuple[tuple[Comparison, re.Pattern[str]], ...] = (
-    (
-        ">=",
-        re.compile(
-            rf"(?:不低于|不少于|至少|不小于|最低|最少|>=|≥|\bat least|\bno (?:less|fewer) than|\bsince|\bfrom)\s?(?:有|为|是)?{_VALUE}"
-        ),
-    ),
-    (
-        "<=",
-        re.compile(rf"(?:不超过|不高于|不大于|不多于|至多|最多|<=|≤|\bat most|\bno more than|\bup to|\bwithin)\s?(?:有|为|是)?{_VALUE}"),
-    ),
-    (
-        ">",
-        re.compile(
-            rf"(?:超过|大于|高于|多于|长于|重于|贵于|晚于|高过|>|\b(?:more|greater|higher|larger|longer|heavier|later|bigger|taller) than"
-            rf"|\b(?:more expensive) than|\bover|\babove|\bexceed(?:s|ing)?|\bafter)\s?(?:了)?{_VALUE}"
-        ),
-    ),
-    (
-        "<",
-        re.compile(
-            rf"(?:低于|小于|少于|不到|不足|便宜于|早于|轻于|短于|<|\b(?:less|fewer|lower|smaller|cheaper|shorter|lighter|earlier) than"
-            rf"|\bunder|\bbelow|\bbefore)\s?(?:了)?{_VALUE}"
-        ),
-    ),
-    (">=", re.compile(rf"{_VALUE}\s?(?:及|或|和)?(?:以上|起|之后|以后|or more|or above|and above|or later)")),
-    ("<=", re.compile(rf"{_VALUE}\s?(?:及|或|和)?(?:以下|以内|之内|之前|以前|or less|or below|and below|or fewer)")),
-)
-_BETWEEN = re.compile(
-    rf"(?:\bbetween\s|\bfrom\s|在|介于)?{_VALUE}\s?(?:到|至|~|–|—|-|和|与|\band|\bto)\s?"
-    rf"{_VALUE.replace('?P<', '?P<b_')}(?:\s?(?:之间|的范围|内))?"
-)
 _FILLER = re.compile(
-    r"请问|请|告诉我?|帮我|给我|一下|我想知道|想知道|查询?一?查?|看看|算一?下?|统计|计算|表格?(?:里面?|中|内|上)?|数据|记录|信息|列表|名单|清单|一览"
+    r"不同的?|不重复的?|人数|个数|除了?|请问|请|告诉我?|帮我|给我|一下|我想知道|想知道|查询?一?查?|看看|算一?下?|统计|计算|表格?(?:里面?|中|内|上)?|数据|记录|信息|列表|名单|清单|一览"
     r"|其中|当中|里面|分别|各自|对应的?|条目|它们|他们|以及|并且|而且|同时|满足|符合|条件|数值|属于|位于|来自|具有|带有?|能够|可以|需要|应该"
     r"|[每各](?:个|家|种|类|位|名)?(?=\ue000)|[每各](?:个|家|种|类|位|名)"
     r"|保存|存放|放置|分布在?|处在"
     rf"|哪一?{_COUNT_NOUN}"
     r"|\b(?:per|each|every|comes?|came|goes|go|left|leaves?|fit|need|please|tell|give|show|find|me|us|table|sheet|list(?:s|ed|ing)?|records?|rows?|entr(?:y|ies)|data|according|value|there|any|each|does|did|has|have|"
-    r"had|get|belong|located|based|whose|ones?|same|made|make|used?|offer(?:s|ed)?|provided?|named?|called|information|them|together)\b"
+    r"had|get|belong|located|based|whose|ones?|same|made|make|used?|offer(?:s|ed)?|provided?|named?|called|information|them|together|those|still|yet|different|distinct|unique)\b"
 )
 
 
-class Condition(NamedTuple):
-    """``value`` in the measure of its kind; ``start`` and ``end``: where the question says it."""
+class Negation(NamedTuple):
+    """Where a question says not: of what is said next, or, behind it (以外), of what was said last."""
 
-    comparison: Comparison
-    value: Decimal
-    unit: str
-    is_date: bool
     start: int
     end: int
+    is_behind: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,44 +153,88 @@ class Asked:
     lower: bool = False  # of a comparison: the smaller one is asked for
     top: int = 1
     conditions: tuple[Condition, ...] = ()
-    is_negated: bool = False
     is_grouped: bool = False
-    counted: int = -1  # where what is counted is named; -1: nothing is
+    counted: int = -1  # where what is counted is named, behind the words that ask how many; -1: nothing is
+    asks_count: int = -1  # where these words begin
+    negations: tuple[Negation, ...] = ()
+    empty: int = -1  # where the question says that something is not filled in; -1: it does not
+    rank: int = 1  # of a superlative: the second largest
+    unit: str = ""  # in which a number is asked for
+    aggregate: Aggregate = ""  # of a superlative: what is compared is worked out for each group
 
 
-def read_question(folded: str, names: Iterable[str] = ()) -> Asked:
+def read_question(folded: str, names: Iterable[str] = (), *, cells: Iterable[str] = (), today: date | None = None) -> Asked:
     """The form of a folded question. A question without a form of its own looks something up.
 
-    ``names`` are those of the table's columns: a word of one, as in ``first lit``, is no word of the question's form.
+    ``names`` are those of the table's columns: a word of one, as in ``first lit``, is no word of the question's form; nor is one of
+    ``cells``, as in 未付款. Relative dates count from ``today``; without it there are none.
     """
-    hidden = folded
-    for name in names:
+    hidden, columns = folded, tuple(names)
+    for name in sorted({*columns, *cells}, key=len, reverse=True):
         if len(name) > 1:
             hidden = hidden.replace(name, HIDDEN * len(name))
-    asked = _read_form(hidden)
+    asked = _read_form(hidden, today, columns)
     rest = "".join(said if shown == HIDDEN else shown for said, shown in zip(folded, asked.rest, strict=True))
     return replace(asked, question=folded, rest=rest)
 
 
-def _read_form(folded: str) -> Asked:
-    conditions, rest = _take_conditions(folded)
-    negated, grouped = _NEGATED.search(rest) is not None, _GROUPED.search(rest) is not None
-    rest = blank(_NEGATED, rest)
+def _read_form(folded: str, today: date | None, names: Iterable[str]) -> Asked:
+    beyond, bare = _BEYOND.search(folded) is not None, blank(_BEYOND, folded)
+    conditions, rest = take_conditions(bare, today, names)
+    empty = _EMPTY.search(rest)
+    rest = rest if empty is None else blank(_EMPTY, rest)
+    negations = tuple(
+        Negation(found.start(), found.end(), is_behind)
+        for pattern, is_behind in ((_NEGATED, False), (_NEGATED_BEHIND, True))
+        for found in pattern.finditer(rest)
+    )
+    rest = blank(_NEGATED_BEHIND, blank(_NEGATED, rest))
+    unit = _ASKED_UNIT.search(rest)
+    asked = _read_operation(rest if unit is None else blank(_ASKED_UNIT, rest), beyond=beyond)
+    grouped = asked.is_grouped or _GROUPED.search(rest) is not None
+    return replace(
+        asked,
+        rest=_take_filler(asked.rest),
+        conditions=conditions,
+        negations=negations,
+        is_grouped=grouped,
+        empty=-1 if empty is None else empty.start(),
+        unit="" if unit is None else unit["unit"] or unit["english"],
+    )
+
+
+def _read_operation(rest: str, *, beyond: bool) -> Asked:
+    """What is to be done, and the text without the words that say so."""
+    if beyond:
+        return Asked("", blank(_LIST, blank(_COUNT, blank(_SUM, rest))), "beyond")
     compares = _COMPARE.search(rest)
     if compares is not None:
         name = "price" if _PRICED.search(compares.group()) else "time" if _TIMED.search(compares.group()) else ""
-        lower = _CHEAPER.search(compares.group()) is not None
-        return Asked(folded, _take_filler(blank(_COMPARE, rest)), "compare", name, lower, 1, conditions, negated, grouped)
-    top, bare = _take_top(rest)
+        return Asked("", blank(_COMPARE, rest), "compare", name, _CHEAPER.search(compares.group()) is not None)
+    return _read_superlative(rest) or _read_sum(rest)
+
+
+def _read_superlative(rest: str) -> Asked | None:
+    rank, is_last, ranked = _take_rank(rest)
+    top, bare = _take_top(ranked) if rank == 1 else (1, ranked)
     for extreme, name, pattern in _SUPERLATIVES:
         if pattern.search(bare):
-            left = _take_filler(blank(_LIST, blank(pattern, bare)))
-            return Asked(folded, left, extreme, name, extreme == "min", top, conditions, negated, grouped)
-    if top > 1 and bare != rest and _LEADING.search(rest):  # the first five without a word for what is measured
-        return Asked(folded, _take_filler(blank(_LIST, bare)), "max", "", lower=False, top=top, conditions=conditions, is_negated=negated)
+            aggregate: Aggregate = "mean" if _MEAN.search(bare) else "sum" if _SUM.search(bare) else ""
+            left = blank(_LIST, blank(_SUM, blank(_MEAN, blank(pattern, bare))) if aggregate else blank(pattern, bare))
+            if is_last:
+                extreme = "min" if extreme == "max" else "max"  # noqa: PLW2901 - the last but one of the largest
+            return Asked("", left, extreme, name, extreme == "min", top, rank=rank, aggregate=aggregate)
+    if (top > 1 and bare != ranked and _LEADING.search(ranked)) or rank > 1:  # the first five without a word for what is measured
+        return Asked("", blank(_LIST, bare), "min" if is_last else "max", top=top, rank=rank)
+    return None
+
+
+def _read_sum(rest: str) -> Asked:
     counts = None if _NO_COUNT.search(rest) else _COUNT.search(rest)
     operation: Operation = "lookup"
-    if _MEAN.search(rest):
+    if _MEDIAN.search(rest):
+        operation, rest = "median", blank(_MEDIAN, rest)
+    elif _MEAN.search(rest):
         operation, rest = "mean", blank(_SUM, blank(_MEAN, rest))
     elif _SUM.search(rest) and not counts:
         operation, rest = "sum", blank(_SUM, rest)
@@ -213,29 +243,24 @@ def _read_form(folded: str) -> Asked:
     elif _LIST.search(rest):
         operation = "list"
     rest = blank(_LIST, blank(_COUNT, rest) if counts else rest)
-    return Asked(
-        folded,
-        _take_filler(rest),
-        operation,
-        conditions=conditions,
-        is_negated=negated,
-        is_grouped=grouped,
-        counted=counts.end() if counts else -1,
-    )
-
-
-def blank(pattern: re.Pattern[str], text: str) -> str:
-    """``text`` with every match as spaces of the same length."""
-    return pattern.sub(lambda found: " " * len(found.group()), text)
-
-
-def blank_span(text: str, start: int, end: int) -> str:
-    """``text`` with one span as spaces."""
-    return text[:start] + " " * (end - start) + text[end:]
+    return Asked("", rest, operation, counted=counts.end() if counts else -1, asks_count=counts.start() if counts else -1)
 
 
 def _take_filler(text: str) -> str:
     return blank(_FILLER, text)
+
+
+def _take_rank(text: str) -> tuple[int, bool, str]:
+    """Which one of the largest is asked for, whether it is counted from the other end, and the text with a plain superlative for it."""
+    found = _RANK.search(text)
+    if found is None:
+        return 1, False, text
+    if found["en"]:
+        return ORDINALS[found["en"]], False, blank_span(text, found.start(), found.end())
+    rank = int(found["zh"]) if found["zh"].isdigit() else read_numeral(found["zh"]) or 1
+    word = f"最{found['adjective']}" if found["adjective"] else ""
+    size = found.end() - found.start()
+    return max(1, min(rank, TOP_MAX)), bool(found["last"]), text[: found.start()] + word.rjust(size) + text[found.end() :]
 
 
 def _take_top(text: str) -> tuple[int, str]:
@@ -246,31 +271,3 @@ def _take_top(text: str) -> tuple[int, str]:
     number = next(filter(None, found.groupdict().values()))
     value = int(number) if number.isdigit() else _ENGLISH_NUMERALS.get(number) or read_numeral(number) or 1
     return max(1, min(value, TOP_MAX)), blank_span(text, found.start(), found.end())
-
-
-def _take_conditions(folded: str) -> tuple[tuple[Condition, ...], str]:
-    """The comparisons with numbers and dates, and the text without them."""
-    found: list[Condition] = []
-    rest = folded
-    for between in _BETWEEN.finditer(rest):
-        low, high = _condition(between, ">=", ""), _condition(between, "<=", "b_")
-        said = between.group()
-        if low and high and low.value < high.value and (said.startswith(("between", "from", "在", "介于")) or said.endswith(("间", "围"))):
-            found += (low, high)
-            rest = blank_span(rest, between.start(), between.end())
-    for comparison, pattern in _COMPARISONS:
-        for match in pattern.finditer(rest):
-            if condition := _condition(match, comparison, ""):
-                found.append(condition)
-                rest = blank_span(rest, match.start(), match.end())
-    return tuple(found), rest
-
-
-def _condition(match: re.Match[str], comparison: Comparison, prefix: str) -> Condition | None:
-    said = {name.removeprefix("b_"): value for name, value in match.groupdict().items() if name.startswith("b_") == bool(prefix)}
-    start, end = match.span()
-    if said["date"]:
-        day = date_of(said)
-        return None if day is None else Condition(comparison, Decimal(day.toordinal()), "", is_date=True, start=start, end=end)
-    quantity = quantity_of(said)
-    return None if quantity is None else Condition(comparison, quantity.value, quantity.unit, is_date=False, start=start, end=end)

@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Sequence
+from datetime import date
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 Format = Literal["csv", "xlsx", "docx", "html", "pdf"]
 Language = Literal["zh", "en"]
@@ -15,16 +17,21 @@ MARKS = re.compile(
 )
 
 
+_MONTH = re.compile(r"\{(?P<span>[mqy])(?P<shift>-?\d)\}")  # {m-1}: last month, {q0}: the first month of this quarter, {y-1}: last year
+
+
 class TableQuestion(Struct, frozen=True):
     """``expected`` has to be in the answer, each as a whole word or number; ``rows`` are the names of the rows that may be shown.
 
-    No ``expected``: the table does not know, so a right answer says that or cites nothing.
+    No ``expected``: the table does not know, so a right answer says that or cites nothing. ``month_min``: asked from this month of the year
+    on, because before it the months that the table has lie in the year before.
     """
 
     text: str
     kind: Kind
     expected: tuple[str, ...] = ()
     rows: tuple[str, ...] = ()
+    month_min: int = 1
 
 
 class TableCase(Struct, frozen=True, kw_only=True):
@@ -48,6 +55,19 @@ class TableCase(Struct, frozen=True, kw_only=True):
     def names(self) -> tuple[str, ...]:
         """The names of all rows."""
         return tuple(dict.fromkeys(row[self.key] for row in self.rows if row[self.key]))
+
+    def at(self, today: date) -> "TableCase":
+        """The table on a day: with the months and years that it counts from today, and the questions that can be asked."""
+
+        def fill(found: re.Match[str]) -> str:
+            shift = int(found["shift"])
+            if found["span"] == "y":
+                return str(today.year + shift)
+            month = today.month + shift if found["span"] == "m" else today.month - (today.month - 1) % 3 + 3 * shift
+            return f"{today.year + (month - 1) // 12}-{(month - 1) % 12 + 1:02}"
+
+        rows = tuple(tuple(_MONTH.sub(fill, cell) for cell in row) for row in self.rows)
+        return replace(self, rows=rows, questions=tuple(each for each in self.questions if each.month_min <= today.month))
 
 
 def is_right(case: TableCase, question: TableQuestion, text: str, *, cites: bool) -> bool:

@@ -7,6 +7,7 @@ impossible. The tables of ``dev`` are those that table answers are developed on;
 
 from collections import Counter
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Literal
 
 import aiohttp
@@ -16,13 +17,13 @@ from msgspec import Struct
 from claw_client import Client
 from ops.evaluation.pipeline import INDEXED_S_MAX, IndexedCorpus, Pipeline, evaluate_in_stack
 from ops.evaluation.questions import EvaluationQuestion
-from ops.evaluation.tables import dev, held_out
+from ops.evaluation.tables import dev, dev_ledgers, held_out, held_out_ledgers
 from ops.evaluation.tables.case import TableCase, TableQuestion, is_honest, is_right
 from ops.evaluation.tables.files import write_file
 from schemas.settings import Settings
 
 Part = Literal["dev", "held-out"]
-CASES: dict[Part, tuple[TableCase, ...]] = {"dev": dev.CASES, "held-out": held_out.CASES}
+CASES: dict[Part, tuple[TableCase, ...]] = {"dev": (*dev.CASES, *dev_ledgers.CASES), "held-out": (*held_out.CASES, *held_out_ledgers.CASES)}
 RIGHT_MIN = 0.85
 
 
@@ -65,9 +66,11 @@ def run(settings: Settings, *, part: str, as_json: bool) -> int:
 async def evaluate(running: Pipeline, parts: Sequence[Part], *, show: bool = False) -> TablesReport:
     """Every question of these parts, over all of their tables together."""
     verdicts: list[AnswerVerdict] = []
+    today = datetime.now(UTC).date()
     for part in parts:
-        corpus = await upload(running, part, CASES[part])
-        for case in CASES[part]:
+        cases = [case.at(today) for case in CASES[part]]
+        corpus = await upload(running, part, cases)
+        for case in cases:
             for question in case.questions:
                 reply = await running.ask(corpus, EvaluationQuestion(text=question.text))
                 verdict = judge(part, case, question, reply.text, cites=bool(reply.cited))

@@ -1,6 +1,7 @@
 """Containment: whatever a document makes its parser do is a named failure of that document alone."""
 
 import asyncio
+import os
 import shutil
 import socket
 import tempfile
@@ -12,6 +13,7 @@ import pytest
 
 from adapters.children import child, folders, worker
 from adapters.children.worker import TextWorker
+from adapters.parsing.core.programs import LIBREOFFICE_PROFILE
 from adapters.parsing.core.source import DocumentSource
 from schemas.documents import Shelf
 from schemas.errors import Refused
@@ -125,6 +127,22 @@ async def test_a_crash_is_named(made):
     assert (failure.code, "KeyError" in failure.detail) == ("document_crashed_parser", True)
 
 
+async def test_a_file_does_not_fail_for_the_one_before_it(made):
+    """A library may crash only when it reads the next one, which then gets a new child; a file that crashes two children is refused."""
+    for _ in range(2):
+        await told(made, "damage")
+        assert await told(made, "answer", "innocent") == "innocent"
+    await told(made, "damage")
+    assert "SIGSEGV" in (await refused(made, "segfault")).detail
+
+
+async def test_the_profile_of_libreoffice_stays(made):
+    """It has its own temporary files there, without which it converts no second file."""
+    for name in ("page.png", LIBREOFFICE_PROFILE):
+        await told(made, "write_inside", name)
+    assert f"{LIBREOFFICE_PROFILE}')]" in await told(made, "left_behind")
+
+
 async def test_output_is_bounded(made):
     """What comes out is never held in full by the parent."""
     failure = await refused(made, "flood")
@@ -178,6 +196,13 @@ async def test_no_programs_start(made, tmp_path):
     if "landlock" in await told(made, "kernel"):
         await told(made, "start_natively", f"/usr/bin/touch {tmp_path}/touched")
     assert not (tmp_path / "touched").exists()
+
+
+async def test_a_tesseract_outside_of_usr_starts(made, tmp_path, monkeypatch):
+    """Wherever it is on the PATH: to start a program is to read it."""
+    shutil.copy2("/bin/true", tmp_path / "tesseract")
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    assert "returncode=0" in await told(made, "start", "tesseract")
 
 
 async def test_the_light_lane_does_not_wait(made):

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.index.fusion import LEXICAL, MULTILINGUAL, Candidate, DenseWeight, RankedQuestion, coverage_of, rank
+from adapters.index.fusion import LEXICAL, MULTILINGUAL, Candidate, DenseWeight, RankedQuestion, coverage_of, passage_language, rank
 from adapters.index.fusion import fuse as fuse_weighted
 
 KEYS = st.text("abcdefghij", min_size=1, max_size=2)
@@ -91,19 +91,70 @@ def test_meaning_decides_where_the_words_are_others():
     assert rank([shared, meant, said], LEAVE)[0][0] == "said"
 
 
-def test_another_language_is_interleaved():
-    """Behind the question's own language where that has the question's words, else before it; numbers are of no language."""
-    own = [Candidate(f"en{n}", "", "Annual leave: fifteen days.", 9.0 - n, 0.5 - n / 10) for n in range(2)]
-    foreign = [Candidate(f"zh{n}", "", "员工每年享有十五天带薪休假。", 0.0, 0.3 - n / 10) for n in range(3)]
-    woven = rank([*foreign, *own], LEAVE)
-    assert [key for key, _ in woven] == ["en0", "zh0", "en1", "zh1", "zh2"]
-    scores = [score for _, score in woven]
-    assert scores == sorted(scores, reverse=True)
-    apart = [Candidate("en", "", "The canteen opens at noon.", 0.5, 0.6), *foreign]
-    assert [key for key, _ in rank(apart, LEAVE)][:2] == ["zh0", "en"]
+ALL_LEAVE = RankedQuestion(LEAVE.terms, "en", DenseWeight(0.05, 4.0, across=0.15))
+
+
+def english(cosine: float, *, bm25: float = 0.0, text: str = "The canteen opens at noon.", count: int = 3) -> list[Candidate]:
+    """Hits in English, the first with these scores, each a little worse than the one before."""
+    return [Candidate(f"en{n}", "", text, max(0.0, bm25 - 3 * n), cosine - n / 50) for n in range(count)]
+
+
+def chinese(cosine: float, *, count: int = 3) -> list[Candidate]:
+    """Hits in Chinese, which have no word of the question."""
+    return [Candidate(f"zh{n}", "", "员工每年享有十五天带薪休假。", 0.0, cosine - n / 50) for n in range(count)]
+
+
+def order(*hits: Candidate) -> list[str]:
+    return [key for key, _ in rank(hits, ALL_LEAVE)]
+
+
+def test_the_language_that_has_the_words_comes_first():
+    """A passage with all words of the question stays first, with company in its language; the other language is not lost."""
+    found = order(*chinese(0.4), *english(0.55, bm25=9.0, text="Annual leave: fifteen days."))
+    assert found[:2] == ["en0", "en1"]
+    assert "zh0" in found[:5]
+
+
+def test_another_language_comes_first_where_its_meaning_is_clearly_nearer():
+    """Where no passage in the question's language has its words, and the distance between languages is made up for."""
+    assert order(*english(0.3), *chinese(0.4))[0] == "zh0"
+    assert order(*english(0.5), *chinese(0.2))[:2] == ["en0", "en1"]
+    assert order(*english(0.4), *chinese(0.24))[:2] == ["en0", "zh0"]
+
+
+def test_numbers_are_of_no_language():
+    """They are ranked with the question's own language, or with whatever there is."""
     numbers = Candidate("numbers", "", "2024: 15, 2025: 16", 8.0, 0.2)
-    assert [key for key, _ in rank([*own, numbers], LEAVE)] == ["en0", "en1", "numbers"]
-    assert rank([*foreign, numbers], LEAVE)[0][0] == "zh0"
+    assert set(order(*english(0.5, bm25=9.0, count=1), numbers)) == {"en0", "numbers"}
+    assert order(*chinese(0.9), numbers)[0] == "zh0"
+    assert passage_language("2024: 15, 2025: 16") == ""
+    assert [passage_language(text) for text in ("noon", "中午", "中午 lunch at noon in the canteen")] == ["en", "zh", "en"]
+
+
+ROWS = st.lists(
+    st.tuples(KEYS, st.sampled_from(["words here", "这里有字", "12"]), st.floats(0, 9), st.floats(0.01, 1)),
+    unique_by=lambda row: row[0],
+    min_size=1,
+    max_size=8,
+)
+
+
+@given(ROWS, st.data())
+def test_a_nearer_meaning_never_moves_a_hit_down(rows, data):
+    """Of any language, whatever the others are."""
+    at = data.draw(st.integers(0, len(rows) - 1))
+    key, text, bm25, dense = rows[at]
+    raised = [*rows[:at], (key, text, bm25, data.draw(st.floats(dense, 1))), *rows[at + 1 :]]
+    before, after = ([each for each, _ in rank([Candidate(key, "", *row) for key, *row in some], ALL_LEAVE)] for some in (rows, raised))
+    assert after.index(key) <= before.index(key)
+
+
+@given(ROWS, st.randoms(use_true_random=False))
+def test_two_replicas_rank_alike(rows, random):
+    """The order in which hits come from an engine does not matter, in both languages."""
+    candidates = [Candidate(key, "", *row) for key, *row in rows]
+    shuffled = random.sample(candidates, len(candidates))
+    assert rank(shuffled, ALL_LEAVE) == rank(candidates, ALL_LEAVE)
 
 
 @given(

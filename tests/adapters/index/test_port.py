@@ -1,18 +1,23 @@
 """One contract for both indexes; the server's half runs when CLAW_TEST_QDRANT_URL names one."""
 
 import asyncio
+import dataclasses
 import os
 import signal
 import subprocess
 import sys
 import uuid
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from qdrant_client.models import Filter
+from qdrant_edge import UpdateOperation
 
 from adapters.index.embedded import EmbeddedIndex
-from adapters.index.port import Query, VectorIndex, hit_of, index_name, payload_of
+from adapters.index.fusion import MULTILINGUAL, RankedQuestion
+from adapters.index.port import Query, SecondVector, VectorIndex, hit_of, index_name, payload_of
 from adapters.index.server import ServerIndex
 from adapters.text.sparse import SparseVector
 from schemas.documents import Locator
@@ -109,6 +114,32 @@ async def test_count_and_remove_by_version(index):
     assert await index.count("t1", "kb", "doc", 5) == 5
     assert await index.remove("t1", "kb", "doc", below_or_equal=100) == 5
     assert await index.count("t1", "kb", "neighbour", 1) == await index.count("t2", "kb", "doc", 3) == 1
+
+
+ENGLISH_QUESTION = RankedQuestion(frozenset({"leave"}), "en", MULTILINGUAL)
+
+
+async def test_another_language_has_candidates_of_its_own(index):
+    """However many passages in the question's language are nearer; a stored point is in the language of its text."""
+    await index.upsert([point(f"Holidays are in part {n}.", doc=f"en{n}", vector=dense(1, n / 100)) for n in range(40)])
+    await index.upsert([point("员工每年享有带薪休假。", doc="zh", vector=dense(0.5, 1))])
+    asked = query(vector=dense(1), limit=40, candidates=10)
+    assert "zh" not in {hit.document_id for hit in await index.search(asked)}
+    found = await index.search(replace(asked, question=ENGLISH_QUESTION))
+    assert len(found) == 11
+    assert "zh" in {hit.document_id for hit in found}
+
+
+async def test_a_point_without_a_language_is_found(index):
+    """As those that an earlier release stored: among those of the question's own language."""
+    await index.upsert([point("Holidays.", doc="en"), point("带薪休假。", doc="zh")])
+    if isinstance(index, ServerIndex):
+        await index._call(lambda client: client.delete_payload(index._collection, ["language"], Filter(), wait=True))
+    else:
+        ids = (point("Holidays.", doc="en").id, point("带薪休假。", doc="zh").id)
+        index._shard.update(UpdateOperation.delete_payload([*ids], ["language"]))
+    found = await index.search(replace(query(vector=dense(1)), question=ENGLISH_QUESTION))
+    assert {hit.document_id for hit in found} == {"en", "zh"}
 
 
 async def test_large_versions_stay_exact(index):
@@ -259,3 +290,109 @@ async def test_what_was_upserted_survives_kill_nine(tmp_path):
     await index.start()
     assert [await index.count("t1", "kb", f"d{n}", 1) for n in range(20)] == [0] + [10] * 19
     await index.stop()
+
+
+SECOND = SecondVector(name="second.1", dimensions=2, offset=0.1)
+
+
+@pytest.fixture(params=["embedded", "server"])
+async def encoded_index(request, tmp_path):
+    """One with a second vector."""
+    if request.param == "server":
+        url = os.environ.get("CLAW_TEST_QDRANT_URL")
+        if not url:
+            pytest.skip("CLAW_TEST_QDRANT_URL is not set")
+        settings, name = IndexSettings(url=url), f"test-{uuid.uuid4().hex}"
+        made: VectorIndex = ServerIndex(settings, model=name, dimensions=DIMENSIONS, second=SECOND)
+    else:
+        made = EmbeddedIndex(tmp_path, model="test", dimensions=DIMENSIONS, second=SECOND)
+    await made.start()
+    yield made
+    if isinstance(made, ServerIndex):
+        await made._call(lambda client: client.delete_collection(made._collection))
+    await made.stop()
+
+
+def rows(*each: tuple[float, float]) -> np.ndarray:
+    return np.array(each, np.float16)
+
+
+def asked(*, tenant="t1", kbs=("kb",), second=(1.0, 0.0)) -> Query:
+    return dataclasses.replace(query(tenant=tenant, kbs=kbs, vector=dense(1)), second=np.array(second, np.float32))
+
+
+async def test_points_are_found_by_the_second_vector_once_they_have_it(encoded_index):
+    """Before, by the first; after, by the best row of the second, on the scale of the first; a question without one finds as before."""
+    index = encoded_index
+    points = [point("one", doc="a", vector=dense(0.6, 0.8)), point("two", doc="b", vector=dense(0.8, 0.6))]
+    await index.upsert(points)
+    assert [(hit.document_id, round(hit.dense, 2)) for hit in await index.search(asked())] == [("b", 0.8), ("a", 0.6)]
+    assert await index.count_unencoded() == 2
+    waiting = {each.id: each for each in await index.unencoded(10)}
+    assert {(each.tenant, each.collection, each.text) for each in waiting.values()} == {("t1", "kb", "one"), ("t1", "kb", "two")}
+    assert await index.add_second({points[0].id: rows((0, 1), (0.75, 0))}) == 1
+    assert [(hit.document_id, round(hit.dense, 2)) for hit in await index.search(asked())] == [("a", 0.85), ("b", 0.8)]
+    assert [each.id for each in await index.unencoded(10)] == [points[1].id]
+    assert await index.add_second({points[1].id: rows((0.5, 0))}) == 1
+    assert [(hit.document_id, round(hit.dense, 2)) for hit in await index.search(asked())] == [("a", 0.85), ("b", 0.6)]
+    assert await index.unencoded(10) == []
+    assert [(hit.document_id, round(hit.dense, 2)) for hit in await index.search(asked())] == [("a", 0.85), ("b", 0.6)]
+    assert [hit.document_id for hit in await index.search(query(vector=dense(1)))] == ["b", "a"]
+    await index.upsert([point("three", doc="c", vector=dense(1))])
+    assert [hit.document_id for hit in await index.search(asked())] == ["c", "a", "b"]
+    assert await index.count_unencoded() == len(await index.unencoded(10)) == 1
+
+
+async def test_a_removed_point_gets_no_second_vector(encoded_index):
+    """It was removed while its vector was computed: the others get theirs, and it does not come back."""
+    index = encoded_index
+    points = [point("kept", doc="a"), point("removed", doc="b")]
+    await index.upsert(points)
+    assert len(await index.unencoded(10)) == 2
+    await index.remove("t1", "kb", "b", below_or_equal=1)
+    assert await index.add_second({each.id: rows((1, 0)) for each in points}) == 1
+    assert [hit.document_id for hit in await index.search(asked())] == ["a"]
+    assert await index.count("t1", "kb", "b", 1) == await index.count_unencoded() == 0
+    await index.remove("t1", "kb", "a", below_or_equal=1)
+    assert await index.search(asked()) == []
+
+
+async def test_walls_hold_for_the_second_vector(encoded_index):
+    """Tenants and knowledge bases."""
+    index = encoded_index
+    await index.upsert([point("one"), point("two", tenant="t2"), point("three", kb="other")])
+    await index.add_second({each.id: rows((1, 0)) for each in await index.unencoded(10)})
+    assert [hit.text for hit in await index.search(asked())] == ["one"]
+    assert [hit.text for hit in await index.search(asked(tenant="t2"))] == ["two"]
+    assert await index.search(asked(tenant="nobody")) == []
+
+
+async def test_second_vectors_that_do_not_fit_are_refused(encoded_index):
+    (one,) = points = [point("one")]
+    await encoded_index.upsert(points)
+    for wrong in (np.zeros((1, 3), np.float16), np.zeros(2, np.float16), np.zeros((0, 2), np.float16), rows((float("nan"), 0))):
+        with pytest.raises(ValueError, match="second vector"):
+            await encoded_index.add_second({one.id: wrong})
+    assert await encoded_index.count_unencoded() == 1
+
+
+async def test_an_index_gets_a_second_vector_and_is_read_without_it(tmp_path):
+    """The setting comes, goes and comes again: what was computed is there, and vectors to reuse are the two others."""
+    plain = EmbeddedIndex(tmp_path, model="test", dimensions=DIMENSIONS)
+    await plain.start()
+    one = point("one", chunk_hash="h", vector=dense(0.6, 0.8))
+    await plain.upsert([one])
+    assert await plain.unencoded(10) == []
+    await plain.stop()
+    for expected in (0.6, 0.5):
+        both = EmbeddedIndex(tmp_path, model="test", dimensions=DIMENSIONS, second=SECOND)
+        await both.start()
+        assert [hit.dense for hit in await both.search(asked())] == [pytest.approx(expected, abs=1e-3)]
+        await both.add_second({one.id: rows((0.4, 0))})
+        assert set(await both.vectors_of("t1", "kb", "doc", ["h"])) == {"h"}
+        await both.stop()
+        plain = EmbeddedIndex(tmp_path, model="test", dimensions=DIMENSIONS)
+        await plain.start()
+        assert [hit.dense for hit in await plain.search(query(vector=dense(1)))] == [pytest.approx(0.6, abs=1e-3)]
+        assert await plain.count_unencoded() == 0
+        await plain.stop()

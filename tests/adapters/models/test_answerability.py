@@ -44,6 +44,15 @@ def test_a_best_hit_that_stands_out_needs_fewer_words():
     assert not is_answerable("股市收盘多少点？", passages, [9.0, *[0.1] * LEAD_HITS])
 
 
+@pytest.mark.parametrize("question", ["请列出所有校区的校医院地址", "一共有几个校区？", "List all clinics of the campus"])
+def test_a_question_for_everything_needs_no_passage_that_leads(question: str) -> None:
+    """Each of them answers it as well as the others, and none has the words that ask for a list."""
+    campuses = [passage(n, f"{name}校区的校医院地址是林荫路{n}号。") for n, name in enumerate("东西南北", 1)]
+    clinics = [passage(n, f"The clinic of {name} campus is at {n} Elm Road.") for n, name in enumerate(("east", "west", "north"), 1)]
+    assert is_answerable(question, clinics if question.isascii() else campuses, [9.0] * (1 + LEAD_HITS))
+    assert not is_answerable("列出所有基金的收益率", campuses, [1.0] * (1 + LEAD_HITS))
+
+
 def test_a_word_that_no_hit_has_is_unknown_here() -> None:
     question, passages, scores = "黄鹤楼的旧址在清代是谁重修的？", [passage(1, "黄鹤楼在清代重建。")], [9.0, *[5.5] * LEAD_HITS]
     elsewhere = ["黄鹤楼的旧址在武昌。", "谁重修了岳阳楼？"]

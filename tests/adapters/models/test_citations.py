@@ -233,3 +233,9 @@ def test_a_quote_of_a_merged_passage_names_the_chunk_that_says_it() -> None:
     spans = resolver.feed("港口1890年启用[1]。灯塔高41.8米[1]。") + resolver.finish()
     found = [(each.chunk_id, each.locator, each.quote) for span in spans for each in span.citations]
     assert found == [("b", "p. 4 > 岛 > 港口", second), ("a", "p. 3 > 岛 > 灯塔", first)]
+
+
+def test_a_question_in_a_document_is_never_the_quote_where_it_has_an_answer() -> None:
+    text = "问：押金多少？\n答：五十元，离店退还。\n\n问：几点退房？\n答：正午。"
+    _, citations = _resolved(["押金是五十元[1]。"], [passage(1, text)])
+    assert citations[0].quote == "答：五十元，离店退还。"

@@ -188,3 +188,59 @@ async def test_a_question_for_everything_gets_one_quote_of_each_passage_and_the_
     assert all(f"{name}仓库的值班电话是880{n}。 [{n}]" in text for n, name in enumerate(names, 1))
     assert text.endswith("可能只是其中的部分。）")
     assert "部分" not in _text(await _answer("华北仓库的值班电话是多少？", passages))
+
+
+async def test_a_comment_in_code_is_quoted_with_its_line() -> None:
+    text = "启动服务。\n\n```yaml\n# 监听端口\nport: 9191\n```\n\n返回 200 即为成功。"
+    said = await _answer("监听端口是多少？", (passage(1, text),))
+    assert "- 监听端口：port: 9191 [1]" in _text(said)
+    resolver = CitationResolver((passage(1, text),))
+    (cited,) = [each for shown in (*resolver.feed(_text(said)), *resolver.finish()) for each in shown.citations]
+    assert cited.quote == "# 监听端口\nport: 9191"
+
+
+async def test_a_quote_keeps_the_emoji_of_its_sentence_and_nothing_that_hides() -> None:
+    """Joined pictures, coloured forms and the flag of Wales are what a reader of the document sees."""
+    wales = "\U0001f3f4\U000e0067\U000e0062\U000e0077\U000e006c\U000e0073\U000e007f"
+    sentence = f"亲子票\U0001f469\u200d\U0001f467\u2600\ufe0f{wales}每张八十元，预订\u260e\ufe0f 5500。"
+    hidden = sentence.replace("八十", "八\u200b十\u202e")
+    assert sentence in _text(await _answer("亲子票每张多少钱？", (passage(1, hidden),)))
+
+
+@pytest.mark.parametrize("question", ["一共有几座灯塔？", "有哪些灯塔？"])
+async def test_what_several_documents_say_of_other_things_is_listed(question: str) -> None:
+    """Where no sentence has the answer whole; one that has it is quoted alone."""
+    lights = tuple(passage(n, f"{name}角灯塔位于海岬的尽头。", f"{name}角") for n, name in enumerate(("虎", "燕", "鹤", "龙"), 1))
+    text = _text(await _answer(question, lights))
+    assert [f"[{n}]" in text for n in range(1, 5)] == [True] * 4
+    assert "部分" in text
+    if "几" in question:
+        text = _text(await _answer(question, (passage(1, "沿海现有9座灯塔。", "概况"), *lights[1:])))
+        assert "9座灯塔" in text
+        assert "部分" not in text
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "quoted"),
+    [
+        ("押金多少？", "问：押金多少？\n答：五十元。离店时退还。\n\n问：几点退房？\n答：正午。", "答：五十元。离店时退还。 [1]"),
+        ("Can I pay by card?", "### Can I pay by card?\n\nYes, at every desk.\n\n### Is there a lift?\n\nNo.", "- Yes, at every desk. [1]"),
+    ],
+)
+async def test_of_a_question_in_a_document_the_answer_is_quoted(question: str, text: str, quoted: str) -> None:
+    said = _text(await _answer(question, (passage(1, text, "FAQ"),)))
+    assert quoted in said
+    assert said.count("[1]") == 1
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "items"),
+    [
+        ("露营要带什么？", "# 露营\n\n露营要带以下物品：\n\n1. 帐篷\n2. 睡袋\n3. 炉具\n\n营地有水。", ("帐篷", "睡袋", "炉具")),
+        ("What does the kiosk sell?", "The kiosk sells:\n\n- maps\n- tea", ("maps", "tea")),
+    ],
+)
+async def test_a_line_that_introduces_a_list_is_quoted_with_its_items(question: str, text: str, items: tuple[str, ...]) -> None:
+    said = _text(await _answer(question, (passage(1, text),)))
+    assert all(re.search(rf"\n  - (?:\d\. )?{item} \[1\]", said) for item in items)
+    assert "营地有水" not in said

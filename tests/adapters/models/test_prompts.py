@@ -171,3 +171,17 @@ def test_is_pure() -> None:
     request = AnswerRequest(question="黄鹤楼？", passages=PASSAGES)
     assert build_messages(request) == build_messages(request)
     assert isinstance(build_messages(request)[0], ProviderChatMessage)
+
+
+def test_emoji_reach_the_model_as_they_are_and_what_hides_does_not() -> None:
+    """Otherwise an answer has three persons where the document has a family."""
+    family = "\U0001f468\u200d\U0001f469\u200d\U0001f467\u2764\ufe0f"
+    request = AnswerRequest(question=f"{family}票价？\u202e", passages=(passage(1, f"{family}票\u200b价\U000e0061。"),))
+    assert f"{family}票价。" in _last(request)
+    assert _last(request).endswith(f"{family}票价？\n</question>")
+
+
+def test_a_model_is_told_when_everything_of_a_kind_is_asked_for() -> None:
+    for question, line in (("列出所有门店的电话", "可能不全"), ("How many depots are there?", "There may be more")):
+        assert line in build_messages(AnswerRequest(question=question))[0].content
+    assert "可能不全" not in build_messages(AnswerRequest(question="门店的电话是多少？"))[0].content

@@ -92,6 +92,14 @@ def test_every_number_has_a_meaning_and_every_meaning_a_remedy() -> None:
         assert CHINESE[meaning.code][1]
 
 
+def test_what_does_not_pass_is_lasting_in_the_catalogue() -> None:
+    """By it clients of a server's own statuses are told not to repeat the call: 5xx would make them."""
+    meanings = {*BIGMODEL.values(), *provider_errors.NAMED.values(), *provider_errors.STATUSES.values()}
+    for meaning in meanings - {provider_errors.REFUSED, provider_errors.TOO_LONG}:  # about the request; those that 422 says already
+        lasting = meaning.action in ("next", "exhausted")
+        assert CATALOGUE[meaning.code].is_lasting is lasting, meaning.code
+
+
 @pytest.mark.parametrize(
     ("status", "error", "code"),
     [

@@ -37,6 +37,12 @@ async def test_a_row_is_quoted_with_its_header_and_without_its_neighbours() -> N
     assert "城市\t区号" not in said
 
 
+async def test_a_form_tells_each_value_with_its_label() -> None:
+    text = "Applicant:\tAda Byron\nAmount claimed:\t1,250.00 EUR"
+    form = replace(passage(1, text), tables=(TablePart(number=1, start=0, end=len(text), total=2, columns=("", "")),))
+    assert "- Amount claimed: 1,250.00 EUR [1]" in await answer("What amount did Ada Byron claim?", form)
+
+
 async def test_a_computed_answer_is_told_with_its_rows() -> None:
     computed = replace(CODES, text="上海\t021\n广州\t020", tables=(replace(PART, start=0, end=13, header=0),), computed="共 2 行：")
     said = await answer("有哪些城市？", computed)

@@ -191,6 +191,12 @@ def test_what_is_invisible_neither_hides_nor_turns_text():
     assert parse("text/plain", text).text == "付款给张三账户123456 👩\u200d💻 می\u200cخواهم"
 
 
+def test_the_flag_of_a_region_stays():
+    """It is written with hidden letters, which are drawn as the flag."""
+    flag = "\U0001f3f4\U000e0067\U000e0062\U000e0073\U000e0063\U000e0074\U000e007f"
+    assert parse("text/plain", f"{flag}队 3 分 \U0001f3f4\U000e0061").text == f"{flag}队 3 分 \U0001f3f4"
+
+
 HOSTILE = {
     "one_line_of_words": ("text/plain", "word " * 160_000),
     "one_word": ("text/markdown", "x" * 800_000),

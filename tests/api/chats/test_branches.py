@@ -85,6 +85,15 @@ async def test_an_answer_is_made_again(talk: Talk):
     assert contents(question) == ["a", "to a", "b", "otherwise"]
 
 
+async def test_an_answer_is_made_again_with_another_effort(talk: Talk):
+    first, before = await talk.ask(content="a")
+    _, again = await talk.ask(f"replies/{first['reply_id']}/regenerate", reply="longer", thinking="on", reasoning_effort="high")
+    assert (before.sampling.thinking, before.sampling.reasoning_effort) == ("auto", "")
+    assert (again.sampling.thinking, again.sampling.reasoning_effort) == ("on", "high")
+    problem = is_problem(await talk.post(f"replies/{first['reply_id']}/regenerate", thinking="perhaps"), 422, "validation_failed")
+    assert [error["field"] for error in problem["errors"]] == ["thinking"]
+
+
 async def test_a_regeneration_that_was_answered_is_not_made_again(talk: Talk, monkeypatch: pytest.MonkeyPatch):
     """The client got a 503 although the log had taken it: its repeat finds the answer, although the question is an old one."""
 

@@ -8,7 +8,7 @@ from api.core import Core
 from domain.chats.topics import FEEDBACK_GIVEN
 from schemas.chats import FeedbackGiven
 from tests.support.api_people import asked
-from tests.support.api_process import House, Person
+from tests.support.api_process import House, Person, read_metrics
 from tests.support.problems import is_problem
 from tests.support.reply_speaker import Speaker, all_events
 
@@ -36,7 +36,7 @@ async def test_given_and_given_again(house: House, ada: Person) -> None:
     assert {each["role"]: (each["feedback"] or {}).get("rating") for each in items} == {"assistant": "up", "user": None}
     events: list[FeedbackGiven] = await all_events(house.settings, FEEDBACK_GIVEN, ada.user["id"], 2)
     assert [(each.data.rating, each.data.model, each.data.reply_id) for each in events] == [("down", "m", reply), ("up", "m", reply)]
-    assert 'claw_feedback_total{model="m",rating="down"}' in (await house.client.get("/metrics")).text
+    assert 'claw_feedback_total{model="m",rating="down"}' in await read_metrics(house)
 
 
 async def test_the_same_request_is_one_word(house: House, ada: Person) -> None:

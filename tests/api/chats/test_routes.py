@@ -6,11 +6,12 @@ import uuid
 import pytest
 
 from api.chats.ports import ChatPorts
+from api.http import sse
 from api.http.ports import HttpPorts
 from domain.chats.topics import CHATS_ASKED, MESSAGES_CHANGED
 from schemas.chats import Turn
 from tests.support.api_people import asked
-from tests.support.api_process import House, Person, Sent, collected, events
+from tests.support.api_process import House, Person, Sent, collected, events, read_metrics
 from tests.support.reply_speaker import Speaker, first_event
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -67,7 +68,7 @@ async def test_streamed_at_once(house: House, ada: Person):
     assert sent[2].data == {"seq": 1, "text": "25 days [1]"}
     assert sent[3].data["quote"] == "25 days"
     assert sent[4].data["text"] == "25 days [1]"
-    assert "claw_reply_first_token_seconds_count 0.0" not in (await house.client.get("/metrics")).text
+    assert "claw_reply_first_token_seconds_count 0.0" not in await read_metrics(house)
 
 
 async def test_thinking_is_for_those_who_ask(house: House, ada: Person):
@@ -118,9 +119,35 @@ async def test_resumes_exactly_after_the_last_event(house: House, ada: Person):
     await speaker.completed("25 days")
     whole = await read_stream(house, ada, accepted["stream"])
     assert [each.event for each in whole] == ["retrieved", "delta", "delta", "citation", "completed"]
-    for index, each in enumerate(whole):
+    for index, each in enumerate(whole[:-1]):
         rest = await read_stream(house, ada, accepted["stream"], **{"last-event-id": each.id})
         assert rest == whole[index + 1 :]
+
+
+async def test_after_its_end_nothing_follows(house: House, ada: Person):
+    """A browser's EventSource reconnects after every end but a 204."""
+    conversation = await ada.conversation()
+    accepted = await asked(ada, conversation)
+    await Speaker(house, ada, conversation, accepted["reply_id"]).answer("25")
+    end = (await read_stream(house, ada, accepted["stream"]))[-1]
+    again = await house.client.get(accepted["stream"], headers=ada.headers | {"last-event-id": end.id})
+    assert (again.status_code, again.content) == (204, b"")
+    assert house.ports(HttpPorts).streams.count == 0
+
+
+async def test_a_reader_who_resumes_before_the_next_event_waits_for_it(house: House, ada: Person, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(sse, "RESUME_S_MAX", 0.1)
+    conversation = await ada.conversation()
+    accepted = await asked(ada, conversation)
+    speaker = Speaker(house, ada, conversation, accepted["reply_id"])
+    await speaker.started()
+    async with house.client.stream("GET", accepted["stream"], headers=ada.headers) as answer:
+        first = await anext(events(answer))
+    async with house.client.stream("GET", accepted["stream"], headers=ada.headers | {"last-event-id": first.id}) as answer:
+        assert answer.status_code == 200
+        await speaker.extended(1, "25")
+        await speaker.completed("25")
+        assert [each.event for each in await collected(answer)] == ["delta", "completed"]
 
 
 async def test_reader_that_leaves_stops_nothing(house: House, ada: Person):

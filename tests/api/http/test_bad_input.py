@@ -77,7 +77,8 @@ async def test_other_content_types(ada: Person):
 
 async def test_no_such_route_or_method(house: House, ada: Person):
     for path in ("/", "/api/v1/nothing", "/schema/nothing"):
-        is_problem(await house.client.get(path), 404, "not_found")
+        body = is_problem(await house.client.get(path), 404, "not_found")
+        assert path in body["detail"], "a route that does not exist is not told as a record that does not"
     answer = await ada.call("PUT", "/conversations")
     is_problem(answer, 405, "method_not_allowed")
     assert "POST" in answer.headers["allow"]

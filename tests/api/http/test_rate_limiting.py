@@ -12,7 +12,7 @@ from domain.accounts.topics import ACCOUNTS_CHANGED
 from schemas import ids
 from schemas.records import AccountChanged
 from streams.log.outgoing import Outgoing
-from tests.support.api_process import House, Person, opened, with_limits
+from tests.support.api_process import House, Person, opened, read_metrics, with_limits
 from tests.support.problems import is_problem
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -37,7 +37,7 @@ async def test_headers_and_refusal(api_settings):
         assert (await ada.call("GET", "/users/me")).status_code == 200  # other routes are not held up
         bob = await house.person()
         assert (await bob.call("GET", "/conversations")).status_code == 200
-        assert 'claw_limit_refusals_total{rule="conversations"} 1.0' in (await house.client.get("/metrics")).text
+        assert 'claw_limit_refusals_total{rule="conversations"} 1.0' in await read_metrics(house)
         for _ in range(50):
             assert (await house.client.get("/livez")).status_code == 200  # health is never limited
 

@@ -22,7 +22,14 @@ async def test_a_rebuild_is_asked_for_given_up_and_asked_for_again(ada: Person, 
     view = asked.json()
     assert (view["state"], view["keep"]) == ("building", True)
     sizes = {"chunk_tokens": 64, "chunk_tokens_max": 96}
-    assert view["other"] == {"generation": 1, **sizes, "embedding": "local", "points": None, "outdated_index": None}
+    assert view["other"] == {
+        "generation": 1,
+        **sizes,
+        "embedding": "local",
+        "points": None,
+        "unencoded_points": None,
+        "outdated_index": None,
+    }
     (plan,) = [each for each in house.ports(KnowledgePorts).catalogue.plans() if each.knowledge_base_id == ada.base]
     assert plan.other == Shelf(generation=1, chunk_tokens=64, chunk_tokens_max=96)
     again = await ada.call("POST", f"{path}/rebuild", json={"chunk_tokens": 64, "chunk_tokens_max": 96, "force": True})

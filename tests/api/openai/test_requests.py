@@ -80,6 +80,8 @@ def test_the_assistant_is_listed_where_a_language_model_answers():
         ({}, Sampling()),
         ({"max_tokens": 5, "temperature": 0, "stop": "END"}, Sampling(max_tokens=5, temperature=0.0, stop=("END",))),
         ({"max_tokens": 5, "max_completion_tokens": 6, "stop": ["a", "b"]}, Sampling(max_tokens=6, stop=("a", "b"))),
+        ({"stop": ["", "b"], "reasoning_effort": ""}, Sampling(stop=("b",))),
+        ({"stop": ""}, Sampling()),
     ],
 )
 def test_sampling(body: dict[str, Any], sampling: Sampling):
@@ -158,6 +160,26 @@ def test_tools_that_need_not_be_called_are_ignored(choice: Any):
     """As if the client had none."""
     assert read(tools=[TOOL], tool_choice=choice, parallel_tool_calls=True) == read()
     assert read(functions=[TOOL["function"]], function_call="auto" if choice else None) == read()
+
+
+def test_a_chat_that_began_with_another_model_goes_on():
+    """Clients change models in the middle: earlier pictures, what was thought, and parts of the Responses API come along."""
+    asked = read(
+        messages=[
+            {"role": "user", "content": [{"type": "text", "text": "What is it?"}, {"type": "image_url", "image_url": {"url": "data:"}}]},
+            {
+                "role": "assistant",
+                "content": [{"type": "thinking", "thinking": "hm", "text": "hm"}, {"type": "output_text", "text": "A dam."}],
+            },
+            {
+                "role": "user",
+                "content": [{"type": "input_text", "text": "Days"}, {"type": "text", "text": None}, {"type": "text", "text": "?"}],
+            },
+            {"role": "system", "content": "Be short."},
+        ]
+    )
+    assert asked.history == (Turn("user", "What is it?"), Turn("assistant", "A dam."))
+    assert (asked.content, asked.system_prompt) == ("Days?", "Be short.")
 
 
 def test_what_a_tool_said_is_passed_over_and_the_rest_is_history():
@@ -245,7 +267,7 @@ def test_what_was_passed_over_is_named():
         ([ASK, {"role": "assistant", "content": "x"}], "messages[1]"),
         ([ASK, {"role": "assistant", "tool_calls": [{}]}, {"role": "tool", "content": "x"}], "messages[2]"),
         ([{"role": "system", "content": "x"}], "messages[0]"),
-        ([ASK, {"role": "system", "content": "x"}], "messages[1]"),
+        ([ASK, {"role": "assistant", "content": "25"}, {"role": "system", "content": "x"}], "messages[1]"),
         ([{"role": "system", "content": "x" * 8_001}, ASK], "messages"),
     ],
 )

@@ -12,7 +12,7 @@ import pytest_asyncio
 from api.core import Core
 from api.knowledge.ports import KnowledgePorts
 from tests.support.api_people import key_of, promoted, tenant_of
-from tests.support.api_process import House, Person, opened
+from tests.support.api_process import House, Person, opened, read_metrics
 from tests.support.index_library import Library
 from tests.support.problems import is_problem
 from tests.support.query_agent import working
@@ -116,7 +116,7 @@ async def test_admins_see_how_much_it_helps(house: House, ada: Person, library: 
     assert (scenarios["user_profile"]["served_by"], scenarios["user_profile"]["life_s"]) == ("table", None)
     health = (await ada.call("GET", "/cache/health")).json()
     assert (health["status"], health["entries"]["retrieval"]) == ("up", 1)
-    assert b'claw_cache_lookups_total{outcome="hit",scenario="retrieval"}' in (await house.client.get("/metrics")).content
+    assert 'claw_cache_lookups_total{outcome="hit",scenario="retrieval"}' in await read_metrics(house)
 
 
 async def test_admins_list_and_take_back_their_own(house: House, ada: Person, bob: Person, library: Library, asked: list[object]):

@@ -12,7 +12,8 @@ from schemas.bodies.socket import FRAMES
 from schemas.bodies.streams import SOCKET_EVENTS
 from schemas.settings import WORKER_GROUPS
 from streams.runtime.worker_registry import save_worker_state
-from tests.support.api_process import House, Person, opened, with_limits
+from tests.support.api_process import House, Person, opened, read_metrics, with_limits
+from tests.support.problems import is_problem
 from tests.support.worker_states import WORKER
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -50,12 +51,25 @@ async def test_metrics_have_routes_not_ids(house: House, ada: Person):
     conversation = await ada.conversation()
     await ada.call("GET", f"/conversations/{conversation}")
     await house.client.get(f"/api/v1/{uuid.uuid4()}")
-    text = (await house.client.get("/metrics")).text
+    text = await read_metrics(house)
     assert 'claw_http_requests_total{method="GET",route="/api/v1/conversations/{conversation_id}",status="200"}' in text
     assert 'route="unmatched",status="404"' in text
     assert "claw_http_request_seconds_bucket" in text
     assert "claw_streams_open 0.0" in text
     assert conversation not in text
+
+
+async def test_metrics_of_the_public_port_are_for_administrators(house: House, ada: Person):
+    is_problem(await house.client.get("/metrics"), 401, "unauthenticated")
+    is_problem(await house.client.get("/metrics", headers=ada.headers), 403, "forbidden")
+
+
+async def test_no_answer_is_kept_or_guessed_by_a_browser(house: House, ada: Person):
+    for path in ("/livez", "/api/v1/nothing", "/schema/openapi.json", "/api/v1/conversations"):
+        headers = (await house.client.get(path, headers=ada.headers)).headers
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["x-frame-options"] == "DENY"
+        assert headers.get_list("cache-control") == ["no-store"]
 
 
 async def test_openapi(house: House):

@@ -150,6 +150,7 @@ async def test_edit_and_regenerate(house: House, ada: Person):
         await wire.stream(frame)
         for kind, fields in (
             ("regenerate", {"reply_id": accepted["data"]["reply_id"]}),
+            ("regenerate", {"reply_id": accepted["data"]["reply_id"], "body": {"thinking": "off"}}),
             ("edit", {"message_id": accepted["data"]["message_id"], "body": {"content": "And hours?"}}),
         ):
             frame = await wire.send(kind, conversation_id=conversation, **fields)

@@ -17,11 +17,12 @@ from domain.retrieval.passages import (
     build_passages,
     is_cut_after,
     is_cut_before,
+    is_mostly_rows,
     missing_neighbours,
     select_groups,
 )
 from schemas.chats import Passage
-from schemas.documents import Chunk, Locator
+from schemas.documents import Chunk, Locator, TablePart
 from tests.support.passage_texts import COPIED, ROWS
 
 
@@ -163,3 +164,11 @@ def test_neighbours_widen_within_the_budget_and_the_section():
 def test_nothing_stands_before_the_first_chunk(ordinal: int):
     found = select_groups([hit("a", ordinal, "- row\nA sentence.")], passages_max=6, tokens_max=2_400)
     assert [number for _, number in missing_neighbours(found.groups, groups_max=2)] == ([0] if ordinal else [])
+
+
+def test_a_chunk_of_rows_is_told_from_prose_and_from_a_list():
+    text = "品种\t单价\n西芹\t3.2\n丝瓜\t4.1"
+    table = TablePart(number=1, start=6, end=len(text), total=2, columns=("品种", "单价"), header=6)
+    assert is_mostly_rows(hit("a", 0, text, tables=(table,)))
+    assert not is_mostly_rows(hit("a", 0, text + "\n\n" + 3 * text, tables=(table,)))
+    assert not is_mostly_rows(hit("a", 0, text, tables=(TablePart(number=1, start=0, end=len(text), total=3),)))

@@ -10,7 +10,7 @@ import pytest
 
 from ops.evaluation.answers import contains, score_answers, wordings
 from ops.evaluation.pipeline import PipelineReply
-from ops.evaluation.questions import EvaluationQuestion, sets_of
+from ops.evaluation.questions import EvaluationQuestion, join_sets, sets_of
 from schemas.chats import Turn
 from schemas.errors import ConfigurationError
 
@@ -52,6 +52,23 @@ def test_sets_of_a_folder(tmp_path):
         "question_hans": [{"tower#1"}],
     }
     assert len(sets_of(tmp_path, limit=1)[0].questions["question"]) == 1
+
+
+def test_sets_together_have_each_source_once(tmp_path):
+    """A passage that another set has in translation goes, with its questions; two passages of one id are refused."""
+    written(tmp_path / "a", corpus=CORPUS, questions=QUESTIONS)
+    translated = {"id": "4", "question": "渡轮几点开？", "gold_doc_id": "zh-ferry", "parallel_en_doc_id": "ferry/2"}
+    written(tmp_path / "b", corpus=[{"id": "zh-ferry", "text": "渡轮早上九点开。"}], questions=[translated])
+    joined = join_sets(sets_of(tmp_path))
+    assert [text.id for text in joined.corpus] == ["tower#1", "zh-ferry"]
+    assert {name: [one.gold for one in asked] for name, asked in joined.questions.items()} == {
+        "a question": [{"tower#1"}],
+        "a question_hans": [{"tower#1"}],
+        "b question": [{"zh-ferry"}],
+    }
+    written(tmp_path / "c", corpus=CORPUS, questions=QUESTIONS)
+    with pytest.raises(ConfigurationError, match="same id"):
+        join_sets([each for each in sets_of(tmp_path) if each.name != "b"])
 
 
 def test_conversations_are_asked_with_and_without_what_was_said(tmp_path):

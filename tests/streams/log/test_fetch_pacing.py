@@ -7,7 +7,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from adapters.kafka import connection_options
-from streams.log.fetch_pacing import pace_fetches
+from streams.log.fetch_pacing import DEBT_S_MAX, RECORDS_PER_S, RecordRate, pace_fetches
 
 GATHER_S = 0.5  # of the test: long enough for twenty records on a busy machine
 RECORDS = 20
@@ -95,3 +95,19 @@ async def test_what_comes_during_the_pause_travels_together(kafka_settings):
 async def one_by_one(producer, topic):
     for n in range(RECORDS):
         await producer.send_and_wait(topic, b"%d" % n, partition=0)
+
+
+def test_records_of_one_document_after_another_are_not_fast():
+    """Each comes by itself, three within its 30 ms."""
+    rate = RecordRate()
+    assert not any(rate.count(1, number * 0.010) for number in range(500))
+
+
+def test_a_stream_of_records_is_fast_and_a_rest_ends_it():
+    rate, now_s = RecordRate(), 0.0
+    answers = []
+    while now_s < 2:
+        answers.append(rate.count(10, now_s))
+        now_s += 0.012
+    assert all(answers[2:])
+    assert not rate.count(1, now_s + DEBT_S_MAX + 1 / RECORDS_PER_S)

@@ -278,8 +278,11 @@ def test_only_what_nobody_waits_for_is_gathered_for_long(lane_settings):
     unhurried = frozenset({"slow"})
     app = build_faust_app("g", lane_settings, connection={}, listener=Nobody(), pace_s=0.01, unhurried=unhurried, unhurried_pace_s=0.04)
     consumer = app.consumer
-    assert consumer._pace_s({TP("slow", 0): [1], TP("slow", 1): [1]}) == 0.04
-    assert consumer._pace_s({TP("slow", 0): [1], TP("quick", 0): [1]}) == 0.01
+    many = [1] * 100
+    assert consumer._pause_s({TP("slow", 0): [1], TP("slow", 1): [1]}, 0.0) == 0.04
+    assert consumer._pause_s({TP("slow", 0): [1], TP("quick", 0): [1]}, 0.0) == 0.0
+    assert consumer._pause_s({TP("slow", 0): [1], TP("quick", 0): many}, 0.0) == 0.01
+    assert consumer._pause_s({TP("slow", 0): many}, 0.0) == 0.04
 
 
 @pytest.mark.parametrize("wanted", [1, 64, 500, 1_000_000])

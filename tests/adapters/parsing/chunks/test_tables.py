@@ -51,6 +51,18 @@ def test_parts_of_a_long_table_know_their_place_and_its_header() -> None:
     assert {part.header for part in parts[1:]} == {0}
 
 
+def test_a_form_has_no_header_and_every_row_is_said() -> None:
+    assembly = Assembly(100_000)
+    rows = [(f"第{n}联系人：", f"王{n}", "电话：", f"66{n:03}") for n in range(60)]
+    assembly.add_table(rows)
+    made = chunks(assembly.build())
+    assert len(made) > 1
+    parts = [part for each in made for part in each.tables]
+    assert {(part.total, part.columns, part.header) for part in parts} == {(60, ("",) * 4, 0)}
+    assert all(each.headings == () for each in made), "the first row is no name of the others"
+    assert rows_by_table(made)[1][0] == rows[0]
+
+
 @pytest.mark.parametrize("title", [("年度统计",), ("年度统计", "", "")])
 def test_a_title_row_is_no_header(title: tuple[str, ...]) -> None:
     assembly = Assembly(100_000)

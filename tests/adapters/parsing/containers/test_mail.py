@@ -131,6 +131,17 @@ def test_what_cannot_be_read_is_noted():
     assert str(parsed.blocks[-1].place) == "a.zip > in.txt"
 
 
+def test_flowed_lines_are_sentences_again():
+    """As many programs send them: a space at the end of a line says that it goes on."""
+    body = "The hall closes at \nsix on Fridays.\nNew line.\n> Who has \n> the key?\n>> Me.\n-- \nAnn \nDesk 4\n"
+    flowed = read(f"Subject: a\nContent-Type: text/plain; charset=utf-8; format=flowed\n\n{body}".encode())
+    assert flowed.text.split("\n", 2)[2] == "The hall closes at six on Fridays.\nNew line.\n> Who has the key?\n>> Me.\n-- \nAnn Desk 4"
+    packed = read("Subject: a\nContent-Type: text/plain; charset=utf-8; format=flowed; delsp=yes\n\n会议改到 \n周五。\n".encode())
+    assert packed.text.endswith("会议改到周五。")
+    fixed = read(f"Subject: a\nContent-Type: text/plain; charset=utf-8\n\n{body}".encode())
+    assert "closes at \nsix" in fixed.text
+
+
 def test_messages_inside_messages():
     """As deep as the setting says; what lies deeper is noted."""
     message = b"Subject: deepest\r\n\r\nbottom\r\n"

@@ -1,12 +1,15 @@
 """Outlook messages: header lines, body, attachments and messages in messages, in whatever code page, and broken containers."""
 
 import contextlib
+import struct
 
+import compressed_rtf
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from adapters.parsing.containers.outlook import unpack_rich_text
 from adapters.parsing.core.source import Bounds, Entry
 from adapters.parsing.dispatch import parse_entry
 from schemas.errors import Refused
@@ -51,6 +54,37 @@ def test_a_page_goes_before_its_plain_text():
     page = '<html><meta charset="gbk"><h2>报价</h2><table><tr><td>型号<td>单价<tr><td>A-12<td>38</table>'.encode("gbk")
     assert kinds(read(outlook_message(TEXTS, html=page)))[2:] == [("heading", "报价"), ("table", "型号\t单价\nA-12\t38")]
     assert "值班电话" in read(outlook_message(TEXTS, html=b"<html><p> </p></html>")).text
+
+
+RICH = (
+    rb"{\rtf1\ansi\ansicpg936\fromhtml1{\*\htmltag64 <p>}\htmlrtf {\htmlrtf0 \'b1\'b8\'d3\'c3\'b5\'e7\'bb\'b0\'a3\'ba6620"
+    rb"\htmlrtf }\htmlrtf0 {\*\htmltag </p>}}"
+)
+
+
+@pytest.mark.parametrize("kind", [b"LZFu", b"MELA"])
+def test_a_body_that_is_only_rich_text(kind):
+    """Packed or stored; what is HTML inside it is no text. A plain text goes before it."""
+    packed = compressed_rtf.compress(RICH, compressed=kind == b"LZFu")
+    assert packed[8:12] == kind
+    data = outlook_message({SUBJECT: "通知"}, rich=packed)
+    assert kinds(read(data))[-1] == ("paragraph", "备用电话：6620")
+    assert "6620" in read(outlook_message({SUBJECT: "通知"}, rich=packed[:12] + b"\1\2\3\4" + packed[16:])).text or kind == b"MELA"
+    assert "值班电话" in read(outlook_message(TEXTS, rich=packed)).text
+
+
+@pytest.mark.parametrize("rich", [b"", b"LZFu", bytes(40), struct.pack("<LL4sL", 20, 99, b"LZFu", 0) + bytes(7)])
+def test_rich_text_that_is_broken(rich):
+    """The message stays, with a note when there was something."""
+    parsed = read(outlook_message({SUBJECT: "通知"}, rich=rich))
+    assert parsed.title == "通知"
+
+
+@given(st.binary(max_size=200))
+@settings(max_examples=200)
+def test_rich_text_of_any_bytes_is_unpacked_or_refused(content):
+    with contextlib.suppress(Refused):
+        unpack_rich_text(struct.pack("<LL4sL", len(content) + 12, 99, b"LZFu", 0) + content)
 
 
 @pytest.mark.parametrize("label", [0, 1252])

@@ -16,6 +16,8 @@ from adapters.parsing.core.detect import (
     HTML,
     MARKDOWN,
     MSG,
+    ODP,
+    ODS,
     ODT,
     ORG,
     PDF,
@@ -49,6 +51,14 @@ def package(folder, **more):
 
 def stream(*names):
     return OLE2 + b"".join(name.encode("utf-16-le").ljust(128, b"\0") for name in names)
+
+
+def archive(*names):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as made:
+        for name in names:
+            made.writestr(name, "<a>words</a>")
+    return buffer.getvalue()
 
 
 def open_document(kind, *, first=True):
@@ -91,6 +101,8 @@ FOUND = {
     "odt": (open_document("application/vnd.oasis.opendocument.text"), "x.zip", "", ODT),
     "odt template": (open_document("application/vnd.oasis.opendocument.text-template"), "", "", ODT),
     "odt packed anew": (open_document("application/vnd.oasis.opendocument.text", first=False), "x.odt", "", ODT),
+    "ods": (open_document("application/vnd.oasis.opendocument.spreadsheet"), "", "", ODS),
+    "odp template": (open_document("application/vnd.oasis.opendocument.presentation-template"), "", "", ODP),
     "epub": (open_document("application/epub+zip"), "", "", EPUB),
     "epub packed anew": (open_document("application/epub+zip", first=False), "", "", EPUB),
     "rst": (b"Title\n=====\n\nwords", "x.rst", "", RST),
@@ -142,10 +154,15 @@ REFUSED = {
     "empty": (b"", "x.pdf", "document_empty", ""),
     "text called png": (b"just words", "x.png", "document_unreadable", "picture"),
     "photoshop": (b"8BPS\0\1" + bytes(64), "x.pdf", "document_type_unsupported", "Photoshop"),
-    "ods": (open_document("application/vnd.oasis.opendocument.spreadsheet"), "x.ods", "document_type_unsupported", "spreadsheet"),
+    "odg": (open_document("application/vnd.oasis.opendocument.graphics"), "x.odg", "document_type_unsupported", "graphics"),
     "unknown container": (stream("Contents"), "", "document_type_unsupported", "OLE2"),
     "text called rtf": (b"just words", "x.rtf", "document_unreadable", "RTF"),
     "text called epub": (b"just words", "x.epub", "document_unreadable", "EPUB"),
+    "pages of 2009": (archive("index.xml", "buildVersionHistory.plist"), "x.pages", "document_type_unsupported", "Pages"),
+    "keynote": (archive("Index/Document.iwa", "Metadata/Properties.plist"), "x.zip", "document_type_unsupported", "Keynote"),
+    "visio": (stream("VisioDocument"), "x.vsd", "document_type_unsupported", "Visio"),
+    "publisher": (stream("Quill"), "x.pub", "document_type_unsupported", "Publisher"),
+    "help file": (b"ITSF\3\0\0\0" + bytes(64), "x.chm", "document_type_unsupported", "CHM"),
     "rar": (b"Rar!\x1a\x07\x01\x00", "x.zip", "document_type_unsupported", "RAR"),
     "tar": (b"a.txt".ljust(257, b"\0") + b"ustar\0", "", "document_type_unsupported", "tar"),
     "program": (b"MZ\x90\0\3\0\0\0", "", "document_type_unsupported", "program"),

@@ -115,6 +115,11 @@ def test_fields_of_rtf_are_text():
     assert read(rtf.encode(), "a.rtf").text == "Page A-12 of here."
 
 
+def test_characters_that_no_tree_takes():
+    """A list whose template counts its levels writes them by number."""
+    assert read(rb"{\rtf1\ansi Level \u1?one\u8?\par\par Next}", "x.rtf").text == "Level one\n\nNext"
+
+
 def test_bombs_are_stopped_by_name():
     """By what comes out of them, before pandoc sees it."""
     body = text_document("<text:p>" + "重复" * 3_000_000 + "</text:p>")

@@ -36,3 +36,21 @@ def test_chunks_of_a_long_table_name_what_covers_their_rows():
     for one in chunks[1:]:
         assert one.headings == ("区 店 2022 线上 2022 线下",)
         assert all(line.startswith("北区\t店") for line in one.text.splitlines())
+
+
+def test_a_table_that_names_its_rows_has_no_header():
+    """A box of facts: each row says its name, the first one as well."""
+    page = "<table><tr><th>成立时间</th><td>1998年</td></tr><tr><th>总部</th><td>苏州</td></tr></table>"
+    (block,) = parse_text(page, "text/html", BOUNDS).blocks
+    assert block.header_lines == 0
+    both = "<table><tr><th></th><th>Q1</th></tr><tr><th>Paris</th><td>3</td></tr></table>"
+    (block,) = parse_text(both, "text/html", BOUNDS).blocks
+    assert block.header_lines == 1
+
+
+def test_code_beside_its_line_numbers_keeps_its_lines():
+    """As highlighters of sites write it; a table with a line of code in a cell is a table."""
+    gutter = "<td class=gutter><pre>1\n2</pre></td><td class=code><pre># 缓存\ncache: 64</pre></td>"
+    parsed = parse_text(f"<p>设置：</p><table><tr>{gutter}</tr></table>", "text/html", BOUNDS)
+    assert [(block.kind, parsed.text[block.start : block.end]) for block in parsed.blocks][1:] == [("code", "# 缓存\ncache: 64")]
+    assert _table("<tr><td>run<td><pre>go all</pre><tr><td>stop<td><pre>end</pre>") == "run\tgo all\nstop\tend"

@@ -33,6 +33,15 @@ NUMBERS = [
     ('[=1]"是";[=0]"否";0', 5, "5"),
     ('0.0,,"M"', 12345678, "12.3M"),
     ("0.00E+00", 12345.678, "1.23E+04"),
+    ("0.00E+00", 99999, "1.00E+05"),
+    ("0.0E+0", 0.00996, "1.0E-2"),
+    ("##0.0E+0", 99999, "100.0E+3"),
+    ("##0.0E+0", 999990, "1.0E+6"),
+    ("[DBNum1][$-804]General", 20305.5, "二万零三百零五.五"),
+    ('[DBNum2][$-804]General"元整"', -1260, "-壹仟贰佰陆拾元整"),
+    ("[DBNum1]0", 405, "四〇五"),
+    ('[DBNum1][$-804]yyyy"年"m"月"d"日"', 45503, "二〇二四年七月三十日"),
+    ("[DBNum2]General", 100010000, "壹亿零壹万"),
     ("##0.0E+0", 12345, "12.3E+3"),
     ("# ?/?", 1.25, "1 1/4"),
     ("# ?/?", 0.5, "1/2"),
@@ -131,7 +140,7 @@ def test_dates_count_from_1904_when_the_workbook_says_so():
 
 def test_numbers_that_are_no_dates_are_shown_as_numbers():
     """Excel shows ##### there; the number says more."""
-    assert [NumberFormat("yyyy-mm-dd").show(value) for value in (-1, 3e6, 1e300)] == ["-1", "3000000", "1e+300"]
+    assert [NumberFormat("yyyy-mm-dd").show(value) for value in (-1, 3e6, 1e300)] == ["-1", "3000000", "1E+300"]
 
 
 @pytest.mark.parametrize(

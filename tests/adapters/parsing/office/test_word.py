@@ -11,7 +11,7 @@ from adapters.parsing.office.slides import parse_pptx
 from adapters.parsing.office.word import parse_docx
 from adapters.parsing.office.word_styles import format_number
 from adapters.parsing.office.workbook import parse_workbook
-from tests.support.office_files import NUMBERING, REL, STYLES, W, cell, code, p, parsed, shown, word
+from tests.support.office_files import NS, NUMBERING, REL, STYLES, W, cell, code, p, parsed, shown, word
 
 FORMATS = {".docx": parse_docx, ".pptx": parse_pptx, ".xlsx": parse_workbook}
 
@@ -89,6 +89,42 @@ def test_text_wherever_word_keeps_it():
     )
     texts = [text for _, text in shown(found)]
     assert texts == ["Read this link inserted\tend", "boxed", "see below", "controlled", "moved in", "nobody asks", "Company 机密"]
+
+
+def test_what_is_ticked_or_chosen_is_said():
+    """Old form fields, symbols of a font, and controls; the prompt of an empty control is not."""
+    run = "<w:r>{}</w:r>".format
+    begin = '<w:fldChar w:fldCharType="begin"><w:ffData>{}</w:ffData></w:fldChar>'.format
+    choices = '<w:ddList><w:result w:val="1"/><w:listEntry w:val="north"/><w:listEntry w:val="south"/></w:ddList>'
+    prompt = "<w:sdt><w:sdtPr><w:showingPlcHdr/></w:sdtPr><w:sdtContent>{}</w:sdtContent></w:sdt>".format
+    greek = '<w:rPr><w:rFonts w:ascii="Symbol"/></w:rPr><w:t>W</w:t>'
+    pieces = (
+        begin("<w:checkBox><w:default w:val='1'/></w:checkBox>"),
+        begin("<w:checkBox><w:default w:val='1'/><w:checked w:val='0'/></w:checkBox>"),
+        begin(choices),
+        begin("<w:textInput/>"),
+        '<w:sym w:font="Wingdings" w:char="F0FE"/><w:sym w:font="Wingdings 2" w:char="00A3"/><w:sym w:font="Symbol" w:char="F0B1"/>',
+        "<w:t>5 k</w:t>",
+        greek,
+    )
+    body = f"<w:p>{''.join(map(run, pieces))}{prompt(run('<w:t>Click here</w:t>'))}</w:p>{prompt(p('Choose a day'))}"
+    assert parsed(parse_docx, word(body)).text == "☑☐south☑☐±5 kΩ"
+
+
+def test_a_deleted_end_joins_paragraphs():
+    """With track changes; also before a table and at the end."""
+    gone = "<w:rPr><w:del/></w:rPr>"
+    table = f"<w:tbl><w:tr>{cell(p('a'))}{cell(p('b'))}</w:tr></w:tbl>"
+    found = parsed(parse_docx, word(p("one, ", gone) + p("two", gone) + p(" three") + p("four", gone) + table + p("five", gone)))
+    assert shown(found) == [("paragraph", "one, two three"), ("paragraph", "four"), ("table", "a\tb"), ("paragraph", "five")]
+
+
+def test_text_boxes_of_headers_are_text():
+    """Once, also when they are there for old programs as well."""
+    box = f"<w:txbxContent>{p('Level 2')}</w:txbxContent>"
+    both = f"<mc:AlternateContent><mc:Choice><w:drawing>{box}</w:drawing></mc:Choice><mc:Fallback><w:pict>{box}</w:pict></mc:Fallback>"
+    header = f"<w:hdr {NS}><w:p><w:r><w:t>Plant</w:t>{both}</mc:AlternateContent></w:r></w:p></w:hdr>"
+    assert parsed(parse_docx, word(p("text"), header1=header)).text == "text\n\nPlant\nLevel 2"
 
 
 @pytest.mark.parametrize(("pages", "places"), [(3, ["p. 1-2", "p. 3", "p. 3"]), (9, [None] * 3)])

@@ -2,9 +2,15 @@
 
 from datetime import date, datetime
 
+import pytest
+
 from adapters.parsing.chunks.chunking import chunk
+from adapters.parsing.dispatch import parse_entry
+from adapters.parsing.office.number_formats import format_number, number_format
 from adapters.parsing.office.workbook import parse_workbook
-from tests.support.office_files import code, formatted_old_workbook, old_workbook, parsed, sheet_xml, shown, workbook
+from adapters.parsing.office.xls import refuse_panics
+from schemas.errors import Refused
+from tests.support.office_files import binary_workbook, code, formatted_old_workbook, old_workbook, parsed, sheet_xml, shown, workbook
 
 
 def test_sheets_as_tables_with_their_cells():
@@ -218,3 +224,26 @@ def test_an_old_workbook_shows_formats_merged_cells_and_what_is_hidden():
     found = parsed(parse_workbook, formatted_old_workbook(), include_hidden=True)
     assert "紧固件\t000073\t批-3\t1,500.00" in found.text
     assert "口令" in found.text
+
+
+def test_a_binary_workbook():
+    """XLSB, whatever it is called: values, without number formats."""
+    found = parsed(parse_workbook, binary_workbook([["料号", "单价"], ["LOT-7", 12.5]], "报价"))
+    assert found.text == "报价\n\n料号\t单价\nLOT-7\t12.5"
+    assert parsed(parse_entry, binary_workbook([["a", 1.0]])).media_type.endswith("spreadsheetml.sheet")
+
+
+def test_what_is_no_number_is_shown_as_excel_does():
+    percent = number_format(10, "0.00%", epoch_1904=False)
+    assert percent is not None
+    assert percent.show(float("nan")) == "#NUM!"
+    assert format_number(float("inf")) == "#NUM!"
+
+
+def test_a_workbook_that_calamine_panics_over_is_refused():
+    """Its exception is none of Python's ``Exception``: it would end the child. Others pass."""
+    panic = type("PanicException", (BaseException,), {})
+    with pytest.raises(Refused), refuse_panics():
+        raise panic
+    with pytest.raises(KeyboardInterrupt), refuse_panics():
+        raise KeyboardInterrupt

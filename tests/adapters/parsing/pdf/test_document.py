@@ -224,3 +224,17 @@ def test_a_damaged_file_says_so():
     assert {note.code for note in read(moved).notes} == {"file_repaired"}
     looping = whole.replace(b"%%EOF", b"99 0 obj\n<< /Length 99 0 R >>\nstream\nendstream\nendobj\n%%EOF")
     assert "file_repaired" in {note.code for note in read(looping).notes}
+
+
+def test_an_xfa_form_is_named_not_indexed_by_its_placeholder() -> None:
+    """Its pages say that another program is needed; a form that keeps pages beside its XFA part is read by them."""
+    page = Page().text(60, 780, "Please wait while the program loads this form", 10)
+
+    def form(*, dynamic: bool) -> bytes:
+        rendering = b"/NeedsRendering true" if dynamic else b""
+        return pdf(page).replace(b"/Type/Catalog", b"/Type/Catalog/AcroForm<</XFA[(template)(x)]/Fields[]>>" + rendering)
+
+    assert b"/AcroForm" in form(dynamic=True)
+    failure = refusal(form(dynamic=True))
+    assert (failure.code, "XFA" in failure.detail) == ("document_type_unsupported", True)
+    assert "Please wait" in read(form(dynamic=False)).text

@@ -1,5 +1,6 @@
 """Answers computed from tables: the right rows and values, and a plain word where there is none."""
 
+from datetime import date
 from decimal import Decimal
 
 import pytest
@@ -152,10 +153,109 @@ def test_every_in_a_cell_asks_for_no_groups() -> None:
 
 
 def test_different_units_are_not_added_or_compared() -> None:
-    table = csv_table("货物,重量\n木箱,12 kg\n纸箱,800 g\n", "货物清单")
-    finding = found("哪种货物最重？", table)
+    table = csv_table("货物,规格量\n木箱,12 kg\n绳子,800 m\n", "货物清单")
+    finding = found("规格量最大的是哪种货物？", table)
     assert not finding.is_computed
     assert "kg" in finding.statement
+
+
+STAFF = csv_table(
+    """姓名,部门,城市,月薪（元）,入职日期,学历,绩效
+赵一鸣,研发部,北京,"18,500",2019-03-11,硕士,A
+钱小雨,研发部,上海,"21,000",2021-07-01,博士,B
+孙立,市场部,北京,"12,000",2025-02-17,本科,
+李梅,市场部,广州,"9,800",2026-10-08,本科,C
+周涛,行政部,上海,"8,600",2018-11-23,大专,B
+吴迪,研发部,广州,"16,200",2026-11-03,硕士,A
+""",
+    "员工花名册",
+)
+SALES = csv_table(
+    """Region,Product,Units,Revenue ($ thousand),Closed on
+North,Kettle,120,45.2,2026-11-14
+North,Lamp,80,30,2026-10-05
+South,Kettle,200,77.5,2026-07-30
+South,Desk,15,(4.1),2025-12-12
+East,Lamp,60,22.75,2025-06-01
+East,Desk,40,61,
+""",
+    "Regional sales",
+)
+
+
+@pytest.mark.parametrize(
+    ("question", "table", "rows"),
+    [
+        ("月薪第二高的是谁？", STAFF, [0]),
+        ("研发部不在北京的员工有哪些？", STAFF, [1, 5]),
+        ("北京和上海以外的员工有哪些？", STAFF, [3, 5]),
+        ("除了研发部以外的员工有哪些？", STAFF, [2, 3, 4]),
+        ("月薪超过一万五的有谁？", STAFF, [0, 1, 5]),
+        ("上个月入职的是谁？", STAFF, [3]),
+        ("11月入职的员工有哪些？", STAFF, [4, 5]),
+        ("2020年以前入职的员工有哪些？", STAFF, [0, 4]),
+        ("绩效为空的员工是谁？", STAFF, [2]),
+        ("哪些员工没有绩效？", STAFF, [2]),
+        ("Which sales are not in the North?", SALES, [2, 3, 4, 5]),
+        ("Which sales have a revenue over fifty thousand dollars?", SALES, [2, 5]),
+        ("Which sales closed last quarter?", SALES, [2]),
+        ("Which sales closed in December 2025?", SALES, [3]),
+        ("Which sale had the third lowest units?", SALES, [4]),
+    ],
+)
+def test_rows_by_rank_negation_period_and_gap(question: str, table: Table, rows: list[int]) -> None:
+    finding = answer_question(question, table, date(2026, 11, 30))
+    assert finding is not None
+    assert finding.is_computed
+    assert list(finding.rows) == rows
+
+
+@pytest.mark.parametrize(
+    ("question", "table", "says"),
+    [
+        ("学历有几种？", STAFF, "4 个不同的值"),
+        ("How many distinct products are there?", SALES, "3 different values"),
+        ("哪个部门的人数最多？", STAFF, "研发部（3）"),
+        ("哪个部门的平均月薪最高？", STAFF, "研发部（18,566.67元）"),
+        ("Which region has the highest total revenue?", SALES, "East (83.75 ($ thousand))"),
+        ("月薪总额是多少万元？", STAFF, "8.61万元"),
+        ("月薪的中位数是多少？", STAFF, "14,100元"),
+        ("上个月入职的是谁？", STAFF, "上个月 = 2026-10-01 – 2026-10-31"),
+    ],
+)
+def test_groups_and_what_was_understood(question: str, table: Table, says: str) -> None:
+    finding = answer_question(question, table, date(2026, 11, 30))
+    assert finding is not None
+    assert says in finding.statement
+
+
+@pytest.mark.parametrize(
+    ("question", "table"),
+    [
+        ("研发部占总人数的百分之几？", STAFF),
+        ("月薪低于平均值的员工有哪些？", STAFF),
+        ("入职超过五年的员工有哪些？", STAFF),
+        ("What is the growth of the units?", SALES),
+    ],
+)
+def test_what_is_not_worked_out_is_said(question: str, table: Table) -> None:
+    finding = answer_question(question, table, date(2026, 11, 30))
+    assert finding is not None
+    assert not finding.is_computed
+
+
+def test_two_rows_are_compared_by_all_that_names_them() -> None:
+    """North is a region of two rows: without its product nobody knows which is meant."""
+    said = found("Compare the units of the North Lamp and the East Lamp", SALES)
+    assert set(said.rows) == {1, 4}
+    assert "North is 20 more than East" in said.statement
+
+
+def test_units_of_one_measure_are_converted() -> None:
+    table = csv_table("货物,重量\n木箱,1.2 kg\n纸箱,800 g\n铁箱,950 g\n", "货物清单")
+    assert names(found("哪种货物最重？", table), table) == ["木箱"]
+    assert "2,950 g" in found("重量一共是多少？", table).statement
+    assert "2.95公斤" in found("重量一共是多少公斤？", table).statement
 
 
 def test_rows_without_a_value_are_counted_apart() -> None:

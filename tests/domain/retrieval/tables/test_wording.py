@@ -78,9 +78,11 @@ def test_words_of_a_column_are_no_words_of_the_form() -> None:
 
 
 def test_negation() -> None:
-    assert read_question("哪些平台不支持离线").is_negated
-    assert read_question("which loaves are not baked on sundays").is_negated
-    assert not read_question("是不是支持离线").is_negated
+    assert read_question("哪些平台不支持离线").negations
+    assert read_question("which loaves are not baked on sundays").negations
+    assert read_question("北京以外的门店").negations[0].is_behind
+    assert not read_question("是不是支持离线").negations
+    assert not read_question("哪些账单未付款", cells=["未付款"]).negations
 
 
 def test_a_question_keeps_its_places() -> None:

@@ -1,0 +1,196 @@
+"""uvicorn's HTTP connection with a bound on everything a client may send, and its refusals as problem documents.
+
+A request's body is bounded by the application, which alone knows how large it may be. Everything else is bounded here: the head in bytes
+and time, what frames the body (chunk sizes and extensions; trailers are refused), the rate and the time of the body, what still arrives
+after an early answer, and the number of connections.
+"""
+
+import asyncio
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
+
+from ops.processes.connections import ConnectionCounts
+from schemas.errors import Refused
+from schemas.settings.http import HttpSettings
+
+CHECK_S = 1.0  # how often the rate of a body is looked at
+CHUNK_BYTES = 20  # that frame a chunk: its size in up to 16 hexadecimal digits, and two line ends
+DRAIN_S = 5.0  # for the rest of a body after an early answer: closing at once would destroy the answer on its way
+DRAIN_BYTES_MAX = 4_194_304
+
+_HEAD, _BODY, _DRAIN, _IDLE = "head", "body", "drain", "idle"  # what is expected of the client; idle: nothing
+
+
+class BoundedHttp(HttpToolsProtocol):
+    """One connection of a client."""
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+        *,
+        settings: HttpSettings,
+        counts: ConnectionCounts,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._settings, self._counts = settings, counts
+        self._key: str | None = None  # of the connection in the counts
+        self._expects = _IDLE
+        self._timer: asyncio.TimerHandle | None = None
+        self._refusal: Refused | None = None  # raised within a callback of the parser, sent after it
+        self._head_bytes = 0  # of the headers that are complete
+        self._other_bytes = 0  # of the request that are no body, from the read after the one it began in
+        self._began = False  # a request, in this read
+        self._body_bytes = 0  # while a body is expected
+        self._body_began_s = self._body_pause_s = 0.0
+
+    # The connection
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._key = self._counts.enter(self.client)
+        if self._counts.is_over(self._key):
+            self._refuse(Refused("too_many_connections", "CLAW_HTTP_CONNECTIONS_PER_ADDRESS_MAX bounds the connections of one address."))
+        else:
+            self._expect(_HEAD, self._settings.head_s)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._expect(_IDLE)
+        self._leave()
+        super().connection_lost(exc)
+
+    def handle_websocket_upgrade(self) -> None:
+        self._expect(_IDLE)
+        self._leave()  # the WebSocket's connection counts itself
+        super().handle_websocket_upgrade()
+
+    def _leave(self) -> None:
+        if self._key is not None:
+            self._counts.leave(self._key)
+            self._key = None
+
+    # What arrives
+
+    def data_received(self, data: bytes) -> None:
+        if self.transport.is_closing():
+            return  # refused: what was on its way is not read
+        body_bytes = self._body_bytes
+        self._began = False
+        super().data_received(data)
+        if self._began or self._expects is _IDLE:
+            self._other_bytes = 0  # the read may hold many requests: how much of it is this one's is not known
+            return
+        self._other_bytes += len(data) - (self._body_bytes - body_bytes)
+        if self._other_bytes > self._settings.head_bytes_max:
+            self._refuse(self._too_large())
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._began = True
+        self._head_bytes = self._body_bytes = 0
+        self._expect(_HEAD, self._settings.head_s)
+
+    def on_url(self, url: bytes) -> None:
+        self._count_head(len(url))
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._expects is not _HEAD:
+            self._stop_parsing(Refused("invalid_request", "Trailers after a body are not accepted: send these fields as headers."))
+        self._count_head(len(name) + len(value) + len(": \r\n"))
+        super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        if self._counts.is_full:
+            self._stop_parsing(Refused("overloaded", "This server has too many connections open."))
+        if any(name in {b"content-length", b"transfer-encoding"} for name, _ in self.headers):
+            self._body_began_s, self._body_pause_s = self.loop.time(), 0.0
+            self._expect(_BODY, CHECK_S)
+        else:
+            self._expect(_IDLE)
+        super().on_headers_complete()
+
+    def on_chunk_header(self) -> None:
+        """The parser has read the size of a chunk: that much framing is everybody's."""
+        self._other_bytes -= CHUNK_BYTES
+
+    def on_body(self, body: bytes) -> None:
+        self._body_bytes += len(body)
+        if self._expects is _DRAIN and self._body_bytes > DRAIN_BYTES_MAX:
+            self.transport.close()
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._expect(_IDLE)
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self._expects is _BODY:  # answered early: refused, or nobody wanted the body
+            self._body_bytes = 0
+            self._expect(_DRAIN, DRAIN_S)
+
+    # What is refused
+
+    def send_400_response(self, msg: str) -> None:
+        self._refuse(self._refusal or Refused("invalid_request", msg))
+
+    def _count_head(self, size: int) -> None:
+        self._head_bytes += size
+        if self._head_bytes > self._settings.head_bytes_max:
+            self._stop_parsing(self._too_large())
+
+    def _too_large(self) -> Refused:
+        return Refused("head_too_large", f"All of a request but its body may have {self._settings.head_bytes_max} bytes.")
+
+    def _stop_parsing(self, refusal: Refused) -> None:
+        self._refusal = refusal
+        raise refusal  # the parser makes an error of its own of it, after which uvicorn asks for the 400
+
+    def _refuse(self, refusal: Refused) -> None:
+        """Answer with the problem, if no answer has begun, and close."""
+        if self.transport.is_closing():
+            return
+        self._expect(_IDLE)
+        if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
+            problem = refusal.problem()
+            status = HTTPStatus(problem.status)
+            body = msgspec.json.encode(problem)
+            fields = ("content-type: application/problem+json", f"content-length: {len(body)}", "connection: close")
+            self.transport.write("\r\n".join((f"HTTP/1.1 {status.value} {status.phrase}", *fields, "", "")).encode() + body)
+        self.transport.close()
+
+    # The time
+
+    def _expect(self, what: str, seconds: float = 0.0) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._expects = what
+        if what is not _IDLE:
+            self._timer = self.loop.call_later(seconds, self._time_is_up)
+
+    def _time_is_up(self) -> None:
+        self._timer = None
+        if self._expects is _HEAD and self.flow.read_paused:
+            self._expect(_HEAD, self._settings.head_s)  # an earlier request on this connection is being answered
+            return
+        if self._expects is not _BODY:
+            self.transport.close()  # a head that does not end is nobody's request yet; after an early answer nothing is owed
+            return
+        if self.flow.read_paused:
+            self._body_pause_s += CHECK_S  # it is we who do not read
+        spent_s = self.loop.time() - self._body_began_s - self._body_pause_s
+        allowed_s = min(self._settings.body_s_max, self._settings.body_s + self._body_bytes / self._settings.body_bytes_per_s_min)
+        if spent_s > allowed_s:
+            rate = f"{self._settings.body_bytes_per_s_min} bytes a second after {self._settings.body_s:g} s"
+            self._refuse(Refused("request_too_slow", f"A body arrives at {rate}, and within {self._settings.body_s_max:g} s."))
+        else:
+            self._expect(_BODY, CHECK_S)
