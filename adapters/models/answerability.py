@@ -76,7 +76,7 @@ class Weights(Struct, frozen=True, kw_only=True):
 
 WEIGHTS: dict[Language, Weights] = {
     "zh": Weights(lead=0.9, found=0.3, threshold=1.15, lead_neutral=0.44, lead_unknown=0.355),
-    "en": Weights(lead=1.6, sentence=0.5, threshold=1.13, lead_neutral=0.29, lead_unknown=0.285),
+    "en": Weights(lead=1.6, sentence=0.5, threshold=1.1, lead_neutral=0.27, lead_unknown=0.265),
 }
 
 SUBJECT_COVERAGE_MIN = 0.6  # of the subject that a follow-up names: 游泳池 is not 不允许游泳

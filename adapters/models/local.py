@@ -62,9 +62,9 @@ _MEANT: dict[Language, str] = {
     "en": "Found by meaning, not by the words of the question: check that it answers (quoted; no language model was used):",
 }
 _OPPOSITE: dict[Language, str] = {
-    "zh": "知识库中没有找到直接的回答；以下原文所说与所问相反，请核对（未使用语言模型）：",
-    "en": "No direct answer was found. What the knowledge base says is the opposite of what is asked: please check (quoted; no language "
-    "model was used):",
+    "zh": "知识库中没有找到直接的回答；最接近的原文说的是相反或其他的情况，请核对（未使用语言模型）：",
+    "en": "No direct answer was found. The nearest sentences say the opposite of what is asked, or something else: please check (quoted; "
+    "no language model was used):",
 }
 _PART: dict[Language, str] = {
     "zh": "\n\n（问题要求全部列出；以上是找到的内容，可能只是其中的部分。）",
