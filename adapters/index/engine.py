@@ -183,9 +183,12 @@ def build_requests(query: Query, second: SecondVector | None = None, *, complete
     lexical = dense = encoded = None
     if len(query.sparse.indices):
         terms = edge.SparseVector(query.sparse.indices.tolist(), query.sparse.values.tolist())
-        tenants_own = edge.SearchParams(idf=edge.IdfParams(corpus=edge.Filter(must=[field_equals("tenant", query.tenant)])))
         lexical = edge.QueryRequest(
-            limit=query.candidates, query=edge.Query.Nearest(terms, using="bm25"), filter=wanted, with_payload=True, params=tenants_own
+            limit=query.candidates,
+            query=edge.Query.Nearest(terms, using="bm25"),
+            filter=wanted,
+            with_payload=True,
+            params=edge.SearchParams(idf=edge.IdfParams(corpus=wanted)),
         )
     within, without = ([field_equals("language", each)] if each else [] for each in (query.within, query.without))
     meant, others = [*must, *within], [*without]  # what the dense legs find, and what the first leaves out

@@ -1,7 +1,8 @@
 """The index on a Qdrant server or cluster: one collection per embedding model, tenants as an indexed payload field.
 
-Per-tenant term statistics (``params.idf.corpus``) came with Qdrant 1.19; an older server would silently rank with everybody's, so it is
-refused at ``open``. (A collection per tenant would work on older ones, but collections are dear: hundreds, not tens of thousands.)
+Term statistics of a part of the collection (``params.idf.corpus``) came with Qdrant 1.19; an older server would silently rank with
+everybody's, so it is refused at ``open``. (A collection per tenant would work on older ones, but collections are dear: hundreds, not tens
+of thousands.)
 """
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
@@ -310,8 +311,10 @@ def _without(second: SecondVector) -> models.Filter:
 
 def _build_requests(query: Query, second: SecondVector | None) -> tuple[models.QueryRequest | None, ...]:
     """The lexical, the dense and the second dense request; None for a leg without a vector."""
-    tenant = _field_equals("tenant", query.tenant)
-    must: list[Any] = [tenant, models.FieldCondition(key="kb", match=models.MatchAny(any=list(query.collections)))]
+    must: list[Any] = [
+        _field_equals("tenant", query.tenant),
+        models.FieldCondition(key="kb", match=models.MatchAny(any=list(query.collections))),
+    ]
     within, without = ([_field_equals("language", each)] if each else [] for each in (query.within, query.without))
     meant: list[Any] = [*must, *within]
     others: list[Any] = [*without]  # what the first dense leg leaves out
@@ -323,7 +326,7 @@ def _build_requests(query: Query, second: SecondVector | None) -> tuple[models.Q
             filter=models.Filter(must=must),
             limit=query.candidates,
             with_payload=True,
-            params=models.SearchParams(idf=models.IdfCorpusParams(corpus=models.Filter(must=[tenant]))),
+            params=models.SearchParams(idf=models.IdfCorpusParams(corpus=models.Filter(must=must))),
         )
     if second is not None and query.second is not None and query.second.any():
         some, rows = models.Filter(must=meant, must_not=[*without]), [query.second.tolist()]

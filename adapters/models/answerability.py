@@ -2,9 +2,9 @@
 
 Lexical measures, none of which depends on the size of the corpus:
 
-* coverage: which share of the question's content terms one document's passages (with its title and headings) hold. Terms weigh by how rare
-  their characters are in everyday Chinese, or the word in everyday English, because a question about something the passages do not know
-  shares its common words with them, but not its names;
+* coverage: which share of the question one document's passages (with its title and headings) hold: of its words, and of the Chinese
+  characters that stand beside a neighbour there too. They weigh by how rare they are in everyday Chinese or English, because a question
+  about something the passages do not know shares its common words with them, but not its names;
 * lead: how far the best BM25 score stands above the others. Where the answer is, one passage has what no other has; where it is not,
   several have a little;
 * found, in Chinese: the same share of all that the search found together. A term that not even the other hits have is unknown here;
@@ -16,15 +16,18 @@ margin to the second hit, the cosine of a static embedding, the longest common r
 measures add nothing (within .01). The share that the best BM25 score is of the greatest possible does as much as ``found`` and
 ``sentence``, but costs a search for each term. Of a few hits, a lead says little: it is drawn towards ``lead_neutral``.
 
-Measured behind the product's own fusion, in each set alone; before: coverage and lead. "Refused" are questions whose passage was left out
-(MTRAG: those without an answer as well); of those in DRCD, XQuAD and SQuAD the answer stands in another passage in .19, .08 and .20:
+Measured behind the product's own fusion; before: coverage of pairs of characters, and lead. "Refused" are questions whose passage was left
+out (MTRAG: those without an answer as well); of those in DRCD, XQuAD and SQuAD the answer stands in another passage in .19, .08 and .20:
 
     set                          false refusals       refused              refused at .05 false, with a threshold of the set's own
-    CMRC 2018 (simplified)       .007 -> .006         .719 -> .756         .90
-    DRCD (traditional)           .046 -> .043         .642 -> .640         .66
-    XQuAD (translated)           .045 -> .044         .600 -> .604         .62
-    SQuAD                        .036 -> .044         .234 -> .362         .37
-    MTRAG                        .029 -> .044         .294 -> .446         .45
+    CMRC 2018 (simplified)       .007 -> .006         .719 -> .733         .90
+    DRCD (traditional)           .046 -> .043         .642 -> .630         .68
+    XQuAD (translated)           .045 -> .045         .600 -> .644         .67
+    SQuAD                        .036 -> .039         .234 -> .300         .35
+    MTRAG                        .029 -> .044         .294 -> .367         .42
+
+The index counts rarity in the knowledge bases that are searched. With a tenant's other bases in it every word of the smaller language is
+rare, no hit stands above the others, and .067 of XQuAD's questions were refused beside two English sets.
 
 One threshold serves all of a language: questions of CMRC use the words of their passages, those of XQuAD are translated and those of DRCD
 rephrased, and a base does not say how it will be asked. The strictest threshold that refuses nobody's questions too often is theirs.
@@ -41,27 +44,42 @@ from adapters.text.attributes import take_properties
 from adapters.text.common_words import word_weight
 from adapters.text.enumerations import listing_of, strip_request
 from adapters.text.identifiers import holds_identifier, named_identifiers
-from adapters.text.language import Haystack, Language, content_terms, fold, haystack_of, language_of, sentences, terms
+from adapters.text.language import (
+    Haystack,
+    Language,
+    content_runs,
+    content_terms,
+    fold,
+    haystack_of,
+    is_han,
+    language_of,
+    sentences,
+    stem_word,
+)
 from schemas.chats import Passage
 
 COVERAGE_MIN = 0.2  # whatever the others say
+FOREIGN_BELOW = 0.1  # of cosine: texts in another language lie that much below those in the question's own, for the same meaning
 SENTENCE_PASSAGES = 3  # whose sentences are looked at
 LEAD_HITS = 10  # others that a lead is measured against
 
 
 class Weights(Struct, frozen=True, kw_only=True):
-    """The weights of the measures of one language, where that of coverage is 1, the threshold of their sum, and the lead of an only hit."""
+    """The weights of the measures of one language, where that of coverage is 1, the threshold of their sum, and the leads to
+    assume: of an only hit, and where nothing is known of the search.
+    """
 
     lead: float
     found: float = 0.0
     sentence: float = 0.0
     threshold: float
     lead_neutral: float
+    lead_unknown: float
 
 
 WEIGHTS: dict[Language, Weights] = {
-    "zh": Weights(lead=1.1, found=0.3, threshold=1.12, lead_neutral=0.37),
-    "en": Weights(lead=2.0, sentence=1.0, threshold=1.48, lead_neutral=0.3),
+    "zh": Weights(lead=0.9, found=0.3, threshold=1.15, lead_neutral=0.44, lead_unknown=0.355),
+    "en": Weights(lead=1.6, sentence=0.5, threshold=1.1, lead_neutral=0.27, lead_unknown=0.265),
 }
 
 SUBJECT_COVERAGE_MIN = 0.6  # of the subject that a follow-up names: 游泳池 is not 不允许游泳
@@ -117,16 +135,14 @@ def _cover(question: str, haystacks: Iterable[Haystack]) -> float:
     folded = fold(question)
     rest, properties = take_properties(folded)
     if not properties:
-        wanted = _weights(folded)
+        wanted = content_runs(folded)
         return max((_share(wanted, haystack) for haystack in haystacks), default=0.0)
-    wanted = {term: _rarity(term) for term in content_terms(rest)}
-    asked = [(each, _weights(words)) for each, words in properties]
+    wanted = content_runs(rest) if content_terms(rest) else []
     best = 0.0
     for haystack in haystacks:
         # a property that the text speaks of says nothing of whose it is: neither for nor against
-        absent = [words for each, words in asked if not each.said.search(haystack.folded)]
-        missing = dict(pair for words in absent for pair in words.items())
-        best = max(best, _share(missing | wanted, haystack) if missing or wanted else 1.0)
+        missing = [run for each, words in properties if not each.said.search(haystack.folded) for run in content_runs(words)]
+        best = max(best, _share([*missing, *wanted], haystack) if missing or wanted else 1.0)
     return best
 
 
@@ -161,7 +177,7 @@ def _is_supported(question: str, passages: Sequence[Passage], scores: Sequence[f
     covered = coverage(question, _spell_names(question, _documents(passages)))
     if covered < COVERAGE_MIN:
         return False
-    missing = weights.threshold - covered - weights.lead * (measure_lead(scores, language) if scores else weights.lead_neutral)
+    missing = weights.threshold - covered - weights.lead * (measure_lead(scores, language) if scores else weights.lead_unknown)
     if not 0 < missing <= weights.found + weights.sentence:  # whatever the others say
         return missing <= 0
     together = weights.found * _cover_together(question, found or _documents(passages)) if weights.found else 0.0
@@ -185,12 +201,20 @@ def find_meant(question: str, found: Sequence[tuple[str, float]], *, least: floa
     """Which of the passages ``found``, each with the cosine of its vector, may answer a question by their meaning: their places.
 
     Words cannot tell where a passage is in another language, or where none of them has a content word of the question. With a few words in
-    common they can: there, .26 of cosine admits two thirds of what has no answer (CMRC 2018: refused .74 without, .22 with it).
+    common they can: there, .26 of cosine admits two thirds of what has no answer (CMRC 2018: refused .74 without, .22 with it). One in
+    another language that is much farther than one in the question's own is not what was meant.
     """
     if named_identifiers(fold(question), question):
         return []
     language, wordless = language_of(question), not coverage(question, [text for text, _ in found])
-    return [at for at, (text, cosine) in enumerate(found) if cosine >= least and (wordless or language_of(text) != language)]
+    foreign = [language_of(text) != language for text, _ in found]
+    nearest = max((cosine for (_, cosine), is_foreign in zip(found, foreign, strict=True) if not is_foreign), default=0.0)
+    least_foreign = max(least, nearest - FOREIGN_BELOW)
+    return [
+        at
+        for at, ((_, cosine), is_foreign) in enumerate(zip(found, foreign, strict=True))
+        if cosine >= (least_foreign if is_foreign else least) and (wordless or is_foreign)
+    ]
 
 
 def holds_named(question: str, passages: Sequence[Passage]) -> bool:
@@ -221,14 +245,21 @@ def _documents(passages: Sequence[Passage]) -> list[str]:
     return ["\n".join(parts) for parts in texts.values()]
 
 
-def _weights(folded: str) -> dict[str, float]:
-    return {term: _rarity(term) for term in terms(folded)}
+def _share(runs: Sequence[str], haystack: Haystack) -> float:
+    """The share of the weight of the runs that a text holds.
 
-
-def _rarity(term: str) -> float:
-    return word_weight(term) if term.isascii() else term_weight(term)
-
-
-def _share(wanted: dict[str, float], haystack: Haystack) -> float:
-    whole = sum(wanted.values())
-    return sum(value for term, value in wanted.items() if haystack.contains(term)) / whole if whole else 0.0
+    A Chinese character is held with a neighbour: 老人学书法 is, where 老人 and 书法 are, although 人学 is nowhere. A word weighs as two.
+    """
+    whole = held = 0.0
+    for run in runs:
+        if is_han(run):
+            weights = list(map(term_weight, run))
+            pairs = [run[at : at + 2] in haystack.folded for at in range(max(1, len(run) - 1))]
+            found = [any(pairs[max(0, at - 1) : at + 1]) for at in range(len(run))]
+            whole += sum(weights)
+            held += sum(weight for weight, is_held in zip(weights, found, strict=True) if is_held)
+        else:
+            stem = stem_word(run)
+            whole += 2 * word_weight(stem)
+            held += 2 * word_weight(stem) if haystack.contains(stem) else 0.0
+    return held / whole if whole else 0.0

@@ -26,7 +26,7 @@ from adapters.models.statements import read_statements
 from adapters.models.stop_sequences import AnswerTruncator
 from adapters.text.code_comments import tell_code
 from adapters.text.enumerations import Listing, listing_of, says_number
-from adapters.text.identifiers import named_identifiers
+from adapters.text.identifiers import holds_identifier, named_identifiers
 from adapters.text.invisible import strip_invisible
 from adapters.text.language import Haystack, Language, estimate_tokens, fold, language_of, terms
 from adapters.text.namesakes import find_names
@@ -41,6 +41,7 @@ ON_LOOP_CHARS_MAX = 8_000  # about 3 ms; longer passages are ranked in a thread
 _SHORT_CHARS = 8  # a shorter sentence may be a heading: it is looked at whether it says more than the question
 _CARRIED_WEIGHT = 0.5  # of a word of the conversation before, where the question's own have 1
 _CARRIED_SHARE_MAX = 0.8  # of the question's own weight, all of them together
+_SUBJECT_MIN = 0.5  # of the best fit, in the passages about what was carried over
 _ABOUT_SHARE = 0.8  # of the best passage's coverage of the subject
 _INSTEAD_MIN = 0.6  # of the fit of a sentence that says the opposite of what is asked: less is no answer in its place
 _SAME_DOCUMENT_MIN = 0.5  # of the best sentence's fit: more of what its document says
@@ -62,9 +63,9 @@ _MEANT: dict[Language, str] = {
     "en": "Found by meaning, not by the words of the question: check that it answers (quoted; no language model was used):",
 }
 _OPPOSITE: dict[Language, str] = {
-    "zh": "知识库中没有找到直接的回答；以下原文所说与所问相反，请核对（未使用语言模型）：",
-    "en": "No direct answer was found. What the knowledge base says is the opposite of what is asked: please check (quoted; no language "
-    "model was used):",
+    "zh": "知识库中没有找到直接的回答；最接近的原文说的是相反或其他的情况，请核对（未使用语言模型）：",
+    "en": "No direct answer was found. The nearest sentences say the opposite of what is asked, or something else: please check (quoted; "
+    "no language model was used):",
 }
 _PART: dict[Language, str] = {
     "zh": "\n\n（问题要求全部列出；以上是找到的内容，可能只是其中的部分。）",
@@ -184,11 +185,13 @@ def _select_quotes(request: AnswerRequest, rows: RowTexts) -> tuple[list[_Senten
     """The sentences to quote, in reading order, and what they are a list of; a follow-up is read with the questions before it."""
     reading = read_question(request.question, request.history)
     passages, carried = _named_passages(request), " ".join(reading.carried)
-    if about := reading.subject or (carried if reading.kind == "refers" else ""):
-        passages = _passages_about(about, passages)
-    elif reading.topic:
-        passages = _prefer_topic(reading.question, " ".join(reading.topic), passages)
     ranked = _rank_sentences(reading.question, passages, rows, carried=carried)
+    if about := reading.subject or (carried if reading.kind == "refers" else ""):
+        ranked = _prefer_subject(ranked, {each.marker for each in _passages_about(about, passages)}, strict=bool(reading.subject))
+    elif reading.topic:
+        kept = {each.marker for each in _prefer_topic(reading.question, " ".join(reading.topic), passages)}
+        ranked = [each for each in ranked if each.marker in kept]
+    ranked = _take_one_side(_drop_other_names(request.question, ranked))
     ranked = ranked or _rank_sentences(request.question, passages[:1], rows, any_sentence=True)
     listing = listing_of(fold(request.question))
     if listing in {"which", "number"}:
@@ -213,6 +216,13 @@ def _choose_sentences(ranked: list[_Sentence], tokens_max: int, listing: Listing
             break
         chosen.append(sentence)
     return chosen
+
+
+def _prefer_subject(ranked: list[_Sentence], markers: set[int], *, strict: bool) -> list[_Sentence]:
+    """The sentences of these passages; unless ``strict`` all, where another fits far better: it may say otherwise what was carried over."""
+    about = [each for each in ranked if each.marker in markers]
+    fits = [max((each.fit for each in some), default=0.0) for some in (about, ranked)]
+    return about if strict or fits[0] >= _SUBJECT_MIN * fits[1] else ranked
 
 
 def _is_listed(sentence: _Sentence, chosen: list[_Sentence], best: _Sentence, _rows: RowTexts) -> bool:
@@ -317,7 +327,17 @@ def _rank_sentences(
         opposite = says_opposite(folded, folds[place])
         items = statement.items
         ranked.append(_Sentence(text, passage.marker, document, place, held[place], fit, fit + found, opposite, items))
-    return _take_one_side(sorted(ranked, key=lambda sentence: (-sentence.score, sentence.place)))
+    return sorted(ranked, key=lambda sentence: (-sentence.score, sentence.place))
+
+
+def _drop_other_names(question: str, ranked: list[_Sentence]) -> list[_Sentence]:
+    """The sentences without those about another than the identifier that is asked about, where one of them has it."""
+    names = named_identifiers(fold(question), question)
+    folded = [fold("\n".join((each.text, *each.items))) for each in ranked] if names else []
+    held = [any(holds_identifier(text, name) for name in names) for text in folded]
+    if not any(held):
+        return ranked
+    return [each for each, text, holds in zip(ranked, folded, held, strict=True) if holds or not named_identifiers(text, each.text)]
 
 
 def _take_one_side(ranked: list[_Sentence]) -> list[_Sentence]:

@@ -135,12 +135,29 @@ def content_terms(folded: str) -> frozenset[str]:
     return frozenset(_terms(_ZH_FUNCTION.sub(" ", folded)))
 
 
+def content_runs(folded: str) -> list[str]:
+    """What a folded question is made of besides function words, in order: Chinese between two of them, words and numbers; nothing stemmed.
+
+    Of a text of function words alone, those.
+    """
+    return _runs(_ZH_FUNCTION.sub(" ", folded)) or _runs(folded)
+
+
+def _runs(folded: str) -> list[str]:
+    return [run for run in _RUN.findall(split_codes(folded)) if run not in _EN_FUNCTION]
+
+
+def is_han(run: str) -> bool:
+    """Whether a run begins with a Chinese character, and so consists of them."""
+    return _HAN_RUN.match(run) is not None
+
+
 def _terms(folded: str) -> list[str]:
     out: list[str] = []
-    for run in _RUN.findall(split_codes(folded)):
+    for run in _runs(folded):
         if _HAN_RUN.match(run):
             out += [run[i : i + 2] for i in range(max(1, len(run) - 1))]
-        elif run not in _EN_FUNCTION:
+        else:
             out.append(stem_word(run))
     return out
 

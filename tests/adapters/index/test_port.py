@@ -102,6 +102,17 @@ async def test_another_tenants_documents_do_not_move_scores(index):
     assert before[0].bm25 > 0
 
 
+async def test_another_knowledge_base_does_not_move_scores(index):
+    """IDF is that of the collections that are searched, of several together."""
+    await index.upsert([point("rare zebra", doc="a"), point("common horse", doc="b"), point("common cow", doc="c")])
+    before = await index.search(query("zebra"))
+    await index.upsert([point("zebra zebra", kb="other", doc=f"d{n}") for n in range(50)])
+    after = await index.search(query("zebra"))
+    assert [(hit.id, hit.bm25) for hit in after] == [(hit.id, hit.bm25) for hit in before]
+    both = await index.search(query("zebra", kbs=("kb", "other")))
+    assert max(hit.bm25 for hit in both) < before[0].bm25
+
+
 async def test_count_and_remove_by_version(index):
     """Versions are counted and removed apart; the number removed is told; other documents stay."""
     for version in (3, 5, 9):

@@ -91,6 +91,23 @@ async def test_the_opposite_of_what_is_asked_is_never_told_as_the_answer(
     assert ("相反" in text or "opposite" in text) == says_so
 
 
+async def test_a_sentence_about_another_name_is_not_quoted() -> None:
+    told = _text(
+        await _answer("What does error E15 mean?", (passage(1, "Error E12 means that a fan is blocked. Error E15 means low pressure."),))
+    )
+    assert "E15" in told
+    assert "E12" not in told
+
+
+async def test_what_was_carried_over_does_not_hide_a_sentence_that_fits_far_better() -> None:
+    history = (Turn("user", "How can I define a region?"), Turn("assistant", "As a part of a country."))
+    passages = (
+        passage(1, "Poverty in the north of the region is high."),
+        passage(2, "The origin of blues is not well defined in any region."),
+    )
+    assert "Poverty" in _text(await _answer("I heard that there is poverty in the north.", passages, history=history))
+
+
 async def test_a_greeting_is_answered_as_one_and_quotes_nothing() -> None:
     request = AnswerRequest(question="Hello!", passages=PASSAGES, courtesy="greeting")
     assert _text([said async for said in LocalModel().answer(request)]) == courtesy_reply("greeting", "Hello!")

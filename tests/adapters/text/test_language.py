@@ -13,6 +13,8 @@ from adapters.text.language import estimate_tokens, fold, language_of, sentences
         ("黄鹤楼在哪里？", "zh"),
         ("PostgreSQL 的索引怎么建？", "zh"),
         ("GPU是什么", "zh"),
+        ("R3支持WPA3吗？", "zh"),
+        ("PPR9087?", "en"),
         ("What is Kafka?", "en"),
         ("What does 人工智能 mean in English?", "en"),
         ("", "zh"),
