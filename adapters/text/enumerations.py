@@ -51,4 +51,5 @@ def says_number(question: str, text: str) -> bool:
     if asked["zh"]:
         thing = re.escape(asked["zh"][-4:])  # the noun is at the end
         return re.search(rf"{_COUNTED}\s?(?:余|多)?{_MEASURE}?[^，。；;\s]{{0,6}}{thing}", text) is not None
-    return re.search(rf"{_COUNTED_WORDS} (?:\w+ ){{0,2}}{re.escape(asked['en'])}\b", text) is not None
+    thing = re.escape(asked["en"])
+    return re.search(rf"{_COUNTED_WORDS} (?:\w+ ){{0,2}}{thing}\b", text) is not None

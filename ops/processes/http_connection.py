@@ -66,11 +66,6 @@ class BoundedHttp(HttpToolsProtocol):
         self._leave()
         super().connection_lost(exc)
 
-    def handle_websocket_upgrade(self) -> None:
-        self._expect(_IDLE)
-        self._leave()  # the WebSocket's connection counts itself
-        super().handle_websocket_upgrade()
-
     def _leave(self) -> None:
         if self._key is not None:
             self._counts.leave(self._key)
@@ -84,6 +79,10 @@ class BoundedHttp(HttpToolsProtocol):
         body_bytes = self._body_bytes
         self._began = False
         super().data_received(data)
+        if self.transport.get_protocol() is not self:  # a WebSocket now, which counts itself
+            self._expect(_IDLE)
+            self._leave()
+            return
         if self._began or self._expects is _IDLE:
             self._other_bytes = 0  # the read may hold many requests: how much of it is this one's is not known
             return
