@@ -78,7 +78,7 @@ class Weights(Struct, frozen=True, kw_only=True):
 
 
 WEIGHTS: dict[Language, Weights] = {
-    "zh": Weights(lead=0.9, found=0.3, threshold=1.15, lead_neutral=0.44, lead_unknown=0.355),
+    "zh": Weights(lead=0.9, found=0.3, threshold=1.15, lead_neutral=0.44, lead_unknown=0.34),
     "en": Weights(lead=1.6, sentence=0.5, threshold=1.1, lead_neutral=0.27, lead_unknown=0.265),
 }
 
