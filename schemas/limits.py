@@ -11,7 +11,8 @@ from schemas.records import Tier
 
 SECOND_US = 1_000_000
 
-Scope = Literal["global", "address", "user", "key", "route"]
+Scope = Literal["global", "anonymous", "address", "user", "key", "route"]
+Ipv6Prefix = Literal[64, 56, 48]
 Counts = Literal["requests", "model_tokens"]
 WhenDown = Literal["local", "open", "closed"]
 Access = Literal["allow", "deny"]
@@ -22,6 +23,9 @@ Dimension = Literal["rule", "route", "tier", "address"]
 class Rule(Struct, frozen=True, kw_only=True, dict=True):
     """A token bucket of ``burst`` tokens, refilled with ``rate`` every ``per_s`` seconds. One bucket per subject of the scope.
 
+    Scope "global" counts all requests with a valid credential together, "anonymous" all others: who has none takes nothing from those who
+    have one. ``ipv6_prefix`` (scope "address"): IPv6 addresses count by networks of this size; IPv4 addresses count one by one, under the
+    rule for 64.
     ``route`` (scope "route"): path segments below /api/v1, ``*`` for any one, matched from the start; those of OpenAI's routes begin with
     ``/v1``. ``tier``: only for users of it.
     ``counts`` is the unit of a token: a request, or a token that a model reads or writes (scope "user"). A ``shadow`` rule counts and
@@ -34,6 +38,7 @@ class Rule(Struct, frozen=True, kw_only=True, dict=True):
     per_s: float = 60.0
     burst: int
     scope: Scope
+    ipv6_prefix: Ipv6Prefix = 64
     route: str = ""
     tier: Tier | Literal[""] = ""
     counts: Counts = "requests"
@@ -63,6 +68,7 @@ class Rule(Struct, frozen=True, kw_only=True, dict=True):
             per_s=self.per_s,
             burst=max(1, self.burst // replicas),
             scope=self.scope,
+            ipv6_prefix=self.ipv6_prefix,
             shadow=self.shadow,
             when_down=self.when_down,
         )

@@ -8,6 +8,7 @@ from api.core import Core
 from api.http.ports import HttpPorts
 from api.limits.ports import LimitPorts
 from api.limits.quotas import Quotas
+from domain.accounts.known_networks import KnownNetworks
 from domain.documents.storage import Storage
 from streams.tables.counters import Counter
 
@@ -19,6 +20,7 @@ class AccountPorts:
     core: Core
     http: HttpPorts
     passwords: Passwords
+    known_networks: KnownNetworks
     storage: Storage
     usage: Counter
     quotas: Quotas
@@ -37,6 +39,7 @@ def open_ports(opening: Opening) -> AccountPorts:
         core=core,
         http=limits.http,
         passwords=passwords,
+        known_networks=KnownNetworks(core.redis, core.settings.redis.key_prefix),
         storage=Storage(core.redis, core.settings.redis.key_prefix),
         usage=limits.usage,
         quotas=limits.quotas,

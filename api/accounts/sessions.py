@@ -16,6 +16,7 @@ from api.http.request import ApiRequest
 from api.http.responses import json_response
 from domain.accounts.records import email_scope, find_account, find_password
 from domain.accounts.registration import new_account
+from domain.limits.rules import network_of
 from schemas import ids
 from schemas.bodies.auth import Login, Register, Session, User
 from schemas.errors import Refused
@@ -23,7 +24,8 @@ from schemas.limits import Rule
 from schemas.records import Account
 from streams.log.outgoing import Outgoing
 
-# Guessing a password is slow from one address, and bounded from many. Registering costs a hash and permanent records.
+# Guessing a password is slow from one network, and bounded from many. Where the owner logged in before, only what comes from there counts:
+# guessing from elsewhere locks nobody out. Registering costs a hash and permanent records.
 LOGIN_PER_ADDRESS = Rule(name="login", rate=10, burst=10, scope="address")
 LOGIN_PER_EMAIL = Rule(name="login_email", rate=30, burst=60, scope="user")
 REGISTER = Rule(name="register", rate=20, burst=40, scope="address")
@@ -33,7 +35,7 @@ REGISTER = Rule(name="register", rate=20, burst=40, scope="address")
 async def register(request: ApiRequest, data: JSONBody[Register]) -> Response[Session]:
     """A new account with a session. A repeat with the same ``Idempotency-Key`` and body returns a new session."""
     ports = request.ports(AccountPorts)
-    await ports.http.limiting.spend([(REGISTER, address_of(request.scope))])
+    await ports.http.limiting.spend([(REGISTER, network_of(address_of(request.scope)))])
     scope = email_scope(data.email)
     account_id = await request.new_id("account", user=scope)
     password_hash = await ports.passwords.hash(data.password)  # before the lease: it takes longer than the work under the lease
@@ -50,13 +52,18 @@ async def register(request: ApiRequest, data: JSONBody[Register]) -> Response[Se
 async def login(request: ApiRequest, data: JSONBody[Login]) -> Response[Session]:
     """An access token; ``401 login_failed`` for an unknown e-mail, a wrong password and a disabled account alike."""
     ports, scope = request.ports(AccountPorts), email_scope(data.email)
-    await ports.http.limiting.spend([(LOGIN_PER_ADDRESS, f"{scope}/{address_of(request.scope)}"), (LOGIN_PER_EMAIL, scope)])
+    network, now_s = network_of(address_of(request.scope)), int(ports.core.clock.now().timestamp())
+    rules = [(LOGIN_PER_ADDRESS, f"{scope}/{network}")]
+    if not await ports.known_networks.has(scope, network, now_s):
+        rules.append((LOGIN_PER_EMAIL, scope))
+    await ports.http.limiting.spend(rules)
     account = await find_account(ports.core.read_models, data.email)
     matches = await _password_matches(request, account, data.password)
     if account is None or account.disabled or not matches:
         ports.core.metrics.logins.labels("refused").inc()
         raise Refused("login_failed")
     ports.core.metrics.logins.labels("accepted").inc()
+    await ports.known_networks.add(scope, network, now_s)
     return json_response(_session(request, account), headers={"Cache-Control": "no-store"})
 
 

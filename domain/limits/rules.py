@@ -6,13 +6,15 @@ from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Literal
 
 from schemas.errors import FieldError
-from schemas.limits import Counts, Rule, Scope
+from schemas.limits import Counts, Ipv6Prefix, Rule, Scope
 from schemas.records import Tier
 from schemas.settings import LimitSettings
 
 ROOT, OPENAI_ROOT = "/api/v1", "/v1"  # of routes in rules: those of OpenAI's clients keep their root
 DAY_S = 86_400.0
 ADDRESSES_CACHED = 16_384  # with their networks
+HOST_PREFIX = 64  # of the network in which one IPv6 client chooses its addresses; sites are given a /56 or a /48
+SITE_FACTOR = 4  # times the rate of one client for a /56, and again for a /48
 BURST_S_MAX = 31 * DAY_S  # an empty bucket is full again within a month, and its key is gone
 
 ApplicableRules = Sequence[tuple[Rule, str]]
@@ -23,8 +25,9 @@ def default_rules(limits: LimitSettings) -> tuple[Rule, ...]:
     if not limits.enabled:
         return ()
 
-    def rule(name: str, rate: int, scope: Scope, *, route: str = "", tier: Tier | Literal[""] = "") -> Rule:
-        return Rule(name=name, rate=rate, burst=max(1, round(rate * limits.burst_factor)), scope=scope, route=route, tier=tier)
+    def rule(name: str, rate: int, scope: Scope, *, route: str = "", tier: Tier | Literal[""] = "", ipv6_prefix: Ipv6Prefix = 64) -> Rule:
+        burst = max(1, round(rate * limits.burst_factor))
+        return Rule(name=name, rate=rate, burst=burst, scope=scope, route=route, tier=tier, ipv6_prefix=ipv6_prefix)
 
     def tokens(tier: Tier, per_minute: int, per_day: int) -> list[Rule]:
         sizes = ((f"tokens_{tier}_minute", per_minute, 60.0), (f"tokens_{tier}_day", per_day, DAY_S))
@@ -36,7 +39,10 @@ def default_rules(limits: LimitSettings) -> tuple[Rule, ...]:
 
     return (
         rule("global", limits.global_per_minute, "global"),
+        rule("anonymous", limits.anonymous_per_minute, "anonymous"),
         rule("address", limits.address_per_minute, "address"),
+        rule("address_56", limits.address_per_minute * SITE_FACTOR, "address", ipv6_prefix=56),
+        rule("address_48", limits.address_per_minute * SITE_FACTOR**2, "address", ipv6_prefix=48),
         rule("user_free", limits.user_free_per_minute, "user", tier="free"),
         rule("user_pro", limits.user_pro_per_minute, "user", tier="pro"),
         rule("user_enterprise", limits.user_enterprise_per_minute, "user", tier="enterprise"),
@@ -70,10 +76,11 @@ def applicable_rules(
     for rule in rules:
         if rule.counts != counts or rule.tier not in {"", tier}:
             continue
-        if rule.scope == "global":
+        if (rule.scope == "global" and user) or (rule.scope == "anonymous" and not user):
             found.append((rule, "all"))
         elif rule.scope == "address" and address:
-            found.append((rule, network_of(address)))
+            if rule.ipv6_prefix == HOST_PREFIX or ":" in network_of(address):
+                found.append((rule, network_of(address, rule.ipv6_prefix)))
         elif rule.scope == "user" and user:
             found.append((rule, user))
         elif rule.scope == "key" and key:
@@ -87,14 +94,14 @@ def applicable_rules(
 
 
 @lru_cache(maxsize=ADDRESSES_CACHED)
-def network_of(address: str) -> str:
-    """What counts as one client: an IPv4 address, or the /64 that an IPv6 client chooses its addresses from."""
+def network_of(address: str, ipv6_prefix: int = HOST_PREFIX) -> str:
+    """What counts as one client: an IPv4 address, or the /64 that an IPv6 client chooses its addresses from; or a larger network."""
     try:
         parsed = ip_address(address)
     except ValueError:
         return address
     if isinstance(parsed, IPv6Address):
-        return str(parsed.ipv4_mapped) if parsed.ipv4_mapped else str(ip_network((parsed, 64), strict=False))
+        return str(parsed.ipv4_mapped) if parsed.ipv4_mapped else str(ip_network((parsed, ipv6_prefix), strict=False))
     return str(parsed)
 
 
@@ -107,10 +114,10 @@ def problems_of(rules: Sequence[Rule], routes: Sequence[str]) -> tuple[FieldErro
         field = f"rules[{number}]"
         if rule.name in names:
             errors.append(FieldError(f"{field}.name", f"is the name of rules[{names[rule.name]}], too", "one rule per name"))
-        target = (rule.scope, rule.route, rule.tier, rule.counts, rule.per_s, rule.shadow)
+        target = (rule.scope, rule.ipv6_prefix, rule.route, rule.tier, rule.counts, rule.per_s, rule.shadow)
         if target in targets:
             same = f"holds the same requests over the same time as rules[{targets[target]}]"
-            errors.append(FieldError(field, same, "one rule per scope, route, tier, counts, per_s and shadow"))
+            errors.append(FieldError(field, same, "one rule per scope, ipv6_prefix, route, tier, counts, per_s and shadow"))
         names.setdefault(rule.name, number)
         targets.setdefault(target, number)
         errors += _rule_problems(field, rule, routes)
@@ -127,7 +134,9 @@ def _rule_problems(field: str, rule: Rule, routes: Sequence[str]) -> list[FieldE
         errors.append(FieldError(f"{field}.route", f"{rule.route} is no route of this API", "see /schema"))
     if rule.counts == "model_tokens" and rule.scope != "user":
         errors.append(FieldError(f"{field}.scope", "model tokens are counted by user", "user"))
-    if rule.tier and rule.scope in {"global", "address", "key"}:
+    if rule.ipv6_prefix != HOST_PREFIX and rule.scope != "address":
+        errors.append(FieldError(f"{field}.ipv6_prefix", f"is not for scope {rule.scope}", "leave it out"))
+    if rule.tier and rule.scope in {"global", "anonymous", "address", "key"}:
         errors.append(FieldError(f"{field}.tier", f"is not for scope {rule.scope}", "leave it out"))
     if rule.burst * rule.interval_us > BURST_S_MAX * 1_000_000:
         errors.append(FieldError(f"{field}.burst", "takes more than 31 days to come back", f"at most {_burst_max(rule)} at this rate"))

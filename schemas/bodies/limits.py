@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from schemas.bodies.pages import RequestBody
-from schemas.limits import AccessEntry, Counts, Dimension, Rule, Scope, SubjectKind, WhenDown
+from schemas.limits import AccessEntry, Counts, Dimension, Ipv6Prefix, Rule, Scope, SubjectKind, WhenDown
 from schemas.records import Tier
 
 RULES_MAX = 200  # every request scans them
@@ -25,6 +25,7 @@ class RuleBody(RequestBody, frozen=True, kw_only=True):
     per_s: Annotated[float, Meta(ge=PER_S_MIN, le=PER_S_MAX)] = 60.0
     burst: Annotated[int, Meta(ge=1, le=RATE_MAX)] | None = None
     scope: Scope
+    ipv6_prefix: Annotated[Ipv6Prefix, Meta(description="Size of the IPv6 networks that count as one, for scope address.")] = 64
     route: Annotated[str, Meta(max_length=200, pattern="^(/[A-Za-z0-9_.*-]+)*$")] = ""
     tier: Tier | Literal[""] = ""
     counts: Counts = "requests"
@@ -39,6 +40,7 @@ class RuleBody(RequestBody, frozen=True, kw_only=True):
             per_s=self.per_s,
             burst=self.burst or min(2 * self.rate, RATE_MAX),
             scope=self.scope,
+            ipv6_prefix=self.ipv6_prefix,
             route=self.route,
             tier=self.tier,
             counts=self.counts,

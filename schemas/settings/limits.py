@@ -40,8 +40,12 @@ class LimitSettings(Section, frozen=True, kw_only=True):
     trusted_proxies: Annotated[
         str, Meta(description="Comma-separated CIDRs of proxies whose X-Forwarded-For is trusted, evaluated from the right.")
     ] = ""
-    global_per_minute: Annotated[int, Meta(ge=1, description="All requests together, per minute.")] = 10_000
-    address_per_minute: Annotated[int, Meta(ge=1, description="Requests per client address.")] = 200
+    global_per_minute: Annotated[int, Meta(ge=1, description="All requests with a valid credential together, per minute.")] = 10_000
+    anonymous_per_minute: Annotated[int, Meta(ge=1, description="All requests without a valid credential together, per minute.")] = 3_000
+    address_per_minute: Annotated[
+        int,
+        Meta(ge=1, description="Requests per client address; of IPv6 per /64, four times as many per /56 and sixteen times per /48."),
+    ] = 200
     user_free_per_minute: Annotated[int, Meta(ge=1, description="Requests per user of tier free.")] = 100
     user_pro_per_minute: Annotated[int, Meta(ge=1, description="Requests per user of tier pro.")] = 500
     user_enterprise_per_minute: Annotated[int, Meta(ge=1, description="Requests per user of tier enterprise.")] = 2_000

@@ -76,8 +76,8 @@ def test_ipv4_in_ipv6_clothes_is_ipv4() -> None:
         ("/v1/embeddings", "u", "free", ["global", "address", "user_free", "embeddings"]),
         ("/v1/models", "u", "free", ["global", "address", "user_free"]),
         ("/api/v1/knowledge/query", "u", "free", ["global", "address", "user_free", "knowledge"]),
-        ("/api/v1/auth/login", "", "free", ["global", "address"]),
-        ("/api/v1/knowledge", "", "free", ["global", "address"]),
+        ("/api/v1/auth/login", "", "free", ["anonymous", "address"]),
+        ("/api/v1/knowledge", "", "free", ["anonymous", "address"]),
     ],
 )
 def test_which_rules_apply(path: str, user_id: str, tier: str, names: list[str]) -> None:
@@ -92,3 +92,21 @@ def test_an_ipv6_client_is_its_network() -> None:
     subjects = {applicable_rules(rules, address=address)[0][1] for address in ("2001:db8::1", "2001:db8::ffff:1", "2001:db8:0:0:1::")}
     assert subjects == {"2001:db8::/64"}
     assert applicable_rules(rules, address="unknown")[0][1] == "unknown"
+
+
+def test_a_site_with_many_networks_has_a_bound_too() -> None:
+    """Providers give a /56 or a /48 to one customer: 256 or 65,536 networks that would each have a bucket."""
+    found = applicable_rules(default_rules(LimitSettings(address_per_minute=10)), address="2001:db8:1:203::5", user="u")
+    subjects = {rule.name: (subject, rule.rate) for rule, subject in found if rule.scope == "address"}
+    assert subjects == {
+        "address": ("2001:db8:1:203::/64", 10),
+        "address_56": ("2001:db8:1:200::/56", 40),
+        "address_48": ("2001:db8:1::/48", 160),
+    }
+
+
+def test_who_has_no_credential_takes_nothing_from_those_who_have() -> None:
+    rules = default_rules(LimitSettings())
+    known, unknown = ({rule.name for rule, _ in applicable_rules(rules, address="192.0.2.1", user=user)} for user in ("u", ""))
+    assert ("global" in known, "anonymous" in known) == (True, False)
+    assert ("global" in unknown, "anonymous" in unknown) == (False, True)
