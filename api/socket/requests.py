@@ -27,6 +27,8 @@ Headers = list[tuple[bytes, bytes]]
 F = TypeVar("F", bound=Struct)
 Run = Callable[[ApiRequest, Any], Awaitable[Any]]
 
+FROM_HANDSHAKE = frozenset({b"host", b"x-forwarded-for"})  # headers that the request of a frame has from its connection
+
 
 class FrameRoute(Struct, frozen=True):
     """The HTTP route of a frame: the handler (with its access in ``opt``), the request line, headers and body, and the call."""
@@ -117,7 +119,7 @@ def request_of(socket: WebSocket[Any, Any, Any], frame: Struct, authorization: s
     route = ROUTES[type(frame)]
     own = {"authorization": authorization, "accept": "text/event-stream", "content-type": "application/json", **route.headers(frame)}
     headers: Headers = [(name.encode(), value.encode("latin-1", "replace")) for name, value in own.items()]
-    headers += [(name, value) for name, value in socket.scope["headers"] if name == b"x-forwarded-for"]
+    headers += [(name, value) for name, value in socket.scope["headers"] if name in FROM_HANDSHAKE]
     path = route.path(frame)
     scope = {
         "type": "http",

@@ -273,7 +273,7 @@ async def test_a_client_that_leaves_in_the_middle(house: House, ada: Person, lea
     """Half a form on a real socket, then nothing."""
     url = house.client.base_url
     _reader, writer = await asyncio.open_connection(url.host, url.port)
-    head = f"POST /api/v1{upload_path(ada)} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {ada.token}\r\n"
+    head = f"POST /api/v1{upload_path(ada)} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {ada.token}\r\n"
     head += "content-type: multipart/form-data; boundary=b\r\ncontent-length: 9000000\r\n\r\n"
     writer.write(head.encode() + form(part("file", b"x" * 600_000, filename="a"))[1][:500_000])
     await writer.drain()
