@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from adapters.index.port import Hit
-from adapters.models.follow_ups import condense_by_rules, search_background
+from adapters.models.dialogue.follow_ups import condense_by_rules, search_background
 from adapters.text.language import estimate_tokens
 from domain import composition
 from domain.retrieval.search import SearchService

@@ -3,7 +3,7 @@
 Finds passages in the user's tenant and knowledge bases: of visible versions only, so no answer uses half a document, an old version or a
 deleted one. A follow-up question is first condensed into one that stands alone; the conversation before it is background of the search.
 Greetings and thanks are passed on without a search. Whether the passages answer the question is the language model's judgement; where there
-is none, words decide (``adapters.models.answerability``), and passages that do not answer go no further.
+is none, words decide (``adapters.models.grounding.answerability``), and passages that do not answer go no further.
 """
 
 from collections.abc import Sequence
@@ -16,10 +16,10 @@ import structlog
 from msgspec.structs import replace
 
 from adapters.index.port import Hit, heading_of
-from adapters.models.answerability import find_meant, is_follow_up_answerable
-from adapters.models.condensing import CondensedQuestion, Condenser, QuestionCondenser
-from adapters.models.courtesies import find_courtesy
-from adapters.models.follow_ups import search_background
+from adapters.models.dialogue.condensing import CondensedQuestion, Condenser, QuestionCondenser
+from adapters.models.dialogue.courtesies import find_courtesy
+from adapters.models.dialogue.follow_ups import search_background
+from adapters.models.grounding.answerability import find_meant, is_follow_up_answerable
 from adapters.rerankers.choose import create_reranker
 from adapters.rerankers.port import Reranker
 from adapters.text.enumerations import listing_of

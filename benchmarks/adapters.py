@@ -13,8 +13,8 @@ from os import environ
 import openai
 import zhipuai
 
-from adapters.models.openai import OpenAIModel
 from adapters.models.port import AnswerRequest, Finish, Piece
+from adapters.models.providers.openai import OpenAIModel
 from benchmarks.figures import Figure, median
 from ops.stack.launch import launch
 from schemas.settings import ModelSettings

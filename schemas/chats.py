@@ -137,7 +137,7 @@ class Grounding(Struct, frozen=True, kw_only=True):
 
     ``query`` is the text of the search: the question, condensed with its history by ``condensed_by`` ("" = not condensed, ``rules``, or
     the model's name). ``asked`` is the log offset of the question's event. ``courtesy``: the question is a greeting or the like, and
-    nothing was searched for. ``answerable``: the judgement of words alone (``adapters.models.answerability``), by which the keyless model
+    nothing was searched for. ``answerable``: the judgement of words alone (``models.grounding.answerability``), by which the keyless model
     answers; a language model judges for itself. ``reranked_by``: the model that ordered the passages; "" for the order of the search.
     ``by_meaning``: the passages share no words with the question, and were found by their vectors alone. ``meant``: the markers of those
     that were, where words do not answer and a language model judges: by them the keyless model answers when it has to stand in.

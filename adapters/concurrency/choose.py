@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from adapters.concurrency.cluster import ClusterLimit
 from adapters.concurrency.port import UNLIMITED, ConcurrencyLimit
-from adapters.models.presets import PRESETS
+from adapters.models.providers.presets import PRESETS
 from adapters.redis.client import RedisClient
 from schemas.settings import Settings
 

@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 
 from adapters.concurrency import ConcurrencyLimits, Permit, Priority
 from adapters.embedders.port import TEXT_CHARS_MAX
-from adapters.models import provider_errors, retries
 from adapters.models.breaker import CircuitBreaker
-from adapters.models.presets import PRESETS as CHAT_PRESETS
-from adapters.models.provider_errors import PermitLost, TransientFailure
-from adapters.models.retries import RetryPolicy
+from adapters.models.providers import provider_errors, retries
+from adapters.models.providers.presets import PRESETS as CHAT_PRESETS
+from adapters.models.providers.provider_errors import PermitLost, TransientFailure
+from adapters.models.providers.retries import RetryPolicy
 from adapters.models.stop_sequences import truncate_to_tokens
 from schemas.errors import Refused, Unavailable
 from schemas.settings import RetrievalSettings

@@ -9,7 +9,7 @@ import structlog
 
 from adapters.models import metrics
 from adapters.models.port import EmptyAnswer
-from adapters.models.provider_errors import Exhausted, PermitLost, TransientFailure
+from adapters.models.providers.provider_errors import Exhausted, PermitLost, TransientFailure
 from schemas.errors import Refused, Unavailable
 from schemas.settings import ModelSettings
 

@@ -7,13 +7,13 @@ from msgspec.structs import replace
 from adapters.concurrency import ConcurrencyLimit, ConcurrencyLimits
 from adapters.embedders.choose import PROVIDERS, create_embedder
 from adapters.embedders.port import Embedder
-from adapters.models import retries
 from adapters.models.failover import Failover
-from adapters.models.local import LocalModel
-from adapters.models.openai import OpenAIModel
+from adapters.models.grounding.local import LocalModel
 from adapters.models.port import AnswerModel
-from adapters.models.presets import PRESETS
-from adapters.models.writer import ModelWriter
+from adapters.models.providers import retries
+from adapters.models.providers.openai import OpenAIModel
+from adapters.models.providers.presets import PRESETS
+from adapters.models.providers.writer import ModelWriter
 from schemas.settings import ModelSettings, Settings
 from schemas.settings.models import FallbackModelSettings
 

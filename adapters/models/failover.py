@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from adapters.models import metrics
 from adapters.models.port import AnswerModel, AnswerPart, AnswerRequest, EmptyAnswer, Finish, Piece, Spent
-from adapters.models.provider_errors import is_final
+from adapters.models.providers.provider_errors import is_final
 from schemas.errors import Refused, Unavailable
 
 LEFT_S_MIN = 1.0  # less does not suffice for a first word

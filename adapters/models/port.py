@@ -47,7 +47,7 @@ NO_SPEAKER = Speaker(model="", provider="")
 
 
 class Piece(Struct, frozen=True):
-    """More of the answer; never empty. Citation markers are still raw: see ``adapters.models.citations``.
+    """More of the answer; never empty. Citation markers are still raw: see ``adapters.models.grounding.citations``.
 
     ``speaker`` is the finish's: an answer that never gets there has one, too.
     """
@@ -137,7 +137,7 @@ class AnswerModel(Protocol):
     """Turns a request into pieces and one finish.
 
     ``answer`` raises Unavailable when there was no piece yet and the same call may succeed later (the adapter already retried what is
-    worth retrying), Refused when the provider will not take it as it is or not now (``adapters.models.provider_errors`` has the codes of
+    worth retrying), Refused when the provider will not take it as it is or not now (``providers.provider_errors`` has the codes of
     both), EmptyAnswer when the answer ended without a piece, and Refused("answer_interrupted") when it broke off after the first piece:
     that is never retried. Unavailable after a piece: what was given was thinking, and the answer has to be generated anew. Closing the
     generator early (use ``contextlib.aclosing``) or cancelling its task closes the call to the provider at once. What a model thinks

@@ -10,9 +10,9 @@ from typing import Literal
 
 from msgspec import Struct
 
-from adapters.models.citations import MARKER
+from adapters.models.grounding.citations import MARKER
+from adapters.models.grounding.rows import passage_text
 from adapters.models.port import AnswerRequest
-from adapters.models.rows import passage_text
 from adapters.models.rules import COURTESY, LIST_ALL, RULES, strip_note
 from adapters.text.enumerations import listing_of
 from adapters.text.invisible import strip_invisible

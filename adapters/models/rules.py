@@ -78,7 +78,7 @@ COURTESY: dict[Language, str] = {
     ),
 }
 RULES: dict[AnswerMode, dict[Language, str]] = {"grounded": _GROUNDED, "assistant": _ASSISTANT}
-"""``{not_found}`` stands for the fixed sentence of ``adapters.models.refusals``."""
+"""``{not_found}`` stands for the fixed sentence of ``adapters.models.dialogue.refusals``."""
 
 _NOTE: dict[Language, str] = {"zh": "（以上内容没有引用知识库。）", "en": "(This answer cites nothing from the knowledge base.)"}
 _NEEDS_MODEL: dict[Language, str] = {

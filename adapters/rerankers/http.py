@@ -9,7 +9,7 @@ import aiohttp
 import msgspec
 
 from adapters.models.breaker import CircuitBreaker
-from adapters.models.provider_errors import TransientFailure
+from adapters.models.providers.provider_errors import TransientFailure
 from adapters.rerankers import metrics
 from adapters.rerankers.formats import RerankFormat
 from schemas.errors import ClawError, Refused, Unavailable

@@ -1,7 +1,7 @@
 """Words for the same property of a thing: 多少钱 asks for what a column calls 单价, "phone" for what a card calls "Tel".
 
-A small fold for the coverage measure (``adapters.models.answerability``) alone. A property that the text speaks of in any of these words is
-no evidence either way: whose property it is has to be in the text. One that the text does not speak of is missing like any other word.
+A small fold for the coverage measure (``models.grounding.answerability``) alone. A property that the text speaks of in any of these words
+is no evidence either way: whose property it is has to be in the text. One that it does not speak of is missing like any other word.
 """
 
 import re

@@ -1,7 +1,7 @@
 """The commonest words of English besides function words: how little a word says of what a question is about.
 
 A question about something that a text does not know shares its common words with the text, but not its names. Chinese has the same by
-character, in ``adapters/models/answerability.py``.
+character, in ``adapters/models/grounding/answerability.py``.
 """
 
 from functools import cache

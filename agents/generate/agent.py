@@ -13,8 +13,8 @@ from typing import TypeVar
 import msgspec
 
 from adapters.models.choose import create_answer_model
-from adapters.models.citations import CitationResolver
-from adapters.models.local import LocalModel
+from adapters.models.grounding.citations import CitationResolver
+from adapters.models.grounding.local import LocalModel
 from adapters.models.port import AnswerModel, AnswerRequest, Speaker, Spent
 from adapters.models.request import build_grounded_request
 from agents.generate import cached_answers, metrics, reply_events

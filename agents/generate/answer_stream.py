@@ -8,10 +8,10 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, 
 from contextlib import aclosing
 from typing import Any, Literal
 
-from adapters.models.citations import CitationResolver, CitedText
-from adapters.models.numbers import find_unsupported_numbers, note_on
+from adapters.models.dialogue.refusals import RefusalDetector, judge_outcome
+from adapters.models.grounding.citations import CitationResolver, CitedText
+from adapters.models.grounding.numbers import find_unsupported_numbers, note_on
 from adapters.models.port import AnswerModel, AnswerRequest, EmptyAnswer, Finish, Piece, Spent, ThoughtPiece
-from adapters.models.refusals import RefusalDetector, judge_outcome
 from adapters.models.rules import unsourced_note
 from agents.generate.reply_events import ReplyDraft
 from domain.chats.delta_buffer import DeltaBuffer

@@ -1,6 +1,6 @@
 """Requests for summaries and titles of conversations: pure functions; the events carry no text."""
 
-from adapters.models.follow_ups import drop_pleasantries
+from adapters.models.dialogue.follow_ups import drop_pleasantries
 from domain.chats.history import HistoryBudget, needs_summary
 from domain.chats.topics import DIGESTS_ASKED
 from schemas.chats import ChatGrounded, Message, Question, Turn

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from adapters.models.citations import MARKER
+from adapters.models.grounding.citations import MARKER
 from adapters.text.language import Language, language_of
 from domain.chats.history import truncate
 from domain.chats.titles import title_of

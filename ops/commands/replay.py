@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from adapters.models.choose import create_answer_model
-from adapters.models.citations import CitationResolver
+from adapters.models.grounding.citations import CitationResolver
 from adapters.models.port import AnswerModel, AnswerRequest, Finish, Piece
 from adapters.models.request import build_grounded_request
 from adapters.redis.client import RedisClient, connect

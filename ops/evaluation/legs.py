@@ -15,7 +15,7 @@ import numpy as np
 from adapters.embedders.query import QueryEncoder
 from adapters.index.choose import create_vector_index
 from adapters.index.port import Query, VectorIndex
-from adapters.models.follow_ups import condense_by_rules, search_background
+from adapters.models.dialogue.follow_ups import condense_by_rules, search_background
 from adapters.text.sparse import SparseVector
 from ops.evaluation.pipeline import TENANT, IndexedCorpus
 from ops.evaluation.questions import EvaluationQuestion

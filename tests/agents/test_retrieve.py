@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from adapters.index.port import Hit
-from adapters.models.condensing import CondensedQuestion, Condenser
+from adapters.models.dialogue.condensing import CondensedQuestion, Condenser
 from adapters.models.port import Completion
 from adapters.redis.client import connect
 from agents.retrieve import Retrieve

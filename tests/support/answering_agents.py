@@ -8,8 +8,8 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer
 
 from adapters.kafka import connection_options
-from adapters.models.condensing import Condenser
-from adapters.models.local import LocalModel
+from adapters.models.dialogue.condensing import Condenser
+from adapters.models.grounding.local import LocalModel
 from adapters.models.port import AnswerModel
 from agents.generate import Generate
 from agents.retrieve import Retrieve

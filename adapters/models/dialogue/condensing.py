@@ -12,8 +12,8 @@ import structlog
 from msgspec import Struct
 from msgspec.structs import replace
 
-from adapters.models.citations import MARKER
-from adapters.models.follow_ups import RULES, STANDALONE_WEIGHT_CERTAIN, Reading, drop_pleasantries, question_weight, read_question
+from adapters.models.dialogue.follow_ups import RULES, STANDALONE_WEIGHT_CERTAIN, Reading, drop_pleasantries, question_weight, read_question
+from adapters.models.grounding.citations import MARKER
 from adapters.models.port import Writer
 from adapters.text.language import Language, estimate_tokens, fold, language_of
 from schemas.chats import Question, Turn, Usage

@@ -1,6 +1,6 @@
 """Fixed replies to greetings, thanks and the like, for when no language model is there to give them."""
 
-from adapters.models.subjects import PLEASANTRY_CHARS_MAX, courtesy_of
+from adapters.models.dialogue.subjects import PLEASANTRY_CHARS_MAX, courtesy_of
 from adapters.text.language import Language, fold, language_of
 from adapters.text.script import follow_script
 from schemas.chats import Courtesy

@@ -19,10 +19,10 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from adapters.models.answerability import term_weight
-from adapters.models.citations import MARKER
-from adapters.models.refusals import is_refusal
-from adapters.models.subjects import is_empty, is_pleasantry, own_subject
+from adapters.models.dialogue.refusals import is_refusal
+from adapters.models.dialogue.subjects import is_empty, is_pleasantry, own_subject
+from adapters.models.grounding.answerability import term_weight
+from adapters.models.grounding.citations import MARKER
 from adapters.text.identifiers import named_identifiers
 from adapters.text.keywords import find_keywords
 from adapters.text.language import fold, terms

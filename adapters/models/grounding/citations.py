@@ -16,8 +16,8 @@ from typing import Literal
 
 from msgspec import Struct
 
-from adapters.models.answerability import term_weight
-from adapters.models.statements import read_statements
+from adapters.models.grounding.answerability import term_weight
+from adapters.models.grounding.statements import read_statements
 from adapters.text.invisible import INVISIBLE, strip_joiners
 from adapters.text.language import Haystack, fold, sentences, terms
 from schemas.chats import Citation, Passage, document_path

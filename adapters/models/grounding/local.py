@@ -1,7 +1,7 @@
 """The answering model without a key: it quotes the sentences of the passages that fit the question best, with their markers.
 
-Deterministic and offline. Whether the passages support an answer at all was judged at retrieval (``adapters.models.answerability``);
-when no sentence shares anything with the question, the likeliest one of the best passage is quoted: given passages are never called absent.
+Deterministic and offline. Whether the passages support an answer at all was judged at retrieval (``answerability``); when no sentence
+shares anything with the question, the likeliest one of the best passage is quoted: given passages are never called absent.
 """
 
 import asyncio
@@ -14,15 +14,15 @@ from msgspec import Struct
 
 from adapters.embedders.port import Embedder
 from adapters.models import prompts
-from adapters.models.answerability import coverage, holds_name, term_weight
-from adapters.models.citations import MARKER, take_clauses
-from adapters.models.courtesies import courtesy_reply
-from adapters.models.follow_ups import read_question
-from adapters.models.meaning import SentenceRanking
+from adapters.models.dialogue.courtesies import courtesy_reply
+from adapters.models.dialogue.follow_ups import read_question
+from adapters.models.grounding.answerability import coverage, holds_name, term_weight
+from adapters.models.grounding.citations import MARKER, take_clauses
+from adapters.models.grounding.meaning import SentenceRanking
+from adapters.models.grounding.rows import RowTexts, tell_computed
+from adapters.models.grounding.statements import read_statements
 from adapters.models.port import AnswerPart, AnswerRequest, Finish, Piece, Speaker
-from adapters.models.rows import RowTexts, tell_computed
 from adapters.models.rules import needs_model
-from adapters.models.statements import read_statements
 from adapters.models.stop_sequences import AnswerTruncator
 from adapters.text.code_comments import tell_code
 from adapters.text.enumerations import Listing, listing_of, says_number

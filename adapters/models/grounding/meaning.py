@@ -9,8 +9,8 @@ import asyncio
 import structlog
 
 from adapters.embedders.port import Embedder
-from adapters.models.rows import RowTexts, is_heading
-from adapters.models.statements import read_statements
+from adapters.models.grounding.rows import RowTexts, is_heading
+from adapters.models.grounding.statements import read_statements
 from adapters.text.language import language_of
 from schemas.chats import Passage
 from schemas.errors import ClawError

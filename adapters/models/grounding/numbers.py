@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 
-from adapters.models.citations import MARKER
+from adapters.models.grounding.citations import MARKER
 from adapters.text.language import Language, fold, language_of
 from adapters.text.script import follow_script
 from schemas.chats import Citation, Passage, UnsupportedNumber

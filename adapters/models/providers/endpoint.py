@@ -9,14 +9,15 @@ import msgspec
 import structlog
 
 from adapters.concurrency import Permit
-from adapters.models import prompts, provider_errors, reasoning, wire
-from adapters.models.families import family_of, list_prices
+from adapters.models import prompts
 from adapters.models.port import Speaker
-from adapters.models.presets import PRESETS
 from adapters.models.prices import choose_prices
-from adapters.models.provider_errors import PermitLost, TransientFailure
-from adapters.models.reasoning import ThinkingFields
-from adapters.models.sse import EventTooLarge
+from adapters.models.providers import provider_errors, reasoning, wire
+from adapters.models.providers.families import family_of, list_prices
+from adapters.models.providers.presets import PRESETS
+from adapters.models.providers.provider_errors import PermitLost, TransientFailure
+from adapters.models.providers.reasoning import ThinkingFields
+from adapters.models.providers.sse import EventTooLarge
 from schemas.errors import ConfigurationError, Refused
 from schemas.settings import ModelSettings
 from schemas.thinking import ReasoningEffort, Thinking

@@ -13,16 +13,17 @@ import structlog
 from msgspec import Struct
 
 from adapters.concurrency import UNLIMITED, ConcurrencyLimit, Priority
-from adapters.models import metrics, prompts, retries, wire
+from adapters.models import metrics, prompts
 from adapters.models.breaker import BreakerCall, CircuitBreaker
-from adapters.models.endpoint import Endpoint
 from adapters.models.fingerprint import hash_messages
 from adapters.models.port import AnswerPart, AnswerRequest, EmptyAnswer, Finish, Piece, Speaker, Spent, ThoughtPiece
-from adapters.models.provider_errors import TransientFailure
-from adapters.models.retries import RetryPolicy
-from adapters.models.sse import EventSplitter
+from adapters.models.providers import retries, wire
+from adapters.models.providers.endpoint import Endpoint
+from adapters.models.providers.provider_errors import TransientFailure
+from adapters.models.providers.retries import RetryPolicy
+from adapters.models.providers.sse import EventSplitter
+from adapters.models.providers.thinking import ThinkingFilter
 from adapters.models.stop_sequences import AnswerTruncator
-from adapters.models.thinking import ThinkingFilter
 from schemas.errors import Refused, Unavailable
 from schemas.settings import ModelSettings
 

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
-from adapters.models.families import Family
-from adapters.models.presets import PRESETS, Control, Preset
+from adapters.models.providers.families import Family
+from adapters.models.providers.presets import PRESETS, Control, Preset
 from schemas.thinking import ReasoningEffort, Thinking
 
 _SCALE: tuple[ReasoningEffort, ...] = ("minimal", "low", "medium", "high", "xhigh", "max")

@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from adapters.models.provider_errors import TransientFailure
+from adapters.models.providers.provider_errors import TransientFailure
 from schemas.errors import Unavailable
 
 BACK_OFF_S = 0.2  # doubles; each pause is drawn from its upper half

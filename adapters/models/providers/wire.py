@@ -9,9 +9,9 @@ from msgspec import Raw, Struct
 from msgspec.structs import replace
 
 from adapters.models.prompts import ProviderChatMessage, estimate_prompt_tokens
-from adapters.models.provider_errors import TransientFailure, failure, parse_error_object
-from adapters.models.reasoning import ThinkingType
-from adapters.models.thinking import split_thinking
+from adapters.models.providers.provider_errors import TransientFailure, failure, parse_error_object
+from adapters.models.providers.reasoning import ThinkingType
+from adapters.models.providers.thinking import split_thinking
 from adapters.text.language import estimate_tokens
 from schemas.chats import Usage
 from schemas.errors import Refused
@@ -39,7 +39,7 @@ class ChatRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     stop: tuple[str, ...] = ()
     stream: bool = False
     stream_options: ProviderStreamOptions | None = None
-    thinking: ThinkingType | None = None  # this and the next four: see ``adapters.models.reasoning``
+    thinking: ThinkingType | None = None  # this and the next four: see ``adapters.models.providers.reasoning``
     enable_thinking: bool | None = None
     thinking_budget: int | None = None
     chat_template_kwargs: dict[str, bool] | None = None

@@ -7,13 +7,14 @@ from collections.abc import Callable
 import structlog
 
 from adapters.concurrency import UNLIMITED, ConcurrencyLimit, Priority
-from adapters.models import metrics, retries, wire
+from adapters.models import metrics
 from adapters.models.breaker import CircuitBreaker
-from adapters.models.endpoint import Endpoint
 from adapters.models.port import Completion
 from adapters.models.prompts import ProviderChatMessage
-from adapters.models.provider_errors import TransientFailure
-from adapters.models.retries import SHORT_TEXT
+from adapters.models.providers import retries, wire
+from adapters.models.providers.endpoint import Endpoint
+from adapters.models.providers.provider_errors import TransientFailure
+from adapters.models.providers.retries import SHORT_TEXT
 from schemas.errors import Refused, Unavailable
 from schemas.settings import ModelSettings
 

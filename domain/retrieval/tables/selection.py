@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from adapters.models.answerability import term_weight
+from adapters.models.grounding.answerability import term_weight
 from adapters.text.identifiers import holds_identifier, named_identifiers
 from adapters.text.language import content_terms, fold, phrases
 from adapters.text.namesakes import is_namesake

@@ -10,7 +10,7 @@ from adapters.concurrency import ConcurrencyLimits, Priority
 from adapters.embedders import create_embedder
 from adapters.embedders.local import LOCAL_MODELS
 from adapters.embedders.providers import FAILURES_MAX, PRESETS, TEXTS_PER_CALL
-from adapters.models import retries
+from adapters.models.providers import retries
 from adapters.text.language import estimate_tokens
 from benchmarks.stub_provider import Stats, StubProvider
 from benchmarks.stub_server import serving

@@ -4,7 +4,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from adapters.models.breaker import CircuitBreaker
-from adapters.models.provider_errors import Exhausted, PermitLost, TransientFailure
+from adapters.models.providers.provider_errors import Exhausted, PermitLost, TransientFailure
 from schemas.errors import Refused, Unavailable
 
 

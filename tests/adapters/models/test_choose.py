@@ -3,7 +3,7 @@
 import pytest
 
 from adapters.models.choose import create_answer_model, create_writer
-from adapters.models.openai import OpenAIModel
+from adapters.models.providers.openai import OpenAIModel
 from schemas.errors import ConfigurationError
 from schemas.settings import ModelSettings, Settings
 from schemas.settings.models import SecondModelSettings

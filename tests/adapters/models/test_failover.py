@@ -9,9 +9,9 @@ import pytest
 from adapters.concurrency.cluster import ClusterLimit
 from adapters.models.choose import create_answer_model
 from adapters.models.fingerprint import hash_prompt
-from adapters.models.openai import OpenAIModel
 from adapters.models.port import AnswerModel, AnswerRequest, EmptyAnswer, Finish, Piece, Spent, ThoughtPiece
-from adapters.models.retries import RetryPolicy
+from adapters.models.providers.openai import OpenAIModel
+from adapters.models.providers.retries import RetryPolicy
 from schemas.errors import ConfigurationError, Refused, Unavailable
 from schemas.settings import ModelSettings, Settings
 from schemas.settings.models import SecondModelSettings, ThirdModelSettings

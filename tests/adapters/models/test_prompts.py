@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from adapters.models.dialogue.refusals import RefusalDetector
 from adapters.models.port import AnswerRequest
 from adapters.models.prompts import ProviderChatMessage, build_messages, estimate_prompt_tokens, not_found_answer
-from adapters.models.refusals import RefusalDetector
 from adapters.models.rules import strip_note, unsourced_note
 from schemas.chats import Turn
 from tests.support.model_samples import PASSAGES, passage

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from adapters.models.citations import CitationResolver
+from adapters.models.grounding.citations import CitationResolver
 from adapters.models.port import AnswerRequest, EmptyAnswer, Finish, Piece, Speaker
 from adapters.models.prompts import NOT_FOUND
 from adapters.models.rules import unsourced_note

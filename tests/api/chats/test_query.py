@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from adapters.models.local import LocalModel
+from adapters.models.grounding.local import LocalModel
 from api.chats.ports import ChatPorts
 from api.core import Core
 from domain.chats.records import BRIEF_MESSAGE_S

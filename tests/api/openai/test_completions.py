@@ -11,7 +11,7 @@ import openai
 import pytest
 import pytest_asyncio
 
-from adapters.models.openai import OpenAIModel
+from adapters.models.providers.openai import OpenAIModel
 from api.chats.ports import ChatPorts
 from api.http.ports import HttpPorts
 from api.limits.routes import route_templates

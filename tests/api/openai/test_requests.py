@@ -8,8 +8,8 @@ import pytest
 
 from adapters.embedders.local import LOCAL_MODELS
 from adapters.embedders.providers import PRESETS as EMBEDDING
-from adapters.models.local import LocalModel
-from adapters.models.presets import PRESETS as ANSWERING
+from adapters.models.grounding.local import LocalModel
+from adapters.models.providers.presets import PRESETS as ANSWERING
 from api.openai import errors, models, requests
 from schemas import model_names
 from schemas.bodies.openai import ChatCompletionCreate

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from adapters.models import condensing
-from adapters.models.condensing import Condenser, format_conversation, parse_question
+from adapters.models.dialogue import condensing
+from adapters.models.dialogue.condensing import Condenser, format_conversation, parse_question
 from adapters.models.port import Completion
 from schemas.chats import Question, Turn, Usage
 from schemas.errors import Refused, Unavailable

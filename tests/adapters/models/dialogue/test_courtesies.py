@@ -2,8 +2,8 @@
 
 import pytest
 
-from adapters.models.courtesies import courtesy_reply, find_courtesy
-from adapters.models.subjects import PLEASANTRY_CHARS_MAX
+from adapters.models.dialogue.courtesies import courtesy_reply, find_courtesy
+from adapters.models.dialogue.subjects import PLEASANTRY_CHARS_MAX
 from adapters.text.language import language_of
 from adapters.text.script import follow_script
 from schemas.chats import Courtesy

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.models.follow_ups import (
+from adapters.models.dialogue.follow_ups import (
     ANSWER_WEIGHT,
     CARRIED_PHRASES_MAX,
     QUESTION_WEIGHT,

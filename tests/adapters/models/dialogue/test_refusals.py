@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from adapters.models.dialogue.refusals import OWN_WORDS_CHARS_MAX, RefusalDetector, judge_outcome
 from adapters.models.prompts import NOT_FOUND
-from adapters.models.refusals import OWN_WORDS_CHARS_MAX, RefusalDetector, judge_outcome
 
 ZH, EN = NOT_FOUND["zh"], NOT_FOUND["en"]
 TEXTS = [

@@ -2,11 +2,11 @@
 
 import pytest
 
-from adapters.models.answerability import is_answerable, is_follow_up_answerable
-from adapters.models.follow_ups import condense_by_rules, read_question, search_background
-from adapters.models.local import LocalModel
+from adapters.models.dialogue.follow_ups import condense_by_rules, read_question, search_background
+from adapters.models.dialogue.subjects import is_pleasantry
+from adapters.models.grounding.answerability import is_answerable, is_follow_up_answerable
+from adapters.models.grounding.local import LocalModel
 from adapters.models.port import AnswerRequest, Piece
-from adapters.models.subjects import is_pleasantry
 from adapters.text.language import fold
 from adapters.text.sparse import BACKGROUND_SHARE_MAX, Bm25Encoder
 from schemas.chats import Passage, Turn

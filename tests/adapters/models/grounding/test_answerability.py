@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.models.answerability import LEAD_HITS, WEIGHTS, coverage, find_meant, is_answerable, measure_lead, sentence_coverage
+from adapters.models.grounding.answerability import LEAD_HITS, WEIGHTS, coverage, find_meant, is_answerable, measure_lead, sentence_coverage
 from tests.support.model_samples import PASSAGES, passage
 
 

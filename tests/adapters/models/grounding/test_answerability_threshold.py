@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from adapters.models.answerability import is_answerable
+from adapters.models.grounding.answerability import is_answerable
 from adapters.text.language import _terms, estimate_tokens, fold, sentences
 from schemas.chats import Passage
 from tests.support.model_samples import passage

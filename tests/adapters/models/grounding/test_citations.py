@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from adapters.models.citations import QUOTE_CHARS_MAX, CitationResolver
+from adapters.models.grounding.citations import QUOTE_CHARS_MAX, CitationResolver
 from schemas.chats import Citation, Passage, PassagePart
 from schemas.documents import Locator
 from tests.support.model_samples import PASSAGES, passage

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from adapters.models.citations import CitationResolver
-from adapters.models.courtesies import courtesy_reply
-from adapters.models.local import ON_LOOP_CHARS_MAX, LocalModel
+from adapters.models.dialogue.courtesies import courtesy_reply
+from adapters.models.grounding.citations import CitationResolver
+from adapters.models.grounding.local import ON_LOOP_CHARS_MAX, LocalModel
 from adapters.models.port import AnswerPart, AnswerRequest, Finish, Piece, Speaker
 from adapters.models.prompts import not_found_answer
 from adapters.text.language import estimate_tokens

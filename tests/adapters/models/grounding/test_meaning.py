@@ -7,8 +7,8 @@ import numpy as np
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from adapters.models.local import LocalModel
-from adapters.models.meaning import QUOTES_MAX, SentenceRanking
+from adapters.models.grounding.local import LocalModel
+from adapters.models.grounding.meaning import QUOTES_MAX, SentenceRanking
 from adapters.models.port import AnswerRequest, Piece
 from schemas.documents import TablePart
 from schemas.errors import ConfigurationError, Unavailable

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from adapters.models.citations import CitationResolver
-from adapters.models.numbers import NUMBERS_MAX, find_unsupported_numbers, note_on
+from adapters.models.grounding.citations import CitationResolver
+from adapters.models.grounding.numbers import NUMBERS_MAX, find_unsupported_numbers, note_on
 from schemas.chats import Citation, UnsupportedNumber
 from schemas.documents import TablePart
 from tests.support.model_samples import passage

@@ -2,10 +2,10 @@
 
 from msgspec.structs import replace
 
-from adapters.models.local import LocalModel
+from adapters.models.grounding.local import LocalModel
+from adapters.models.grounding.rows import RowTexts, tell_computed
 from adapters.models.port import AnswerRequest, Piece
 from adapters.models.prompts import build_messages
-from adapters.models.rows import RowTexts, tell_computed
 from schemas.chats import Passage
 from schemas.documents import TablePart
 from tests.support.model_samples import passage

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.models.statements import ANSWER_CHARS_MAX, ITEMS_MAX, read_statements
+from adapters.models.grounding.statements import ANSWER_CHARS_MAX, ITEMS_MAX, read_statements
 
 
 @pytest.mark.parametrize(

@@ -12,13 +12,13 @@ import pytest
 import structlog
 from msgspec.structs import replace
 
-from adapters.models import openai as lean
-from adapters.models import retries
 from adapters.models.choose import create_answer_model
-from adapters.models.local import LocalModel
-from adapters.models.openai import OpenAIModel
+from adapters.models.grounding.local import LocalModel
 from adapters.models.port import AnswerRequest, EmptyAnswer, Finish, Piece, Spent, ThoughtPiece
-from adapters.models.provider_errors import TransientFailure
+from adapters.models.providers import openai as lean
+from adapters.models.providers import retries
+from adapters.models.providers.openai import OpenAIModel
+from adapters.models.providers.provider_errors import TransientFailure
 from schemas.chats import Usage
 from schemas.errors import ClawError, Refused, Unavailable
 from schemas.settings import ModelSettings, Settings

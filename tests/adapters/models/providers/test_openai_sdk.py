@@ -14,9 +14,9 @@ import pytest
 import zhipuai
 from msgspec import Struct
 
-from adapters.models.openai import OpenAIModel
 from adapters.models.port import AnswerRequest, Finish, Piece
-from adapters.models.retries import RetryPolicy
+from adapters.models.providers.openai import OpenAIModel
+from adapters.models.providers.retries import RetryPolicy
 from schemas.errors import Refused, Unavailable
 from tests.support.model_samples import KEY, PASSAGES, model_settings
 from tests.support.running_stub import Running

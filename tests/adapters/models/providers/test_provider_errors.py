@@ -5,9 +5,17 @@ from datetime import UTC, datetime
 
 import pytest
 
-from adapters.models import provider_errors
-from adapters.models.provider_errors import BIGMODEL, RESET_S_MAX, Exhausted, ProviderError, TransientFailure, failure, parse_error
-from adapters.models.wire import CompletionReader
+from adapters.models.providers import provider_errors
+from adapters.models.providers.provider_errors import (
+    BIGMODEL,
+    RESET_S_MAX,
+    Exhausted,
+    ProviderError,
+    TransientFailure,
+    failure,
+    parse_error,
+)
+from adapters.models.providers.wire import CompletionReader
 from schemas.errors import CATALOGUE, Refused
 from schemas.errors_zh import CHINESE
 

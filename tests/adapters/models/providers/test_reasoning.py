@@ -2,9 +2,9 @@
 
 import pytest
 
-from adapters.models.families import FAMILIES, UNKNOWN, family_of
-from adapters.models.presets import PRESETS
-from adapters.models.reasoning import control_of, server_of, thinking_fields
+from adapters.models.providers.families import FAMILIES, UNKNOWN, family_of
+from adapters.models.providers.presets import PRESETS
+from adapters.models.providers.reasoning import control_of, server_of, thinking_fields
 from schemas.settings import ModelSettings
 from schemas.thinking import is_thinking_shown
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.models import sse
+from adapters.models.providers import sse
 
 STREAM = 'data: {"a":"知识"}\r\n\r\n: comment\n\ndata:one\ndata: two\n\nevent: x\nid: 1\nretry: 5\n\ndata: [DONE]'.encode()
 

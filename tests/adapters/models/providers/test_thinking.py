@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.models.thinking import ThinkingFilter, split_thinking
+from adapters.models.providers.thinking import ThinkingFilter, split_thinking
 
 
 def said(pieces: list[str], *, opened: bool = False, reason: str = "") -> str:

@@ -2,9 +2,9 @@
 
 import pytest
 
-from adapters.models import wire
 from adapters.models.prompts import ProviderChatMessage
-from adapters.models.provider_errors import TransientFailure
+from adapters.models.providers import wire
+from adapters.models.providers.provider_errors import TransientFailure
 
 
 def _take(*events: str) -> tuple[wire.CompletionReader, str]:

@@ -10,7 +10,7 @@ import pytest
 from adapters.concurrency.cluster import ClusterLimit
 from adapters.concurrency.port import Priority
 from adapters.models.port import Writer
-from adapters.models.writer import ModelWriter
+from adapters.models.providers.writer import ModelWriter
 from schemas.errors import Refused, Unavailable
 from tests.support.model_samples import model_settings
 from tests.support.running_stub import Running, eventually

@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from adapters.index.port import Hit
-from adapters.models.rows import tell_computed
+from adapters.models.grounding.rows import tell_computed
 from adapters.parsing.core.assembly import Assembly
 from adapters.parsing.markup.markdown import parse_markdown
 from domain.retrieval.passages import put_first

@@ -1,0 +1,1 @@
+"""Language models of providers: their wire formats, errors, prices of families, presets, thinking."""
