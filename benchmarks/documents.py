@@ -13,8 +13,9 @@ from pathlib import Path
 from uuid import uuid4
 
 import aiohttp
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer, TopicPartition
 
+from adapters.kafka import make_consumer
 from benchmarks.figures import Figure, percentile
 from claw_client import Client
 from ops.stack.launch import stack
@@ -108,7 +109,7 @@ async def _time_alone(
     producer: AIOKafkaProducer, servers: str, client: Client, documents: list[tuple[str, str]]
 ) -> tuple[list[float], list[float]]:
     """Milliseconds of one document at a time, and of one record through the log before each."""
-    reader, place = AIOKafkaConsumer(bootstrap_servers=servers), TopicPartition("claw.dead-letters.v1", 0)
+    reader, place = make_consumer({"bootstrap_servers": servers}, group_id=None), TopicPartition("claw.dead-letters.v1", 0)
     await reader.start()
     try:
         reader.assign([place])

@@ -37,25 +37,32 @@ async def answering(house: House, library: Library, model: AnswerModel) -> Async
     retrieve = Retrieve(library.searching, Condenser(None, 1.0), None, RetrievalSettings(), 8, words_decide=keyless)
     await watch.start()
     await model.start()
-    workers = [await _begun(house, agent) for agent in (retrieve.agent(), generate.agent())]
+    workers: list[asyncio.Task[None]] = []
+    consumers: list[AIOKafkaConsumer] = []
     try:
+        for agent in (retrieve.agent(), generate.agent()):
+            consumer = await _at_the_end(house, agent)
+            consumers.append(consumer)
+            workers.append(asyncio.create_task(_work(house, agent, consumer, decoder(agent.reads[0]).decode), name=agent.name))
         yield
     finally:
         for worker in workers:
             worker.cancel()
-        await asyncio.wait(workers)
+        await asyncio.gather(*workers, return_exceptions=True)
+        for consumer in consumers:  # here, since a task that is cancelled before it began runs nothing of itself
+            await consumer.stop()
         await model.stop()
         await watch.stop()
 
 
-async def _begun(house: House, agent: Agent) -> asyncio.Task[None]:
+async def _at_the_end(house: House, agent: Agent) -> AIOKafkaConsumer:
     (topic,) = agent.reads
     consumer = AIOKafkaConsumer(house.settings.kafka.topic_prefix + topic.name, **connection_options(house.settings.kafka))
     await consumer.start()
     await consumer.seek_to_end()
     for partition in consumer.assignment():
         await consumer.position(partition)
-    return asyncio.create_task(_work(house, agent, consumer, decoder(topic).decode), name=agent.name)
+    return consumer
 
 
 async def _work(house: House, agent: Agent, consumer: AIOKafkaConsumer, decode: Any) -> None:
@@ -70,7 +77,6 @@ async def _work(house: House, agent: Agent, consumer: AIOKafkaConsumer, decode: 
         for step in steps:
             step.cancel()
         await asyncio.gather(*steps, return_exceptions=True)
-        await consumer.stop()
 
 
 async def _step(house: House, agent: Agent, event: Any, place: LogOffset) -> None:
