@@ -118,7 +118,8 @@ async def _time_alone(
         for document, text in documents:
             began = time.perf_counter()
             await producer.send(place.topic, inbox_event(document, text), partition=place.partition)
-            await reader.getone()
+            while not (await reader.getmany(place, timeout_ms=1_000)).get(place):
+                pass
             hop_ms.append((time.perf_counter() - began) * 1000)
             alone_ms.append(await _alone(client, text))
     finally:
