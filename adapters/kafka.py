@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka import errors as kafka_errors
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.client import AIOKafkaClient
 from aiokafka.protocol.offset import OffsetRequest
 
 from schemas.errors import ConfigurationError
@@ -128,6 +129,10 @@ class _StoppableConsumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka ha
     deleted, a partition that was added, a rebalance), and ``stop()`` then waits for it for ever. Here it is cancelled again until it ends.
     """
 
+    def __init__(self, *topics: str, **options: Any) -> None:
+        super().__init__(*topics, **options)
+        _make_closable(self._client)
+
     async def stop(self) -> None:
         stopping = asyncio.ensure_future(super().stop())
         try:
@@ -143,7 +148,29 @@ class _StoppableConsumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka ha
 
 def make_producer(connection: Mapping[str, Any], **options: Any) -> AIOKafkaProducer:
     """A producer of this product, not started; ``options`` are aiokafka's."""
-    return AIOKafkaProducer(**connection, **options)
+    producer = AIOKafkaProducer(**connection, **options)
+    _make_closable(producer.client)
+    return producer
+
+
+def _make_closable(client: AIOKafkaClient) -> None:
+    """The task that follows the metadata loses a cancellation that arrives together with an answer (Python 3.11's ``asyncio.wait_for`` does
+    that), and ``close()`` waits for it for ever, its connections open. Here it is cancelled again until it ends.
+    """
+    close_connections = client.close
+
+    async def close() -> None:
+        if client._sync_task is not None:  # noqa: SLF001
+            await _cancel_until_done(client._sync_task)  # noqa: SLF001
+        await close_connections()
+
+    client.close = close
+
+
+async def _cancel_until_done(task: asyncio.Future[Any]) -> None:
+    while not task.done():
+        task.cancel()
+        await asyncio.wait([task], timeout=CANCEL_GRACE_S)
 
 
 def _ssl_context(kafka: KafkaSettings) -> ssl.SSLContext:
@@ -173,7 +200,8 @@ class KafkaClient(Protocol):
 async def start_client(client: KafkaClient, timeout_s: float) -> None:
     """Start a client; raises TimeoutError or aiokafka's KafkaError, and the client is the caller's to stop in any case.
 
-    When cancelled it gives ``client.start()`` a moment to end: cut off, that leaves the connection it has just made open.
+    When cancelled it gives ``client.start()`` a moment to end: cut off, that leaves the connection it has just made open. In any case that
+    has ended when this returns: one that went on would connect a client that has been stopped.
     """
     starting = asyncio.ensure_future(client.start())
     try:
@@ -184,8 +212,9 @@ async def start_client(client: KafkaClient, timeout_s: float) -> None:
             starting.exception()  # retrieved here: the caller is gone
         raise
     finally:
-        starting.cancel()
-    if not starting.done():
+        in_time = starting.done()
+        await _cancel_until_done(starting)
+    if not in_time:
         raise TimeoutError(f"Kafka did not answer in {timeout_s} s")
     starting.result()
 
@@ -194,6 +223,7 @@ async def start_client(client: KafkaClient, timeout_s: float) -> None:
 async def open_admin(connection: Mapping[str, Any], *, request_ms: int, **options: Any) -> AsyncIterator[AIOKafkaAdminClient]:
     """An administrative client, started and closed at the end; raises TimeoutError or aiokafka's KafkaError."""
     admin = AIOKafkaAdminClient(**connection, request_timeout_ms=request_ms, **options)
+    _make_closable(admin._client)  # noqa: SLF001
     try:
         await start_client(admin, request_ms / 1000)
         yield admin

@@ -2,13 +2,15 @@
 
 import ast
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiokafka.codec import has_gzip, has_lz4, has_snappy, has_zstd
 
-from adapters.kafka import TopicPartition, connection_options, make_consumer
+from adapters.kafka import TopicPartition, connection_options, make_consumer, make_producer, start_client
 from domain.configs.topics import CONFIGS_CHANGED
 from schemas.settings import KafkaSettings
 from streams.runtime.loop_consumer import LoopConsumer
@@ -91,3 +93,49 @@ async def test_a_consumer_stops_while_its_assignment_changes(kafka_settings: Kaf
     stopping = asyncio.ensure_future(consumer.stop())
     ended, _ = await asyncio.wait([stopping], timeout=10.0)  # aiokafka's own would swallow the cancellation of a timeout, too
     assert ended
+
+
+@pytest.mark.stack
+@pytest.mark.parametrize("make", [lambda options: make_consumer(options, group_id=None), make_producer], ids=["consumer", "producer"])
+async def test_a_client_stops_when_its_metadata_task_loses_a_cancellation(
+    kafka_settings: KafkaSettings, make: Callable[[Any], Any]
+) -> None:
+    """aiokafka's own ``close`` waits for that task for ever."""
+    client = make(connection_options(kafka_settings))
+    await client.start()
+    connections = vars(client).get("_client") or client.client
+    connections._sync_task.cancel()
+    connections._sync_task = asyncio.create_task(deaf_once())
+    await asyncio.sleep(0)
+    stopping = asyncio.ensure_future(client.stop())
+    ended, _ = await asyncio.wait([stopping], timeout=10.0)
+    assert ended
+    assert not any(each.connected() for each in connections._conns.values())
+
+
+async def deaf_once() -> None:
+    with contextlib.suppress(asyncio.CancelledError):
+        await asyncio.sleep(60)
+    await asyncio.sleep(60)
+
+
+class SlowClient:
+    """Its start goes on after the first cancellation, and connects."""
+
+    def __init__(self) -> None:
+        self.ended = False
+
+    async def start(self) -> None:
+        try:
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(60)
+            await asyncio.sleep(0.01)
+        finally:
+            self.ended = True
+
+
+async def test_what_starts_too_late_has_ended_before_it_is_stopped() -> None:
+    client = SlowClient()
+    with pytest.raises(TimeoutError):
+        await start_client(client, 0.01)
+    assert client.ended
