@@ -113,10 +113,39 @@ async def test_a_client_stops_when_its_metadata_task_loses_a_cancellation(
     assert not any(each.connected() for each in connections._conns.values())
 
 
+@pytest.mark.stack
+async def test_a_consumer_stops_when_its_coordinator_loses_a_cancellation(kafka_settings: KafkaSettings) -> None:
+    consumer = make_consumer(connection_options(kafka_settings), group_id=None)
+    await consumer.start()
+    coordinator = vars(consumer)["_coordinator"]
+    coordinator._reset_committed_task.cancel()
+    coordinator._reset_committed_task = asyncio.create_task(deaf_once())
+    await asyncio.sleep(0)
+    stopping = asyncio.ensure_future(consumer.stop())
+    ended, _ = await asyncio.wait([stopping], timeout=10.0)
+    assert ended
+    assert vars(consumer)["_client"]._sync_task is None
+
+
+@pytest.mark.stack
+async def test_who_is_cancelled_while_a_client_stops_leaves_no_connection_open(kafka_settings: KafkaSettings) -> None:
+    producer = make_producer(connection_options(kafka_settings))
+    await producer.start()
+    assert await producer.client.ready(next(iter(producer.client.cluster.brokers())).nodeId)
+    connections = list(producer.client._conns.values())
+    assert any(each.connected() for each in connections)
+    closing = asyncio.ensure_future(producer.client.close())
+    await asyncio.sleep(0)  # it waits for the metadata task
+    closing.cancel()
+    await asyncio.wait([closing])
+    assert not any(each.connected() for each in connections)
+    await producer.stop()
+
+
 async def deaf_once() -> None:
-    with contextlib.suppress(asyncio.CancelledError):
-        await asyncio.sleep(60)
-    await asyncio.sleep(60)
+    for _ in range(2):
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(60)
 
 
 class SlowClient:
