@@ -169,11 +169,17 @@ def _make_closable(client: AIOKafkaClient) -> None:
     """
     close_connections = client.close
 
+    async def refuse_connection(*_: Any, **__: Any) -> None:
+        """None is a node that is not ready."""
+
     async def close() -> None:
+        client._get_conn = refuse_connection  # noqa: SLF001 - a metadata task that goes on would connect again
         try:
             if client._sync_task is not None:  # noqa: SLF001
                 await cancel_until_done(client._sync_task)  # noqa: SLF001
         finally:  # also for who is cancelled meanwhile
+            for connection in list(client._conns.values()):  # noqa: SLF001
+                connection.close()
             await close_connections()
 
     client.close = close
