@@ -19,7 +19,6 @@ __all__ = [
     "Consumer",
     "StoredRecord",
     "TopicPartition",
-    "cancel_until_done",
     "close_without_flush",
     "connection_options",
     "end_offset",
@@ -127,8 +126,10 @@ def make_consumer(connection: Mapping[str, Any], *topics: str, **options: Any) -
 
 class _StoppableConsumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types
     """aiokafka's fetcher loses a cancellation that arrives while it drops its fetches after a change of the assignment (a topic that was
-    deleted, a partition that was added, a rebalance), its coordinator without a group one that arrives with such a change, and ``stop()``
-    then waits for it for ever. Here it is cancelled again until it ends.
+    deleted, a partition that was added, a rebalance), and ``stop()`` then waits for it for ever. Here it is cancelled again until it ends.
+
+    And its ``stop()`` ends with the cancellation of a fetch that had not begun, its connections open and its caller seemingly cancelled.
+    Here the connections are closed in any case.
     """
 
     def __init__(self, *topics: str, **options: Any) -> None:
@@ -139,21 +140,16 @@ class _StoppableConsumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka ha
         stopping = asyncio.ensure_future(super().stop())
         try:
             while not (await asyncio.wait([stopping], timeout=CANCEL_GRACE_S))[0]:
-                self._cancel_again()
+                if self._fetcher is not None and self._fetcher._closed:  # noqa: SLF001
+                    self._fetcher._fetch_task.cancel()  # noqa: SLF001
         except asyncio.CancelledError:
-            await asyncio.wait([stopping], timeout=CANCEL_GRACE_S)  # what is cut off leaves its connections open
+            await asyncio.wait([stopping], timeout=CANCEL_GRACE_S)
             stopping.cancel()
-            await self._client.close()
             raise
-        stopping.result()
-
-    def _cancel_again(self) -> None:
-        """The task that ``stop`` waits for: first that of the coordinator, then that of the fetcher."""
-        refreshing = getattr(self._coordinator, "_reset_committed_task", None)  # without a group
-        if refreshing is not None and not refreshing.done():
-            refreshing.cancel()
-        elif self._fetcher is not None and self._fetcher._closed:  # noqa: SLF001
-            self._fetcher._fetch_task.cancel()  # noqa: SLF001
+        finally:
+            await self._client.close()
+        if not stopping.cancelled():
+            stopping.result()
 
 
 def make_producer(connection: Mapping[str, Any], **options: Any) -> AIOKafkaProducer:
@@ -169,24 +165,17 @@ def _make_closable(client: AIOKafkaClient) -> None:
     """
     close_connections = client.close
 
-    async def refuse_connection(*_: Any, **__: Any) -> None:
-        """None is a node that is not ready."""
-
     async def close() -> None:
-        client._get_conn = refuse_connection  # noqa: SLF001 - a metadata task that goes on would connect again
         try:
             if client._sync_task is not None:  # noqa: SLF001
-                await cancel_until_done(client._sync_task)  # noqa: SLF001
+                await _cancel_until_done(client._sync_task)  # noqa: SLF001
         finally:  # also for who is cancelled meanwhile
-            for connection in list(client._conns.values()):  # noqa: SLF001
-                connection.close()
             await close_connections()
 
     client.close = close
 
 
-async def cancel_until_done(task: asyncio.Future[Any]) -> None:
-    """Cancel a task that uses a client, again and again: clients lose cancellations. Returns when it has ended, however it did."""
+async def _cancel_until_done(task: asyncio.Future[Any]) -> None:
     while not task.done():
         task.cancel()
         await asyncio.wait([task], timeout=CANCEL_GRACE_S)
@@ -232,7 +221,7 @@ async def start_client(client: KafkaClient, timeout_s: float) -> None:
         raise
     finally:
         in_time = starting.done()
-        await cancel_until_done(starting)
+        await _cancel_until_done(starting)
     if not in_time:
         raise TimeoutError(f"Kafka did not answer in {timeout_s} s")
     starting.result()

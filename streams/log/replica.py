@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
-from adapters.kafka import Consumer, StoredRecord, TopicPartition, cancel_until_done, connection_options, make_consumer
+from adapters.kafka import Consumer, StoredRecord, TopicPartition, connection_options, make_consumer
 from schemas.errors import Unavailable
 from schemas.settings import KafkaSettings
 from streams.log.connection import ConnectionLimits, ConsumerConnection
@@ -45,7 +45,8 @@ class TopicReplica:
     async def stop(self) -> None:
         """Stop reading."""
         if self._task is not None:
-            await cancel_until_done(self._task)
+            self._task.cancel()
+            await asyncio.wait((self._task,))
             self._task = None
 
     async def wait_ready(self, timeout_s: float) -> bool:

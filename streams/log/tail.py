@@ -10,7 +10,7 @@ from typing import Any
 
 import structlog
 
-from adapters.kafka import Consumer, TopicPartition, cancel_until_done, connection_options, make_consumer
+from adapters.kafka import Consumer, TopicPartition, connection_options, make_consumer
 from schemas.errors import Unavailable
 from schemas.settings import KafkaSettings
 from streams.log.connection import ConnectionLimits, ConsumerConnection, OffsetOutOfRangeError
@@ -70,7 +70,8 @@ class TopicTail:
     async def stop(self) -> None:
         """Follow no more."""
         if self._task is not None:
-            await cancel_until_done(self._task)
+            self._task.cancel()
+            await asyncio.wait([self._task])
             self._task = None
 
     async def _run(self) -> None:

@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from api.core import Core
 from api.documents.ports import DocumentPorts
@@ -41,15 +40,6 @@ async def say(house: House, person: Person, document: str, version: int, state: 
     place = await house.ports(Core).publisher.publish(Outgoing(DOCUMENTS_PROGRESSED, event))
     if show:
         await house.ports(Core).read_models.apply(event, place)
-
-
-@pytest_asyncio.fixture(autouse=True, loop_scope="session")
-async def _unfollowed() -> AsyncIterator[None]:
-    """Nobody watches any more when the loop pauses between modules: a consumer that is stopping then would stay connected."""
-    yield
-    async with asyncio.timeout(10):
-        while any(DOCUMENTS_PROGRESSED.name in task.get_name() for task in asyncio.all_tasks()):
-            await asyncio.sleep(0.02)
 
 
 @asynccontextmanager
