@@ -7,7 +7,6 @@ version once more, which is harmless should it have been under way after all. Th
 One of N replicas works at a time, under a lease in Redis. Kafka is read only when a document has been silent for long.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import msgspec
@@ -16,7 +15,6 @@ from prometheus_client import REGISTRY, CollectorRegistry, Counter
 
 from adapters.kafka import TopicPartition
 from adapters.redis.client import RedisClient
-from adapters.redis.lease import release_lease, take_lease
 from domain.documents.open_documents import LANES, OpenDocuments, StalledDocument
 from domain.documents.progress import progress_event, stall
 from domain.documents.topics import (
@@ -29,9 +27,10 @@ from domain.documents.topics import (
 )
 from domain.documents.visibility import VersionState, VisibilitySource
 from schemas.documents import DocumentSubmitted, Lane, Submitted
-from schemas.errors import ClawError, Refused, Superseded, Unavailable
+from schemas.errors import ClawError
 from schemas.settings import Settings
 from streams.clock import Clock
+from streams.leader import LeaderLoop
 from streams.log.outgoing import Outgoing, Publisher
 from streams.log.reader import LogReader, open_log_reader, read_group_offsets
 from streams.topics import Topic
@@ -74,41 +73,30 @@ class Reconciler:
         registry: CollectorRegistry = REGISTRY,
     ) -> None:
         self._settings, self._documents, self._visibility = settings, documents, visibility
-        self._redis, self._publisher, self._clock, self._requeue = redis, publisher, clock, requeue
-        self._worker, self._lease = worker, f"{settings.redis.key_prefix}:reconciler"
+        self._publisher, self._clock, self._requeue = publisher, clock, requeue
+        self._worker = worker
+        lease = f"{settings.redis.key_prefix}:reconciler"
+        self._rounds = LeaderLoop(
+            redis, lease, self._round, name="reconciler", holder=worker, lease_s=LEASE_S, every_s=EVERY_S, retry_s=EVERY_S
+        )
         self._stalled = Counter(
             "claw_documents_stalled",
             "Documents that stalled, by what was done about it: sent_on (requeued), failed.",
             ("outcome",),
             registry=registry,
         )
-        self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Begin the rounds; returns at once."""
-        self._task = asyncio.create_task(self._run(), name="reconciler")
-        self._task.add_done_callback(_log_end)
+        await self._rounds.start()
 
     async def stop(self) -> None:
         """Stop, and let another replica take over at once."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait((self._task,))
-            self._task = None
-            try:
-                await release_lease(self._redis, self._lease, self._worker)
-            except Unavailable:
-                return  # it expires by itself
+        await self._rounds.stop()
 
-    async def _run(self) -> None:
-        while True:
-            await asyncio.sleep(EVERY_S)
-            try:
-                if await take_lease(self._redis, self._lease, self._worker, LEASE_S) == self._worker:
-                    async with asyncio.timeout(LEASE_S):
-                        await self.run_once()
-            except (Unavailable, Refused, Superseded, TimeoutError) as error:
-                log.warning("reconciler_put_off", error=f"{type(error).__name__}: {error}")
+    async def _round(self) -> float:
+        await self.run_once()
+        return EVERY_S
 
     async def run_once(self) -> int:
         """One round: requeue or fail what has stalled; returns how many documents that were. Raises Unavailable, and Superseded when
@@ -218,8 +206,3 @@ def _decode_submission(value: bytes | None) -> DocumentSubmitted | None:
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
     return event if isinstance(event, DocumentSubmitted) else None
-
-
-def _log_end(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and (error := task.exception()) is not None:
-        log.error("reconciler_ended", exc_info=error)

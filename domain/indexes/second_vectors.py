@@ -5,7 +5,6 @@ vectors with it, and nothing piles up but the points themselves. One process at 
 """
 
 import asyncio
-import contextlib
 import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
@@ -18,11 +17,11 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 from adapters.children.child import ChildDied
 from adapters.index.port import UnencodedPoint, VectorIndex
 from adapters.redis.client import RedisClient
-from adapters.redis.lease import release_lease, take_lease
 from domain.indexes.engines import Engines
-from schemas.errors import ClawError, Unavailable
+from schemas.errors import Unavailable
 from schemas.ids import knowledge_base_of
 from streams.cache.invalidation import Invalidation
+from streams.leader import LeaderLoop
 
 POINTS_AT_ONCE = 16  # 0.4 s of one core
 CHECK_S = 1.0  # between two looks for points, and the time a new point waits at most
@@ -50,8 +49,18 @@ class SecondVectors:
     def __init__(
         self, engines: Engines, encoder: PassageEncoder, redis: RedisClient, prefix: str, *, registry: CollectorRegistry | None = None
     ) -> None:
-        self._engines, self._encoder, self._redis = engines, encoder, redis
-        self._cached, self._lease, self._holder = Invalidation(redis, prefix), f"{prefix}:second-vectors", secrets.token_hex(8)
+        self._engines, self._encoder = engines, encoder
+        self._cached = Invalidation(redis, prefix)
+        self._rounds = LeaderLoop(
+            redis,
+            f"{prefix}:second-vectors",
+            self._round,
+            name="second_vectors",
+            holder=secrets.token_hex(8),
+            lease_s=LEASE_S,
+            every_s=CHECK_S,
+            retry_s=AFTER_FAILURE_S,
+        )
         self._made = Counter("claw_second_vectors_total", "Chunks that got their second vector.", registry=registry)
         self._left = Gauge("claw_second_vectors_missing", "Chunks without their second vector, as last counted.", registry=registry)
         self._missing = 0  # as last counted
@@ -59,32 +68,17 @@ class SecondVectors:
         self._at_once = POINTS_AT_ONCE
         self._skipped: set[str] = set()
         self._touched: set[tuple[str, str]] = set()  # tenants and knowledge bases
-        self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Begin; returns at once."""
-        self._task = asyncio.create_task(self._run(), name="second-vectors")
-        self._task.add_done_callback(_log_end)
+        await self._rounds.start()
 
     async def stop(self) -> None:
         """Stop; another process goes on at once."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait((self._task,))
-            self._task = None
-            with contextlib.suppress(Unavailable):
-                await release_lease(self._redis, self._lease, self._holder)
+        await self._rounds.stop()
 
-    async def _run(self) -> None:
-        while True:
-            pause_s = CHECK_S
-            try:
-                if await take_lease(self._redis, self._lease, self._holder, LEASE_S) == self._holder:
-                    pause_s = 0.0 if await self.encode_some() else CHECK_S
-            except ClawError as error:
-                log.warning("second_vectors_put_off", code=error.code, detail=error.detail)
-                pause_s = AFTER_FAILURE_S
-            await asyncio.sleep(pause_s)
+    async def _round(self) -> float:
+        return 0.0 if await self.encode_some() else CHECK_S
 
     async def encode_some(self) -> int:
         """Give a few points their vector; returns how many were looked at, 0 when none is left. Raises Unavailable."""
@@ -128,11 +122,6 @@ class SecondVectors:
         if touched:
             await self._cached.knowledge(touched)
             self._touched = set()
-
-
-def _log_end(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and (error := task.exception()) is not None:
-        log.error("second_vectors_ended", exc_info=error)
 
 
 def _now_s() -> float:
