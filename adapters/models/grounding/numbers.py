@@ -11,6 +11,7 @@ from decimal import Decimal
 
 from adapters.models.grounding.citations import MARKER
 from adapters.text.language import Language, fold, language_of
+from adapters.text.numerals import BELOW_TWENTY, DIGITS, POWERS, TENS
 from adapters.text.script import follow_script
 from schemas.chats import Citation, Passage, UnsupportedNumber
 
@@ -40,18 +41,8 @@ _SCALES = {
     "billion": 10**9,
     "trillion": 10**12,
 }
-_CHINESE_DIGITS = {character: value for value, character in enumerate("零一二三四五六七八九")} | {"〇": 0, "两": 2}
-_CHINESE_UNITS = {"十": 10, "百": 100, "千": 1_000}
 _HUNDRED = 100
-_UNITS = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen"
-).split()
-_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
-_ENGLISH = {
-    **{word: value for value, word in enumerate(_UNITS)},
-    **{word: 10 * (value + 2) for value, word in enumerate(_TENS)},
-    "hundred": _HUNDRED,
-}
+_ENGLISH = {**BELOW_TWENTY, **TENS, "hundred": _HUNDRED}
 
 _NOTE: dict[Language, str] = {
     "zh": "（请核对：所引原文中没有出现 {}。）",
@@ -122,15 +113,15 @@ def _readings(number: re.Match[str]) -> list[Decimal]:
 
 def _read_chinese(text: str) -> list[Decimal]:
     """``二十五`` is 25, ``一万二千`` 12,000, ``二〇三一`` 2031; each digit of a run that is no number is one itself."""
-    digits = [_CHINESE_DIGITS[each] for each in text if each in _CHINESE_DIGITS]
+    digits = [DIGITS[each] for each in text if each in DIGITS]
     if len(digits) == len(text):
         return [Decimal("".join(map(str, digits))), *map(Decimal, digits)]
     total = section = digit = 0
     for each in text:
-        if each in _CHINESE_DIGITS:
-            digit = _CHINESE_DIGITS[each]
-        elif each in _CHINESE_UNITS:
-            section, digit = section + (digit or 1) * _CHINESE_UNITS[each], 0
+        if each in DIGITS:
+            digit = DIGITS[each]
+        elif each in POWERS:
+            section, digit = section + (digit or 1) * POWERS[each], 0
         else:
             before = total if each == "亿" else 0
             total, section, digit = total - before + (before + section + digit or 1) * _SCALES[each], 0, 0

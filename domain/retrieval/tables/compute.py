@@ -116,6 +116,10 @@ class _Question:
         found = self.found(statements.no_such_column(self.language, words), self.selection.rows, is_computed=False)
         return replace(found, missing=words)
 
+    def refuse(self, statement: str) -> Finding:
+        """The finding that says why nothing was computed, with the first rows it is about."""
+        return self.found(statement, self.selection.rows[:EVIDENCE_ROWS_MAX], is_computed=False)
+
     def found(self, statement: str, rows: Sequence[int], *, is_computed: bool = True) -> Finding:
         """A finding; better the more of the question the table explains."""
         named = 0.2 * min(3, len(self.selection.columns)) + 0.2 * max((mention.strength for mention in self.mentions), default=0.0)
@@ -158,14 +162,13 @@ def _answer_from_rows(read: _Question) -> Finding | None:
 
 def _refuse(read: _Question) -> Finding | None:
     """Why the table cannot be computed with: a part of it is missing, or a condition may be on several columns."""
-    table, rows = read.table, read.selection.rows[:EVIDENCE_ROWS_MAX]
+    table = read.table
     if not table.whole:
-        return read.found(statements.partial_table(read.language, len(table.rows), table.total), rows, is_computed=False)
+        return read.refuse(statements.partial_table(read.language, len(table.rows), table.total))
     if read.asked.operation == "beyond":
-        return read.found(statements.beyond(read.language), rows, is_computed=False)
+        return read.refuse(statements.beyond(read.language))
     if read.selection.unclear:
-        columns = [table.columns[index] for index in read.selection.unclear]
-        return read.found(statements.unclear_columns(read.language, columns), rows, is_computed=False)
+        return read.refuse(statements.unclear_columns(read.language, [table.columns[index] for index in read.selection.unclear]))
     return None
 
 
@@ -281,11 +284,10 @@ def _values(read: _Question, column: Column) -> list[tuple[int, Decimal]]:
 
 def _impossible(read: _Question, column: Column | None, unclear: Sequence[Column]) -> Finding | None:
     """The finding that says why nothing can be measured; None when something can."""
-    rows = read.selection.rows[:EVIDENCE_ROWS_MAX]
     if column is None:
-        return read.found(statements.unclear_columns(read.language, unclear), rows, is_computed=False) if unclear else None
+        return read.refuse(statements.unclear_columns(read.language, unclear)) if unclear else None
     units = read.table.mixed_units(column, read.selection.rows)
-    return read.found(statements.mixed_units(read.language, column, units), rows, is_computed=False) if units else None
+    return read.refuse(statements.mixed_units(read.language, column, units)) if units else None
 
 
 def _extreme(read: _Question) -> Finding | None:
@@ -295,7 +297,7 @@ def _extreme(read: _Question) -> Finding | None:
         return problem
     values = _values(read, column)
     if not values:
-        return read.found(statements.unclear_columns(read.language, []), read.selection.rows[:EVIDENCE_ROWS_MAX], is_computed=False)
+        return read.refuse(statements.unclear_columns(read.language, []))
     most = read.asked.operation == "max"
     # by a heap, whose steps are Python's: sorting 50,000 values at once would hold the interpreter lock
     order = nlargest if most else nsmallest
@@ -353,10 +355,10 @@ def _total(read: _Question) -> Finding | None:
         return problem
     values = _values(read, column)
     if not values or column.kind != "number":
-        return read.found(statements.unclear_columns(read.language, []), read.selection.rows[:EVIDENCE_ROWS_MAX], is_computed=False)
+        return read.refuse(statements.unclear_columns(read.language, []))
     missing = len(read.selection.rows) - len(values)
     if read.asked.operation == "sum" and (units := _not_added(read, column)):
-        return read.found(statements.mixed_units(read.language, column, units), read.selection.rows[:EVIDENCE_ROWS_MAX], is_computed=False)
+        return read.refuse(statements.mixed_units(read.language, column, units))
     unit = _unit_told(read, column)
     value = _reduce(column, [each for _, each in values], read.asked.operation, unit)
     say = {"mean": statements.mean, "median": statements.median}.get(read.asked.operation, statements.total)
@@ -431,7 +433,7 @@ def _group(read: _Question, operation: str) -> Finding | None:
     by = [column for column in read.targets if column.kind in ("text", "flag")]
     repeated = [column for column in by if len(table.values[column.index]) < len(table.rows)]
     if not repeated:
-        return read.found(statements.not_grouped(read.language), read.selection.rows[:EVIDENCE_ROWS_MAX], is_computed=False)
+        return read.refuse(statements.not_grouped(read.language))
     number = next((each for each in read.targets if each.kind == "number"), None)
     if number is not None and (problem := _impossible(read, number, ())):
         return problem

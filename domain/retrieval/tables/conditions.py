@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Literal, NamedTuple
 
-from domain.retrieval.tables.numerals import ENGLISH, HAN, read_english, read_numeral
+from adapters.text.numerals import ENGLISH, HAN, read_english, read_numeral
 from domain.retrieval.tables.periods import Period, find_periods
 from domain.retrieval.tables.units import PATTERN
 from domain.retrieval.tables.values import DATE, NUMBER, date_of, last_date_of, quantity_of
@@ -179,7 +179,8 @@ def _conditions_of(period: Period) -> Iterator[Condition]:
     def make(comparison: Comparison, day: date, told: str) -> Condition:
         days = (period.last - period.first) < timedelta(days=364)
         value = Decimal(period.month or day.toordinal())
-        return Condition(comparison, value, "", True, period.start, period.end, is_within_year=days, told=told)  # noqa: FBT003
+        start, end = period.start, period.end
+        return Condition(comparison, value, "", is_date=True, start=start, end=end, is_within_year=days, told=told)
 
     if period.month:
         yield make("month", period.first, "")
@@ -208,21 +209,28 @@ def _with_unit_of(low: Condition, high: Condition) -> Condition:
 
 def _condition(match: re.Match[str], comparison: Comparison, prefix: str) -> Condition | None:
     said = {name.removeprefix("b_"): value for name, value in match.groupdict().items() if name.startswith("b_") == bool(prefix)}
+    read = _read_value(said, match.group(), comparison)
+    if read is None:
+        return None
+    value, unit, is_scaled = read
     start, end = match.span()
+    return Condition(comparison, value, unit, is_date=bool(said["date"]), start=start, end=end, is_scaled=is_scaled)
+
+
+def _read_value(said: dict[str, str | None], text: str, comparison: Comparison) -> tuple[Decimal, str, bool] | None:
+    """The value, its unit, and whether it was said with 万, thousand and the like."""
     if said["date"]:
         day = last_date_of(said) if comparison in ("<=", ">") else date_of(said)
-        return None if day is None else Condition(comparison, Decimal(day.toordinal()), "", is_date=True, start=start, end=end)
-    unit = " ".join((said.get("unit") or "").split())
-    if share := said.get("percent"):
+        return None if day is None else (Decimal(day.toordinal()), "", False)
+    unit = " ".join((said["unit"] or "").split())
+    if share := said["percent"]:
         value = Decimal(share) if share[0].isdigit() else read_numeral(share)
-        return None if value is None else Condition(comparison, Decimal(value), "%", is_date=False, start=start, end=end)
-    if numeral := said.get("numeral"):
-        number = None if match.group().endswith(numeral + "起") else read_numeral(numeral)  # 一起
-        return None if number is None else Condition(comparison, Decimal(number), unit, False, start, end, is_scaled=number >= 10_000)  # noqa: FBT003, PLR2004
-    if words := said.get("words"):
+        return None if value is None else (Decimal(value), "%", False)
+    if numeral := said["numeral"]:
+        number = None if text.endswith(numeral + "起") else read_numeral(numeral)  # 一起
+        return None if number is None else (Decimal(number), unit, number >= 10_000)  # noqa: PLR2004 - 万
+    if words := said["words"]:
         number = read_english(words) if unit or words not in ("a", "an") else None
-        return None if number is None else Condition(comparison, Decimal(number), unit, False, start, end, is_scaled=number >= 1_000)  # noqa: FBT003, PLR2004
+        return None if number is None else (Decimal(number), unit, number >= 1_000)  # noqa: PLR2004 - thousand
     quantity = quantity_of(said)
-    if quantity is None:
-        return None
-    return Condition(comparison, quantity.value, quantity.unit, False, start, end, is_scaled=bool(said["scale"]))  # noqa: FBT003
+    return None if quantity is None else (quantity.value, quantity.unit, bool(said["scale"]))

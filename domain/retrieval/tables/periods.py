@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Literal, NamedTuple
 
-from domain.retrieval.tables.numerals import ENGLISH, read_english, read_numeral
+from adapters.text.numerals import ENGLISH, read_english, read_numeral
 
 Span = Literal["day", "week", "month", "quarter", "year"]
 Side = Literal["in", "before", "after", "since", "until"]

@@ -63,7 +63,7 @@ UNITS = _read_table()  # 分 is a minute: it stands first
 _ENGLISH = "|".join(sorted((re.escape(name) for name in UNITS if name.isascii()), key=len, reverse=True))
 _HAN = "|".join(sorted((re.escape(name) for name in UNITS if not name.isascii()), key=len, reverse=True))
 # A unit as a question says it behind a number.
-PATTERN = rf"(?:(?:{_ENGLISH})s?(?![a-z])|per cent(?![a-z])|{_HAN}|[{COUNTS}](?![^\W\d_]{{0}}[月号]))"
+PATTERN = rf"(?:(?:{_ENGLISH})s?(?![a-z])|per cent(?![a-z])|{_HAN}|[{COUNTS}](?![月号]))"
 
 
 # A unit in which a question asks for a number; a measure word such as 个 asks for a count.

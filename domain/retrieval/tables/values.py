@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Literal, NamedTuple
 
-from domain.retrieval.tables.numerals import read_numeral
+from adapters.text.numerals import read_numeral
 
 Kind = Literal["number", "date", "time", "flag", "text"]
 

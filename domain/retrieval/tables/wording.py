@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Literal, NamedTuple
 
+from adapters.text.numerals import BELOW_TWENTY, ORDINALS, read_numeral
 from domain.retrieval.tables.conditions import Condition, blank, blank_span, take_conditions
-from domain.retrieval.tables.numerals import ORDINALS, read_numeral
 from domain.retrieval.tables.units import ASKED
 
 Operation = Literal["lookup", "list", "count", "max", "min", "sum", "mean", "median", "compare", "beyond"]
@@ -20,8 +20,7 @@ Aggregate = Literal["", "sum", "mean", "count"]
 TOP_MAX = 50
 HIDDEN = "\ue000"  # stands for a letter of a column's name while the form is read; of private use, so no question has it
 _NUMERALS = "一二三四五六七八九十两"
-_ENGLISH_NUMERALS = {name: value for value, name in enumerate("one two three four five six seven eight nine ten".split(), 1)}
-_SPELLED = "|".join(_ENGLISH_NUMERALS)
+_SPELLED = "|".join(name for name, value in BELOW_TWENTY.items() if 1 <= value <= 10)  # noqa: PLR2004
 _MEASURE = "个家种名位人项条台件款行间处座辆本门只份次类张套支部所场期块栋道笔班支颗棵匹头艘架届支副瓶盒箱包袋款"
 _COUNT_NOUN = rf"[{_MEASURE}]"
 
@@ -269,5 +268,5 @@ def _take_top(text: str) -> tuple[int, str]:
     if found is None:
         return 1, text
     number = next(filter(None, found.groupdict().values()))
-    value = int(number) if number.isdigit() else _ENGLISH_NUMERALS.get(number) or read_numeral(number) or 1
+    value = int(number) if number.isdigit() else BELOW_TWENTY.get(number) or read_numeral(number) or 1
     return max(1, min(value, TOP_MAX)), blank_span(text, found.start(), found.end())

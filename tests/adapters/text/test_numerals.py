@@ -2,7 +2,7 @@
 
 import pytest
 
-from domain.retrieval.tables.numerals import read_english, read_numeral
+from adapters.text.numerals import read_english, read_numeral
 
 
 @pytest.mark.parametrize(

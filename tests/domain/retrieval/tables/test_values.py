@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.text.language import fold
-from domain.retrieval.tables.numerals import read_numeral
+from adapters.text.numerals import read_numeral
 from domain.retrieval.tables.values import kind_of, read_date, read_flag, read_number, read_time
 
 
