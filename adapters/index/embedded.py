@@ -156,11 +156,11 @@ class EmbeddedIndex:
                     break
         return found
 
-    async def unencoded(self, limit: int) -> list[UnencodedPoint]:
+    async def find_unencoded(self, limit: int) -> list[UnencodedPoint]:
         shard, upserted = self._require_shard(), self._upserted
         if self._second is None or self._complete:
             return []
-        found = await self._run_on(self._reader, partial(engine.unencoded, shard, self._second, limit))
+        found = await self._run_on(self._reader, partial(engine.find_unencoded, shard, self._second, limit))
         self._complete = not found and upserted == self._upserted
         return found
 

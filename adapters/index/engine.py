@@ -9,7 +9,9 @@ import qdrant_edge as edge
 from numpy.typing import NDArray
 
 from adapters.index.port import (
+    COLLECTIONS_MAX,
     INDEXED_FIELDS,
+    SECOND_WEIGHT,
     Hit,
     Point,
     Query,
@@ -18,14 +20,12 @@ from adapters.index.port import (
     UnencodedPoint,
     payload_of,
     portions,
+    read_vectors,
     sort_hits,
-    stored_vectors,
 )
 
 OUT_OF_REACH_KB = 1_000_000_000_000  # indexing threshold
 VACUUM_SHARE = 0.2  # of deleted points, when the folder is opened
-COLLECTIONS_MAX = 200_000  # as many as there may be index plans
-SECOND_WEIGHT = 8  # times as many numbers in a point with a second vector
 RECORDS_PER_CALL = 500  # read or deleted at once: a few ms of the interpreter lock
 
 
@@ -124,10 +124,10 @@ def vectors_of(shard: Any, wanted: Any, after: Any, second: SecondVector | None)
         names, limit = [*names, second.name], RECORDS_PER_CALL // SECOND_WEIGHT
     asked = edge.ScrollRequest(offset=after, limit=limit, filter=wanted, with_payload=["hash"], with_vector=names)
     records, following = shard.scroll(asked)
-    return {record.payload["hash"]: stored_vectors(record.vector, second) for record in records}, following
+    return {record.payload["hash"]: read_vectors(record.vector, second) for record in records}, following
 
 
-def unencoded(shard: Any, second: SecondVector, limit: int) -> list[UnencodedPoint]:
+def find_unencoded(shard: Any, second: SecondVector, limit: int) -> list[UnencodedPoint]:
     """Some points without the second vector."""
     without = edge.Filter(must_not=[edge.HasVectorCondition(second.name)])
     asked = edge.ScrollRequest(limit=limit, filter=without, with_payload=["tenant", "kb", "text"], with_vector=False)

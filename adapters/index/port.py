@@ -178,7 +178,7 @@ class VectorIndex(Protocol):
         """Points stored of a collection, all documents and versions."""
         ...
 
-    async def unencoded(self, limit: int) -> list[UnencodedPoint]:
+    async def find_unencoded(self, limit: int) -> list[UnencodedPoint]:
         """Some points without the second vector, of any tenant; nothing when all have it, or the index has no such vector."""
         ...
 
@@ -210,7 +210,7 @@ def check_points(points: Sequence[Point], dimensions: int) -> None:
             raise ValueError(f"point {point.id}: a vector has values that are not finite")
 
 
-def stored_vectors(stored: Mapping[str, Any], second: SecondVector | None) -> StoredVectors:
+def read_vectors(stored: Mapping[str, Any], second: SecondVector | None) -> StoredVectors:
     """The named vectors of a point, as both engines give them."""
     terms = stored["bm25"]
     sparse = SparseVector(np.asarray(terms.indices, np.uint32), np.asarray(terms.values, np.float32))
@@ -254,6 +254,8 @@ def payload_of(point: Point) -> dict[str, object]:
 INDEXED_FIELDS = ("tenant", "kb", "doc", "language")
 
 
+COLLECTIONS_MAX = 200_000  # as many as there may be index plans
+SECOND_WEIGHT = 8  # times as many numbers in a point with a second vector
 LEXICAL_SCORES = 11  # of a search, beside its hits: the best and the ten after it
 
 

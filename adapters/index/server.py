@@ -15,8 +15,10 @@ from qdrant_client.common.client_exceptions import QdrantException
 from qdrant_client.http.exceptions import ApiException, UnexpectedResponse
 
 from adapters.index.port import (
+    COLLECTIONS_MAX,
     INDEX_NAME,
     INDEXED_FIELDS,
+    SECOND_WEIGHT,
     Hit,
     Point,
     Query,
@@ -29,9 +31,9 @@ from adapters.index.port import (
     merge_parts,
     payload_of,
     portions,
+    read_vectors,
     sort_hits,
     split_by_language,
-    stored_vectors,
 )
 from schemas.errors import ConfigurationError, Unavailable
 from schemas.settings import IndexSettings
@@ -39,8 +41,6 @@ from schemas.settings import IndexSettings
 Result = TypeVar("Result")
 
 VERSION_MIN = (1, 19)
-COLLECTIONS_MAX = 200_000  # as many as there may be index plans
-SECOND_WEIGHT = 8  # times as many numbers in a point with a second vector
 POINTS_PER_CALL = 256  # about 1 MB of JSON at 256 dimensions, in either direction
 REMOVALS_MAX = 5  # attempts to add vectors while their points are being removed
 CLIENT_ERRORS = (400, 401, 403, 404, 422)  # repeating these as they are never helps
@@ -160,12 +160,12 @@ class ServerIndex:
                         with_vectors=names,
                     )
                 )
-                found.update((str((r.payload or {})["hash"]), stored_vectors(cast("Any", r.vector), self._second)) for r in records)
+                found.update((str((r.payload or {})["hash"]), read_vectors(cast("Any", r.vector), self._second)) for r in records)
                 if after is None:
                     break
         return found
 
-    async def unencoded(self, limit: int) -> list[UnencodedPoint]:
+    async def find_unencoded(self, limit: int) -> list[UnencodedPoint]:
         if self._second is None:
             return []
         wanted, fields = _without(self._second), ["tenant", "kb", "text"]

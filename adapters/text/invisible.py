@@ -7,6 +7,8 @@ effect, and nowhere else. Sources: Unicode Technical Standard 51 (emoji), the Un
 
 import re
 
+from adapters.text.language import HAN
+
 # Also those that turn the reading direction.
 INVISIBLE = (
     "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0"
@@ -19,7 +21,6 @@ _EMOJI = (  # with the arrows, signs and pictures that have a coloured form
 )
 _FORM = "[\ufe0e\ufe0f]"
 _JOINED_MAX = 9  # pictures in one; people use up to 4, with skin tones 7
-_HAN = "[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
 _JOINING = "[\u0620-\u08ff\u0900-\u0dff\u1000-\u109f\u1780-\u17b3\u17b6-\u17ff]"  # letters from Arabic to Sinhala, Myanmar, Khmer
 
 # England, Scotland and Wales, whose flags are a black flag and the letters of the region as tags; no others are drawn anywhere.
@@ -31,7 +32,7 @@ _EFFECTIVE = "|".join(
         REGION_FLAG,
         f"{_EMOJI}{_FORM}?(?:\u200d{_EMOJI}{_FORM}?){{0,{_JOINED_MAX}}}",
         "[0-9#*]\ufe0f(?=\u20e3)",  # a keycap: 1️⃣
-        f"{_HAN}[\ufe00-\ufe02\U000e0100-\U000e01ef]",  # the form of a Chinese or Japanese character
+        f"[{HAN}][\ufe00-\ufe02\U000e0100-\U000e01ef]",  # the form of a Chinese or Japanese character
         "[\u1820-\u18aa][\u180b-\u180d\u180f]",  # of a Mongolian letter
         f"{_JOINING}[\u200c\u200d](?={_JOINING})",
     )

@@ -15,11 +15,11 @@ from adapters.text.identifiers import DASHES, split_codes
 
 Language = Literal["zh", "en"]
 
-_HAN = "㐀-䶿一-鿿豈-﫿\U00020000-\U0003ffff"
-_HAN_RUN = re.compile(f"[{_HAN}]+")
-_RUN = re.compile(f"[{_HAN}]+|[^\\W_{_HAN}]+")
-_WORD = re.compile(f"[^\\W\\d_{_HAN}]+")
-_CODE = re.compile(f"[^\\W_{_HAN}]++(?:[{DASHES}_./#][^\\W_{_HAN}]++)*+")
+HAN = "㐀-䶿一-鿿豈-﫿\U00020000-\U0003ffff"
+_HAN_RUN = re.compile(f"[{HAN}]+")
+_RUN = re.compile(f"[{HAN}]+|[^\\W_{HAN}]+")
+_WORD = re.compile(f"[^\\W\\d_{HAN}]+")
+_CODE = re.compile(f"[^\\W_{HAN}]++(?:[{DASHES}_./#][^\\W_{HAN}]++)*+")
 
 # What a Chinese question is made of besides its subject; each becomes a break, so that no bigram spans it.
 _ZH_FUNCTION = re.compile(

@@ -54,7 +54,7 @@ async def create(request: ApiRequest, data: JSONBody[ApiKeyCreate]) -> Response[
             raise Refused("forbidden", f"an account may have {KEYS_MAX} API keys; delete one")
         await _write(request, credential)
     shown = msgspec.structs.asdict(ApiKey.of(credential))
-    return json_response(ApiKeyCreated(**shown, key=key_text(credential_id, secret)), HTTPStatus.CREATED, {"Cache-Control": "no-store"})
+    return json_response(ApiKeyCreated(**shown, key=key_text(credential_id, secret)), HTTPStatus.CREATED)
 
 
 @get("/api-keys", opt=PERSON, responses=PROBLEMS, summary="List API keys, the newest first")

@@ -45,7 +45,7 @@ async def register(request: ApiRequest, data: JSONBody[Register]) -> Response[Se
             present = await _create_account(request, data, account_id, password_hash)
         elif present.id != account_id or not await _password_matches(request, present, data.password):
             raise Refused("email_taken")
-    return json_response(_session(request, present), HTTPStatus.CREATED, {"Location": "/api/v1/users/me", "Cache-Control": "no-store"})
+    return json_response(_session(request, present), HTTPStatus.CREATED, {"Location": "/api/v1/users/me"})
 
 
 @post("/auth/login", opt=PUBLIC, responses=PROBLEMS, security=[{}], status_code=HTTPStatus.OK, summary="Log in")
@@ -64,7 +64,7 @@ async def login(request: ApiRequest, data: JSONBody[Login]) -> Response[Session]
         raise Refused("login_failed")
     ports.core.metrics.logins.labels("accepted").inc()
     await ports.known_networks.add(scope, network, now_s)
-    return json_response(_session(request, account), headers={"Cache-Control": "no-store"})
+    return json_response(_session(request, account))
 
 
 @get("/users/me", opt=ANYBODY, responses=PROBLEMS, summary="Get your account")

@@ -30,7 +30,7 @@ async def readyz(request: ApiRequest) -> Response[Readiness]:
     """``200``, or ``503`` with the names of the parts that are down."""
     readiness = await request.ports(OperationsPorts).health.readiness()
     status = HTTPStatus.OK if readiness.status == "ready" else HTTPStatus.SERVICE_UNAVAILABLE
-    return json_response(readiness, status, {"Cache-Control": "no-store"})
+    return json_response(readiness, status)
 
 
 @get("/metrics", opt=ADMIN, summary="Metrics for Prometheus", media_type="text/plain")

@@ -83,7 +83,7 @@ class SecondVectors:
     async def encode_some(self) -> int:
         """Give a few points their vector; returns how many were looked at, 0 when none is left. Raises Unavailable."""
         index = (await self._engines.get("")).index
-        found = [point for point in await index.unencoded(self._at_once + len(self._skipped)) if point.id not in self._skipped]
+        found = [point for point in await index.find_unencoded(self._at_once + len(self._skipped)) if point.id not in self._skipped]
         points = found[: self._at_once]
         if _now_s() - self._counted_s > COUNT_S or bool(points) != bool(self._missing):
             await self._count_missing(index)

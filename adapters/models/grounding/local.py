@@ -117,7 +117,7 @@ class LocalModel:
         await self._by_meaning.stop()
 
     async def answer(self, request: AnswerRequest) -> AsyncGenerator[AnswerPart, None]:
-        meant = await self._by_meaning.choose(request.question, found) if (found := _found_by_meaning(request)) else []
+        meant = await self._by_meaning.choose(request.question, found) if (found := _select_meant(request)) else []
         pieces = _tell_meant(request, meant) if meant else await _compose(request)
         cutter, text = AnswerTruncator(request.stop, tokens_max=request.max_tokens), ""
         for piece in (*map(cutter.feed, pieces), cutter.finish()):
@@ -128,7 +128,7 @@ class LocalModel:
         yield Finish(reason=cutter.reason or "stop", usage=usage, speaker=SPEAKER)
 
 
-def _found_by_meaning(request: AnswerRequest) -> tuple[Passage, ...]:
+def _select_meant(request: AnswerRequest) -> tuple[Passage, ...]:
     """The passages to quote by meaning: all of them, or, where this model stands in for a language model, those that retrieval named."""
     if request.answerable:
         return request.passages if request.by_meaning else ()

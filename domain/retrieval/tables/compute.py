@@ -374,7 +374,7 @@ def _not_added(read: _Question, column: Column) -> list[str]:
 
 def _unit_told(read: _Question, column: Column) -> str:
     """The unit that the question asks for (多少公斤, "in kg"), where it measures the same; else the column's."""
-    own = read.table.told_unit(column, read.selection.rows)
+    own = read.table.unit_of(column, read.selection.rows)
     unit = read.asked.unit
     return unit if unit and own and unit != own and read_unit(unit).dimension == read_unit(own).dimension else own
 
@@ -465,7 +465,7 @@ def _compare(read: _Question) -> Finding | None:
         return read.found(statements.list_rows(read.language, COMPARED, COMPARED, ""), pair)
     order = sorted(zip(values, pair, strict=True), key=lambda each: -Decimal(each[0] or 0))
     (more, first), (less, second) = order
-    unit = table.told_unit(column, pair)
+    unit = table.unit_of(column, pair)
     between = (Decimal(more or 0) - Decimal(less or 0)) / (read_unit(unit).factor if unit else column.scale.factor)
     gap = statements.amount(round(between, statements.PLACES_MAX), unit.partition("/")[0]) if more != less else ""
     told = [(read.name_of(row, column.index), table.cell(row, column.index)) for row in (first, second)]

@@ -185,7 +185,7 @@ class Table:
             return sorted(units)  # of which unit the bare ones are is not said
         return sorted(known | ({column.unit} if bare and is_known(column.scale) and column.unit else set())) if len(dimensions) > 1 else []
 
-    def told_unit(self, column: Column, rows: Sequence[int]) -> str:
+    def unit_of(self, column: Column, rows: Sequence[int]) -> str:
         """The unit in which a result is told: the header's, else the one most of these rows have."""
         if is_known(column.scale) and column.unit:
             return column.unit

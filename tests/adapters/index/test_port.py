@@ -339,19 +339,19 @@ async def test_points_are_found_by_the_second_vector_once_they_have_it(encoded_i
     await index.upsert(points)
     assert [(hit.document_id, round(hit.dense, 2)) for hit in await index.search(asked())] == [("b", 0.8), ("a", 0.6)]
     assert await index.count_unencoded() == 2
-    waiting = {each.id: each for each in await index.unencoded(10)}
+    waiting = {each.id: each for each in await index.find_unencoded(10)}
     assert {(each.tenant, each.collection, each.text) for each in waiting.values()} == {("t1", "kb", "one"), ("t1", "kb", "two")}
     assert await index.add_second({points[0].id: rows((0, 1), (0.75, 0))}) == 1
     assert [(hit.document_id, round(hit.dense, 2)) for hit in await index.search(asked())] == [("a", 0.85), ("b", 0.8)]
-    assert [each.id for each in await index.unencoded(10)] == [points[1].id]
+    assert [each.id for each in await index.find_unencoded(10)] == [points[1].id]
     assert await index.add_second({points[1].id: rows((0.5, 0))}) == 1
     assert [(hit.document_id, round(hit.dense, 2)) for hit in await index.search(asked())] == [("a", 0.85), ("b", 0.6)]
-    assert await index.unencoded(10) == []
+    assert await index.find_unencoded(10) == []
     assert [(hit.document_id, round(hit.dense, 2)) for hit in await index.search(asked())] == [("a", 0.85), ("b", 0.6)]
     assert [hit.document_id for hit in await index.search(query(vector=dense(1)))] == ["b", "a"]
     await index.upsert([point("three", doc="c", vector=dense(1))])
     assert [hit.document_id for hit in await index.search(asked())] == ["c", "a", "b"]
-    assert await index.count_unencoded() == len(await index.unencoded(10)) == 1
+    assert await index.count_unencoded() == len(await index.find_unencoded(10)) == 1
 
 
 async def test_a_removed_point_gets_no_second_vector(encoded_index):
@@ -359,7 +359,7 @@ async def test_a_removed_point_gets_no_second_vector(encoded_index):
     index = encoded_index
     points = [point("kept", doc="a"), point("removed", doc="b")]
     await index.upsert(points)
-    assert len(await index.unencoded(10)) == 2
+    assert len(await index.find_unencoded(10)) == 2
     await index.remove("t1", "kb", "b", below_or_equal=1)
     assert await index.add_second({each.id: rows((1, 0)) for each in points}) == 1
     assert [hit.document_id for hit in await index.search(asked())] == ["a"]
@@ -372,7 +372,7 @@ async def test_a_point_with_the_text_of_another_takes_its_second_vector(encoded_
     """It is not computed again for a new version; one that has none yet lends none."""
     index = encoded_index
     await index.upsert([point("one", ordinal=0, chunk_hash="h0"), point("two", ordinal=1, chunk_hash="h1")])
-    first = next(each for each in await index.unencoded(10) if each.text == "one")
+    first = next(each for each in await index.find_unencoded(10) if each.text == "one")
     await index.add_second({first.id: rows((0.25, 0.5), (1, 0))})
     lent = await index.vectors_of("t1", "kb", "doc", ["h0", "h1"])
     assert lent["h1"].second is None
@@ -380,7 +380,7 @@ async def test_a_point_with_the_text_of_another_takes_its_second_vector(encoded_
     again = dataclasses.replace(point("one", version=2, ordinal=0, chunk_hash="h0"), second=lent["h0"].second)
     await index.upsert([again, point("two", version=2, ordinal=1, chunk_hash="h1")])
     await index.remove("t1", "kb", "doc", below_or_equal=1)
-    assert [each.text for each in await index.unencoded(10)] == ["two"]
+    assert [each.text for each in await index.find_unencoded(10)] == ["two"]
     assert next(hit.dense for hit in await index.search(asked()) if hit.text == "one") == pytest.approx(1.1, abs=1e-3)
 
 
@@ -388,7 +388,7 @@ async def test_walls_hold_for_the_second_vector(encoded_index):
     """Tenants and knowledge bases."""
     index = encoded_index
     await index.upsert([point("one"), point("two", tenant="t2"), point("three", kb="other")])
-    await index.add_second({each.id: rows((1, 0)) for each in await index.unencoded(10)})
+    await index.add_second({each.id: rows((1, 0)) for each in await index.find_unencoded(10)})
     assert [hit.text for hit in await index.search(asked())] == ["one"]
     assert [hit.text for hit in await index.search(asked(tenant="t2"))] == ["two"]
     assert await index.search(asked(tenant="nobody")) == []
@@ -409,7 +409,7 @@ async def test_an_index_gets_a_second_vector_and_is_read_without_it(tmp_path):
     await plain.start()
     one = point("one", chunk_hash="h", vector=dense(0.6, 0.8))
     await plain.upsert([one])
-    assert await plain.unencoded(10) == []
+    assert await plain.find_unencoded(10) == []
     await plain.stop()
     for expected in (0.6, 0.5):
         both = EmbeddedIndex(tmp_path, model="test", dimensions=DIMENSIONS, second=SECOND)

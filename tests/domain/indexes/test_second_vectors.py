@@ -137,7 +137,7 @@ async def test_a_text_that_ends_the_child_is_left_out(tmp_path: Path, redis: Red
         await finish(work)
         assert deaths[-1] == 1
         index = (await engines.get("")).index
-        assert [point.text for point in await index.unencoded(10)] == ["a deadly note"]
+        assert [point.text for point in await index.find_unencoded(10)] == ["a deadly note"]
         await library.add("t", "base", "more", 2, *["deadly"] * SKIPPED_MAX)
         with pytest.raises(Unavailable):
             await finish(work)

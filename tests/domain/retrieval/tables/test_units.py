@@ -37,7 +37,7 @@ def test_bare_numbers_are_of_the_columns_unit() -> None:
     table = csv_table("货物,重量（吨）,单价/元\n甲货,2,5\n乙货,800 公斤,7\n", "货物")
     weight, price = table.columns[1:]
     assert [table.value(row, weight) for row in (0, 1)] == [Decimal(2_000_000), Decimal(800_000)]
-    assert table.told_unit(weight, (0, 1)) == "吨"
+    assert table.unit_of(weight, (0, 1)) == "吨"
     assert price.unit == "元"
 
 
