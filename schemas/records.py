@@ -71,6 +71,12 @@ class Conversation(Struct, frozen=True, kw_only=True):
     mode: AnswerMode = "grounded"
 
 
+class RecordOwner(Struct, frozen=True):
+    """The account that a record belongs to, for tables that only count records."""
+
+    account_id: str
+
+
 class KnowledgeBase(Struct, frozen=True, kw_only=True):
     """A set of documents that belongs to an account; ``sharing`` opens it to the tenant."""
 
