@@ -7,6 +7,7 @@ accounts                account id               account id
 emails                  ``email_scope(address)`` same
 credentials             credential id            credential id
 account_credentials     ``account id/kind``      credential id     created
+invitations             ``all``                  invitation id     created
 conversations           ``tenant/user``          conversation id   last activity
 tenant_conversations    tenant                   conversation id   created
 messages                ``tenant/conversation``  message id        created
