@@ -12,6 +12,9 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from adapters.children import measures
+from adapters.children.child import ChildDied
+from adapters.children.probe_child import probe
 from adapters.parsing.pdf.ocr import find_engine
 from domain.indexes.catalogue import CollectionCatalogue
 from domain.indexes.plans import is_outdated
@@ -43,7 +46,7 @@ class Finding:
 
 def run(settings: Settings, environ: Mapping[str, str]) -> int:
     """Print every finding; returns 1 when a check failed."""
-    findings = [*check_machine(settings, environ), *check_home(settings, environ), *asyncio.run(check_stack(settings))]
+    findings = [*check_machine(settings, environ), *check_home(settings, environ), *asyncio.run(_check_processes(settings))]
     for finding in findings:
         print(f"{'wrong' if finding.remedy else 'ok':<6} {finding.name:<16} {finding.detail}")
         if finding.remedy:
@@ -51,6 +54,27 @@ def run(settings: Settings, environ: Mapping[str, str]) -> int:
     wrong = sum(1 for finding in findings if finding.remedy)
     print(f"{len(findings)} checks, {wrong} wrong")
     return 1 if wrong else 0
+
+
+async def _check_processes(settings: Settings) -> list[Finding]:
+    return [await check_confinement(settings), *await check_stack(settings)]
+
+
+async def check_confinement(settings: Settings) -> Finding:
+    """The measures of confinement that a parser has here, as seen in a child that lives for this check."""
+    mode = settings.parsers.confinement
+    try:
+        in_force = await probe(mode)
+    except ConfigurationError as error:
+        return Finding("confinement", "missing measures that the settings require", error.detail)
+    except (ChildDied, OSError) as error:
+        return Finding("confinement", f"the child that shows it did not start: {error}", "see what the line above says")
+    detail = f"of parsers ({mode}): {', '.join(in_force) or 'none'}"
+    if mode == "off":
+        remedy = f"a hostile document may use the network and read files: set {measures.SETTING} to auto or require"
+        return Finding("confinement", detail, remedy)
+    lacking = measures.missing(in_force)
+    return Finding("confinement", f"{detail}; {measures.describe_risks(lacking)}" if lacking else detail)
 
 
 def check_machine(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
