@@ -116,13 +116,15 @@ def search_service(ports: AgentPorts) -> SearchService:
 
 def second_vectors(ports: AgentPorts) -> SecondVectors:
     """The second vectors of chunks, with the child that computes them."""
-    encoder = ports.attach(PassageEncoder(table_folder(ports.settings.retrieval)))
+    encoder = ports.attach(PassageEncoder(table_folder(ports.settings.retrieval), confinement=ports.settings.parsers.confinement))
     return ports.attach(SecondVectors(ports.get(engines), encoder, ports.redis, ports.prefix, registry=ports.registry))
 
 
 def text_worker(ports: AgentPorts) -> TextWorker:
     """The child processes that parse, chunk and embed."""
-    return ports.attach(TextWorker(ports.settings.retrieval, ports.settings.documents, gates=ports.get(concurrency_limits)))
+    settings = ports.settings
+    gates = ports.get(concurrency_limits)
+    return ports.attach(TextWorker(settings.retrieval, settings.documents, confinement=settings.parsers.confinement, gates=gates))
 
 
 def visibility(ports: AgentPorts) -> Visibility:

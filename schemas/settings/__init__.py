@@ -23,6 +23,7 @@ from schemas.settings.kafka import KafkaSettings
 from schemas.settings.limits import LimitSettings
 from schemas.settings.models import ModelSettings, SecondModelSettings, ThirdModelSettings
 from schemas.settings.node import NodeSettings
+from schemas.settings.parsers import ParserSettings
 from schemas.settings.quotas import QuotaSettings
 from schemas.settings.redis import RedisSettings
 from schemas.settings.retrieval import RetrievalSettings
@@ -42,6 +43,7 @@ __all__ = [
     "LimitSettings",
     "ModelSettings",
     "NodeSettings",
+    "ParserSettings",
     "QuotaSettings",
     "RedisSettings",
     "RetrievalSettings",
@@ -79,6 +81,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     model_third: ThirdModelSettings = ThirdModelSettings()
     retrieval: RetrievalSettings = RetrievalSettings()
     documents: DocumentSettings = DocumentSettings()
+    parsers: ParserSettings = ParserSettings()
     cache: CacheSettings = CacheSettings()
     lanes: WorkerSettings = WorkerSettings()
     areas: tuple[Section, ...] = ()
