@@ -16,7 +16,7 @@ from adapters.index.port import Point, StoredVectors, VectorIndex
 from adapters.text.sparse import unpack
 from adapters.web.fetch import Fetcher
 from domain import composition
-from domain.documents.express import Express
+from domain.documents.lanes import Lanes
 from domain.documents.progress import batch_progress, points_removal, progress_event
 from domain.documents.sources import DocumentLoader
 from domain.documents.topics import DOCUMENTS_CHUNKED, DOCUMENTS_EMBEDDED
@@ -55,8 +55,8 @@ def build(ports: AgentPorts) -> tuple[Agent, ...]:
     """The agent; it deletes files of documents and reads none."""
     files = DocumentLoader(ports.get(composition.blob_store), Fetcher(ports.settings.documents), ports.settings.encryption_secret)
     engines, catalogue = ports.get(composition.engines), ports.get(composition.collection_catalogue)
-    visibility, express = ports.get(composition.visibility), ports.get(composition.express)
-    return (IndexChunks(engines, catalogue, visibility, express, files, UPSERTS_IN_FLIGHT_MAX).agent(),)
+    visibility, lanes = ports.get(composition.visibility), ports.get(composition.lanes)
+    return (IndexChunks(engines, catalogue, visibility, lanes, files, UPSERTS_IN_FLIGHT_MAX).agent(),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class IndexChunks:
     engines: Engines
     plans: IndexPlans
     visibility: Visibility
-    express: Express
+    lanes: Lanes
     files: DocumentFiles
     in_flight_max: int
 
@@ -226,9 +226,8 @@ class IndexChunks:
 
     async def leave_express(self, event: DocumentEmbedded) -> None:
         """Free the document's place in the express lane."""
-        batch = event.data.batch
-        if batch.lane == "express":
-            await self.express.leave(event.tenant, event.subject, batch.version)
+        if event.data.batch.lane == "express":
+            await self.lanes.leave(event.tenant, event.subject, event.data.batch.version, "express")
 
     def progress_events(
         self, event: DocumentEmbedded, state: State, context: Context, *, removed: int = 0, done: int = 0, cause: Problem | None = None

@@ -18,7 +18,7 @@ from adapters.index.choose import create_vector_index, list_indexes, remove_empt
 from adapters.index.port import VectorIndex
 from adapters.models.choose import create_writer
 from adapters.models.port import Writer
-from domain.documents.express import Express
+from domain.documents.lanes import Lanes
 from domain.documents.open_documents import OpenDocuments
 from domain.documents.topics import DOCUMENTS_PROGRESSED
 from domain.documents.visibility import Visibility, VisibilityCheck
@@ -71,9 +71,9 @@ def engines(ports: AgentPorts) -> Engines:
     return ports.attach(Engines(settings.retrieval, make_index, ports.get(concurrency_limits)))
 
 
-def express(ports: AgentPorts) -> Express:
-    """The documents of people that are in progress."""
-    return Express(ports.redis, ports.prefix)
+def lanes(ports: AgentPorts) -> Lanes:
+    """The queues of documents, and who has how many in them."""
+    return Lanes(ports.redis, ports.prefix, ports.settings.documents.slow_s, ports.clock.monotonic_s)
 
 
 def open_documents(ports: AgentPorts) -> OpenDocuments:
@@ -115,7 +115,9 @@ def second_vectors(ports: AgentPorts) -> SecondVectors:
 
 def text_worker(ports: AgentPorts) -> TextWorker:
     """The child processes that parse, chunk and embed."""
-    return ports.attach(TextWorker(ports.settings.retrieval, ports.settings.documents, gates=ports.get(concurrency_limits)))
+    settings = ports.settings
+    limits, weight = ports.get(concurrency_limits), settings.lanes.weight_of
+    return ports.attach(TextWorker(settings.retrieval, settings.documents, gates=limits, weight=weight))
 
 
 def visibility(ports: AgentPorts) -> Visibility:
