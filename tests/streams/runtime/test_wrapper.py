@@ -16,6 +16,7 @@ from schemas.settings import WorkerSettings
 from streams.clock import SystemClock
 from streams.log.delivery import Delivery
 from streams.log.outgoing import LogOffset, Outgoing
+from streams.runtime import retries
 from streams.runtime.agent import Agent, Context
 from streams.runtime.hooks import StepHooks, StepObserver
 from streams.runtime.leases import KeyLeases
@@ -170,8 +171,9 @@ async def test_what_cannot_be_handled_is_dead_lettered_as_it_came_and_its_agent_
 
 
 @pytest.mark.parametrize("code", ["redis_unavailable", "index_unavailable"])
-async def test_an_outage_of_a_shared_part_is_waited_out_unless_somebody_waits(make, dead_letters, code):
+async def test_an_outage_of_a_shared_part_is_waited_out_unless_somebody_waits(make, dead_letters, monkeypatch, code):
     """Every event would fail alike: a minute without Redis must not turn a backlog into dead letters. A question is told instead."""
+    monkeypatch.setattr(retries, "BACKOFF_S_MAX", 0.2)
     outage = [Unavailable(code, retry_after_s=0.2)] * 9  # 1.8 s; the retries end after 0.5 s
     patient, hurried = make(), make(awaited=True)
     patient.plan, hurried.plan = list(outage), list(outage)
