@@ -1,10 +1,13 @@
-"""Concurrent calls gathered into one: an engine or a model costs less per item when it gets several at once."""
+"""Concurrent calls gathered into one: an engine or a model costs less per item when it gets several at once.
+
+Items that wait get into a call by their tenants' turns (``adapters.fairness.TENANT``).
+"""
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
+from adapters.fairness import TENANT, FairQueue
 from schemas.errors import ClawError, Unavailable
 
 Item = TypeVar("Item")
@@ -34,7 +37,7 @@ class Batcher(Generic[Item, Result]):
         self._work, self._weigh = work, weigh
         self._items_max, self._weight_max, self._waiting_max = items_max, weight_max, waiting_max
         self._code, self._window_s, self._parallel = code, window_s, parallel
-        self._waiting: deque[tuple[Item, asyncio.Future[Result]]] = deque()
+        self._waiting: FairQueue[tuple[Item, asyncio.Future[Result]]] = FairQueue()
         self._drains: set[asyncio.Task[None]] = set()
         self._running = 0
 
@@ -42,7 +45,7 @@ class Batcher(Generic[Item, Result]):
         if len(self._waiting) >= self._waiting_max:
             raise Unavailable(self._code, f"{self._waiting_max} calls are waiting")
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        self._waiting.append((item, future))
+        self._waiting.push(TENANT.get(), (item, future))
         if self._running < self._parallel:
             self._running += 1
             drain = asyncio.create_task(self._drain())
@@ -53,7 +56,7 @@ class Batcher(Generic[Item, Result]):
     async def close(self) -> None:
         """Finish what runs; calls that wait raise Unavailable."""
         while self._waiting:
-            _, future = self._waiting.popleft()
+            _, future = self._waiting.pop()
             if not future.done():
                 future.set_exception(Unavailable(self._code, "closing"))
         await asyncio.gather(*self._drains, return_exceptions=True)
@@ -73,13 +76,13 @@ class Batcher(Generic[Item, Result]):
         batch: list[tuple[Item, asyncio.Future[Result]]] = []
         weight = 0
         while self._waiting and len(batch) < self._items_max:
-            item, future = self._waiting[0]
+            item, future = self._waiting.peek()
             if not future.done():  # done here means its caller was cancelled
                 weight += self._weigh(item)
                 if batch and weight > self._weight_max:
                     break
                 batch.append((item, future))
-            self._waiting.popleft()
+            self._waiting.pop()
         return batch
 
     async def _run(self, batch: list[tuple[Item, asyncio.Future[Result]]]) -> None:

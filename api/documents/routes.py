@@ -155,7 +155,11 @@ async def _document_views(request: ApiRequest, found: Sequence[Progress]) -> lis
     keys = [ids.document_key(tenant, progress.knowledge_base_id, progress.document_id) for progress in found]
     standings = await ports.core.visibility.version_states(keys)
     return [
-        DocumentView.of(progress, standings[key].visible_version, await ports.estimates.open_document_wait_s(progress.lane, progress.state))
+        DocumentView.of(
+            progress,
+            standings[key].visible_version,
+            await ports.estimates.open_document_wait_s(tenant, progress.queue, progress.state),
+        )
         for key, progress in zip(keys, found, strict=True)
         if standings[key].deleted < progress.version
     ]
