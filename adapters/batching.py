@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
 from typing import Generic, TypeVar
 
 from schemas.errors import ClawError, Unavailable
@@ -16,6 +16,7 @@ class Batcher(Generic[Item, Result]):
 
     ``work`` gets 1..``items_max`` items, together at most ``weight_max`` by ``weigh`` (a single heavier one goes alone), and returns one
     result per item, in order. ``window_s`` waits that long for company before a batch that is not full; 0 never delays a lone call.
+    A batch has items of one ``group``.
     When a batch fails with a ClawError its items are tried one by one, once, so one bad item does not fail its neighbours.
     """
 
@@ -30,8 +31,9 @@ class Batcher(Generic[Item, Result]):
         weight_max: int = 1_000_000_000,
         window_s: float = 0.0,
         parallel: int = 1,
+        group: Callable[[Item], Hashable] = lambda _: None,
     ) -> None:
-        self._work, self._weigh = work, weigh
+        self._work, self._weigh, self._group = work, weigh, group
         self._items_max, self._weight_max, self._waiting_max = items_max, weight_max, waiting_max
         self._code, self._window_s, self._parallel = code, window_s, parallel
         self._waiting: deque[tuple[Item, asyncio.Future[Result]]] = deque()
@@ -72,14 +74,19 @@ class Batcher(Generic[Item, Result]):
     def _next_batch(self) -> list[tuple[Item, asyncio.Future[Result]]]:
         batch: list[tuple[Item, asyncio.Future[Result]]] = []
         weight = 0
+        others: list[tuple[Item, asyncio.Future[Result]]] = []
         while self._waiting and len(batch) < self._items_max:
             item, future = self._waiting[0]
+            if batch and not future.done() and self._group(item) != self._group(batch[0][0]):
+                others.append(self._waiting.popleft())
+                continue
             if not future.done():  # done here means its caller was cancelled
                 weight += self._weigh(item)
                 if batch and weight > self._weight_max:
                     break
                 batch.append((item, future))
             self._waiting.popleft()
+        self._waiting.extendleft(reversed(others))
         return batch
 
     async def _run(self, batch: list[tuple[Item, asyncio.Future[Result]]]) -> None:

@@ -109,7 +109,9 @@ class Parse:
                 if not work.quiet and is_unchanged(document, fetched, before, work.version):
                     await self.leave_express(event)
                     return self.progress_events(event, "unchanged", 3, context, chunks=before.chunks)
-            outcome = await self.worker.parse(source, title=explicit_title(document), lane=work.lane, shelf=work.shelf, known=known)
+            outcome = await self.worker.parse(
+                source, title=explicit_title(document), lane=work.lane, shelf=work.shelf, known=known, tenant=event.tenant
+            )
         if outcome.vectors:
             return embedding_events(event, outcome, self.worker.embedding_name(work.shelf), context)
         return [*chunk_events(event, outcome, context), *self.progress_events(event, "embedding", 1, context, chunks=len(outcome.chunks))]

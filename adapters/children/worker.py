@@ -128,10 +128,18 @@ class TextWorker:
         await self._encoders.stop()
 
     async def parse(
-        self, source: DocumentSource, *, title: str, lane: Lane, shelf: Shelf, known: frozenset[str] | None = None
+        self,
+        source: DocumentSource,
+        *,
+        title: str,
+        lane: Lane,
+        shelf: Shelf,
+        known: frozenset[str] | None = None,
+        tenant: str = "",
     ) -> ParsedDocument:
         """Chunks of a document; also their vectors when ``known`` lists the hashes that need none, and there are few.
 
+        A child that has read a document of ``tenant`` serves no other.
         ``title`` is the owner's, which goes before the document's own. Raises Refused as the parsers say, ``document_too_complex`` when it
         reaches a limit of the settings, ``document_crashed_parser`` when it ended its parser; Unavailable when no child is free for long.
         """
@@ -147,42 +155,44 @@ class TextWorker:
             encoded_max=ENCODED_AT_ONCE_MAX,
             embedding=local,
         )
-        answer, chunks = await (self._read_text(task, lane) if is_inline_text(source) else self._read_file(task, lane))
+        answer, chunks = await (self._read_text(task, lane, tenant) if is_inline_text(source) else self._read_file(task, lane, tenant))
         vectors = answer.vectors
         if vectors:
             self._count_vectors(vectors)
         elif known is not None and local and len(chunks) <= ENCODED_AT_ONCE_MAX:
-            vectors = await self.encode_chunks(answer.title, chunks, shelf, known)
+            vectors = await self.encode_chunks(answer.title, chunks, shelf, known, tenant=tenant)
         return ParsedDocument(answer.title, answer.media_type, answer.chars, chunks, vectors, answer.notes)
 
-    async def encode_chunks(self, title: str, chunks: Sequence[Chunk], shelf: Shelf, known: frozenset[str] = frozenset()) -> list[Vectors]:
+    async def encode_chunks(
+        self, title: str, chunks: Sequence[Chunk], shelf: Shelf, known: frozenset[str] = frozenset(), *, tenant: str = ""
+    ) -> list[Vectors]:
         """Vectors of chunks, each encoded with title and headings; empty ones for hashes in ``known``.
 
         Raises Unavailable, Refused("document_crashed_parser") when a text ends its child, or what the embedding provider says.
         """
-        vectors = await self._encoders.encode(title, chunks, shelf, known)
+        vectors = await self._encoders.encode(title, chunks, shelf, known, tenant)
         self._count_vectors(vectors)
         return vectors
 
-    async def _read_text(self, task: ParseTask, lane: Lane) -> tuple[ParseSummary, list[Chunk]]:
+    async def _read_text(self, task: ParseTask, lane: Lane, tenant: str) -> tuple[ParseSummary, list[Chunk]]:
         """Parse a text in a batch with others that arrived while the children were busy."""
-        answer = await self._texts[lane](task)
+        answer = await self._texts[lane]((tenant, task))
         if isinstance(answer, TaskRefusal):
             raise Refused(answer.code, answer.detail)
         return answer.chunked, answer.chunks
 
-    async def _read_file(self, task: ParseTask, lane: Lane) -> tuple[ParseSummary, list[Chunk]]:
-        done = await self._run_task(task, self._heavy[lane], RANK[lane])
+    async def _read_file(self, task: ParseTask, lane: Lane, tenant: str) -> tuple[ParseSummary, list[Chunk]]:
+        done = await self._run_task(task, self._heavy[lane], RANK[lane], tenant)
         if isinstance(done.answer, TaskRefusal):
             raise Refused(done.answer.code, done.answer.detail)
         assert isinstance(done.answer, ParseSummary)
         return done.answer, done.chunks
 
-    def _make_batcher(self, lane: Lane, parallel: int) -> Batcher[ParseTask, DocumentChunks | TaskRefusal]:
-        """Parse a batch. When it ends its child, the texts are tried one by one, so that the bad one fails alone."""
+    def _make_batcher(self, lane: Lane, parallel: int) -> Batcher[tuple[str, ParseTask], DocumentChunks | TaskRefusal]:
+        """Parse a batch of one tenant. When it ends its child, the texts are tried one by one, so that the bad one fails alone."""
 
-        async def read(tasks: list[ParseTask]) -> list[DocumentChunks | TaskRefusal]:
-            done = await self._run_task(ParseBatch(tasks), self._light, RANK[lane])
+        async def read(tasks: list[tuple[str, ParseTask]]) -> list[DocumentChunks | TaskRefusal]:
+            done = await self._run_task(ParseBatch([task for _, task in tasks]), self._light, RANK[lane], tasks[0][0])
             if isinstance(done.answer, TaskRefusal):
                 raise Refused(done.answer.code, done.answer.detail)
             assert isinstance(done.answer, ParseBatchResult)
@@ -191,26 +201,27 @@ class TextWorker:
         return Batcher(
             read,
             items_max=TEXTS_AT_ONCE_MAX,
-            weigh=lambda task: len(task.source.text),
+            group=lambda item: item[0],
+            weigh=lambda item: len(item[1].source.text),
             weight_max=CHARS_AT_ONCE_MAX,
             waiting_max=WAITING_MAX,
             code="overloaded",
             parallel=parallel,
         )
 
-    async def _run_task(self, task: ParseTask | ParseBatch, pool: ChildPool, rank: int, *, again: bool = False) -> TaskResult:
+    async def _run_task(self, task: ParseTask | ParseBatch, pool: ChildPool, rank: int, tenant: str, *, again: bool = False) -> TaskResult:
         """A file whose child crashes gets another one, once, unless it was the child's first: what a library did to a file before it may
         show only now. Raises Refused as ``_refusal`` has it.
         """
         try:
-            done = await pool.call(task, self._limits, rank=rank)
+            done = await pool.call(task, self._limits, rank=rank, tenant=tenant)
         except ChildDied as died:
             self._observe(ParseUsage(died.seconds, died.peak_kib))
             CHILD_DEATHS.labels(died.cause).inc()
             source = task.source if isinstance(task, ParseTask) else DocumentSource()
             log.warning("parser_died", cause=died.cause, reason=died.reason, media_type=source.media_type, path=source.path)
             if isinstance(task, ParseTask) and died.cause == "crash" and died.tasks > 1 and not again:
-                return await self._run_task(task, pool, rank, again=True)
+                return await self._run_task(task, pool, rank, tenant, again=True)
             raise self._refusal(died) from died
         self._observe(ParseUsage(done.seconds, done.peak_kib))
         return done

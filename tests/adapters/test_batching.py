@@ -1,0 +1,20 @@
+"""Batches: which calls share one."""
+
+import asyncio
+
+from adapters.batching import Batcher
+
+
+async def test_a_batch_has_items_of_one_group():
+    """The others keep their order; every item is served."""
+    seen: list[list[str]] = []
+
+    async def work(items: list[str]) -> list[str]:
+        seen.append(items)
+        await asyncio.sleep(0)
+        return items
+
+    batcher: Batcher[str, str] = Batcher(work, items_max=3, waiting_max=100, code="overloaded", group=lambda item: item[0])
+    items = ["a1", "b1", "a2", "b2", "a3", "c1", "a4", "b3"]
+    assert await asyncio.gather(*(batcher(item) for item in items)) == items
+    assert seen == [["a1", "a2", "a3"], ["b1", "b2", "b3"], ["c1"], ["a4"]]
