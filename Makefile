@@ -3,6 +3,7 @@
 #   make demo    start everything, load documents, ask three questions, stop
 #   make up      run the stack until Ctrl-C (settings: environment, or .env)
 #   make test    all tests, on a real Kafka and Redis      ARGS=... goes to pytest
+#   make faults  a minute of killed processes and failing models under 200 conversations; `make test` takes the short form
 #   make check   formatting, lint, types, import rules, generated pages, lock; writes nothing here
 #   make bench   benchmarks, one JSON line per figure      BENCH=name runs one
 
@@ -19,7 +20,7 @@ CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/claw
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .DEFAULT_GOAL := demo
-.PHONY: demo up test check bench environment
+.PHONY: demo up test faults check bench environment
 
 demo: environment
 	@$(BIN)/claw demo
@@ -29,6 +30,9 @@ up: environment
 
 test: environment
 	@$(BIN)/pytest $(ARGS)
+
+faults: environment
+	@CLAW_TEST_CHAOS_S=60 $(BIN)/pytest -rA tests/system/test_chat_chaos.py $(ARGS)
 
 bench: environment
 	@$(BIN)/python -m benchmarks $(BENCH)

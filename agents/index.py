@@ -5,6 +5,7 @@ are removed. A superseded or withdrawn version leaves no points behind. A chunk 
 with the same text.
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -18,6 +19,7 @@ from adapters.web.fetch import Fetcher
 from domain import composition
 from domain.documents.express import Express
 from domain.documents.progress import batch_progress, points_removal, progress_event
+from domain.documents.records import show_progress
 from domain.documents.sources import DocumentLoader
 from domain.documents.topics import DOCUMENTS_CHUNKED, DOCUMENTS_EMBEDDED
 from domain.documents.visibility import IndexedContent, Visibility
@@ -32,6 +34,7 @@ from schemas.documents import (
     DocumentRemovalRequested,
     Embedded,
     EmbeddedBatch,
+    Progress,
     Shelf,
     State,
 )
@@ -39,6 +42,7 @@ from schemas.errors import Problem, Refused
 from streams.log.outgoing import Outgoing
 from streams.runtime.agent import Agent, Context
 from streams.runtime.agent_ports import AgentPorts
+from streams.tables.record_table import RecordTable
 
 NAME, WORKER_GROUP = "index", "knowledge"
 UPSERTS_IN_FLIGHT_MAX = 128  # per partition: what the index gathers into its batches
@@ -56,7 +60,8 @@ def build(ports: AgentPorts) -> tuple[Agent, ...]:
     files = DocumentLoader(ports.get(composition.blob_store), Fetcher(ports.settings.documents), ports.settings.encryption_secret)
     engines, catalogue = ports.get(composition.engines), ports.get(composition.collection_catalogue)
     visibility, express = ports.get(composition.visibility), ports.get(composition.express)
-    return (IndexChunks(engines, catalogue, visibility, express, files, UPSERTS_IN_FLIGHT_MAX).agent(),)
+    documents = ports.get(composition.read_models).documents
+    return (IndexChunks(engines, catalogue, visibility, express, documents, files, UPSERTS_IN_FLIGHT_MAX).agent(),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +72,7 @@ class IndexChunks:
     plans: IndexPlans
     visibility: Visibility
     express: Express
+    documents: RecordTable[Progress]
     files: DocumentFiles
     in_flight_max: int
 
@@ -168,8 +174,12 @@ class IndexChunks:
         # a new document has no older points; a version in a hidden collection replaces none yet
         if batch.earlier and not batch.quiet:
             removed = await self.clear(event.tenant, batch.knowledge_base_id, batch.document_id, batch.version - 1)
-        await self.leave_express(event)
-        return self.progress_events(event, "indexed", context, removed=removed, done=batch.total)
+        progress = batch_progress(batch, "indexed", removed=removed, done=batch.total)
+        if batch.lane == "express" and not batch.quiet:  # somebody waits: the way through the log and the projector takes milliseconds more
+            await asyncio.gather(show_progress(self.documents, event.tenant, progress), self.leave_express(event))
+        else:
+            await self.leave_express(event)
+        return [] if batch.quiet else [progress_event(event, NAME, progress, context.clock.now())]
 
     async def report_failure(self, event: Embedded, problem: Problem, context: Context) -> Sequence[Outgoing]:
         """A failed removal leaves points that the visibility record hides for good; a failed version is published as progress."""
@@ -231,14 +241,13 @@ class IndexChunks:
             await self.express.leave(event.tenant, event.subject, batch.version)
 
     def progress_events(
-        self, event: DocumentEmbedded, state: State, context: Context, *, removed: int = 0, done: int = 0, cause: Problem | None = None
+        self, event: DocumentEmbedded, state: State, context: Context, *, done: int = 0, cause: Problem | None = None
     ) -> list[Outgoing]:
         """The progress event; none for a hidden collection."""
         batch = event.data.batch
         if batch.quiet:
             return []
-        progress = batch_progress(batch, state, removed=removed, done=done, cause=cause)
-        return [progress_event(event, NAME, progress, context.clock.now())]
+        return [progress_event(event, NAME, batch_progress(batch, state, done=done, cause=cause), context.clock.now())]
 
 
 def missing_vectors(embedded: EmbeddedBatch) -> frozenset[str]:

@@ -253,13 +253,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code: 1 = the command failed, 2 = a setting or the installation is wrong."""
     chosen = parser().parse_args(arguments)
     try:
-        result = chosen.run(load_settings(os.environ), chosen)
+        settings = load_settings(os.environ)
+        result = chosen.run(settings if chosen.run in WITHOUT_SERVERS else _locate_servers(settings), chosen)
         return int(asyncio.run(result) if inspect.iscoroutine(result) else result or 0)
     except ClawError as error:
         print(f"claw: {error.detail or error.code}", file=sys.stderr)
         return MISCONFIGURED if isinstance(error, ConfigurationError) else FAILED
     except KeyboardInterrupt:
         return 130
+
+
+def _locate_servers(settings: Settings) -> Settings:
+    from ops.stack import embedded
+
+    return embedded.locate_servers(settings)
 
 
 def _up(settings: Settings, _chosen: argparse.Namespace) -> int:
@@ -467,6 +474,9 @@ def _reference(_settings: Settings, chosen: argparse.Namespace) -> int:
     from ops.commands import reference
 
     return reference.run(chosen.check)
+
+
+WITHOUT_SERVERS = (_up, _down, _doctor, _demo, _inbox_schema, _reference)  # they start, find or do not need Kafka and Redis
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from api.http.openapi import GONE, PROBLEMS, Cursor, Limit
 from api.http.request import ApiRequest
 from api.http.responses import invalid_field, json_response, run_idempotent
 from domain.documents.progress import explicit_title, submission_progress
-from domain.documents.records import progress_order
+from domain.documents.records import show_progress
 from domain.documents.topics import DOCUMENTS_SUBMITTED
 from domain.documents.visibility import NO_VERSION
 from schemas import ids
@@ -223,7 +223,8 @@ async def submit_document(request: ApiRequest, base_id: str, document: Document)
     document = msgspec.structs.replace(document, knowledge_base_id=base.id, submitted_by=caller.account_id)
     event = await request.event(DocumentSubmitted, ids.document_key(caller.tenant, base.id, document.document_id), document)
     place = await ports.core.publisher.publish(Outgoing(DOCUMENTS_SUBMITTED, event))
-    await _show_queued(request, document, place.offset, ids.task_id(event.id))
+    # the Location is readable at once: the state that the agent ``route`` will publish
+    await show_progress(ports.core.read_models.documents, caller.tenant, submission_progress(document, place.offset, ids.task_id(event.id)))
     return _response(base.id, document.document_id, place, event.id, wait_s)
 
 
@@ -250,16 +251,6 @@ def check_document_id(field: str, document_id: str) -> str:
     if not document_id.isprintable():
         raise invalid_field(field, "has unprintable characters", "1 to 200 printable characters, no slash")
     return document_id
-
-
-async def _show_queued(request: ApiRequest, document: Document, version: int, task_id: str) -> None:
-    """Make the ``Location`` readable at once: the state that the agent ``route`` will write, with the same order."""
-    progress = submission_progress(document, version, task_id)
-    scope = f"{request.user.tenant}/{document.knowledge_base_id}"
-    try:
-        await request.core.read_models.documents.put(scope, document.document_id, progress, order=progress_order(progress), rank=version)
-    except Unavailable:
-        return  # it is on the log; the agents will write the state
 
 
 def _response(base_id: str, document_id: str, place: LogOffset, event_id: str, wait_s: float | None = None) -> Response[Any]:

@@ -1,10 +1,13 @@
 """The record table of documents: the progress of each."""
 
+from contextlib import suppress
+
 from domain.documents.topics import DOCUMENTS_PROGRESSED
 from domain.documents.visibility import NO_VERSION
 from schemas.documents import RANK, DocumentProgressed, Progress
+from schemas.errors import Unavailable
 from streams.tables.projection import Record
-from streams.tables.record_table import order_of
+from streams.tables.record_table import RecordTable, order_of
 
 
 def has_version(event: DocumentProgressed) -> bool:
@@ -29,3 +32,13 @@ DOCUMENTS = Record(
     order=lambda event, _offset: progress_order(event.data),
     rank=lambda event, _offset: float(event.data.version),
 )
+
+
+async def show_progress(documents: RecordTable[Progress], tenant: str, progress: Progress) -> None:
+    """Write the row that the projector will write from the event, with the same order, where somebody is waiting to read it.
+
+    While Redis is down nothing is written: the projector follows the log.
+    """
+    scope, order, rank = f"{tenant}/{progress.knowledge_base_id}", progress_order(progress), float(progress.version)
+    with suppress(Unavailable):
+        await documents.put(scope, progress.document_id, progress, order=order, rank=rank)

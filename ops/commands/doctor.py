@@ -20,6 +20,7 @@ from domain.indexes.catalogue import CollectionCatalogue
 from domain.indexes.plans import is_outdated
 from ops.commands import topics
 from ops.stack import jars, kafka, redis
+from ops.stack.embedded import locate_servers
 from ops.stack.environment import SECRET_VARIABLE, with_secret
 from ops.stack.plan import OK
 from ops.stack.ports import holder_of, is_free
@@ -132,7 +133,7 @@ async def check_stack(settings: Settings) -> list[Finding]:
     folder = settings.node.home.absolute()
     state = read_state(folder)
     if is_running(folder) and state:
-        return [finding async for finding in _check_running(settings, state, folder)]
+        return [finding async for finding in _check_running(locate_servers(settings), state, folder)]
     return list(_check_ports(settings)) + [finding async for finding in _check_external_servers(settings)]
 
 
@@ -141,7 +142,7 @@ def _check_ports(settings: Settings) -> Iterator[Finding]:
     wanted = [("CLAW_PORT", settings.node.port, settings.node.host)]
     if not settings.kafka.bootstrap:
         wanted.append(("CLAW_KAFKA_PORT", settings.kafka.port, "127.0.0.1"))
-    if not settings.redis.url:
+    if not settings.redis.url and settings.redis.port:
         wanted.append(("CLAW_REDIS_PORT", settings.redis.port, "127.0.0.1"))
     for variable, port, host in wanted:
         if port == 0:
@@ -175,19 +176,19 @@ async def _check_running(settings: Settings, state: StackState, folder: Path) ->
         if not is_alive(process):
             yield Finding(name, f"{detail}: not running", f"it is being started again; see {folder / 'logs' / name}.log")
             continue
-        host, _, port = process.where.rpartition(":")
-        healthy = await _answers(name, host, int(port))
+        healthy = await _answers(name, process.where)
         yield Finding(name, detail, "" if healthy else f"it does not answer as ready; see {folder / 'logs' / name}.log")
     yield await _check_topics(settings, state.kafka)
     yield await _check_indexes(settings, state.kafka)
 
 
-async def _answers(name: str, host: str, port: int) -> bool:
-    if name == "kafka":
-        return await kafka.answers(port)
+async def _answers(name: str, where: str) -> bool:
     if name == "redis":
-        return await redis.answers(port)
-    return await http_status(port, "/readyz", "127.0.0.1" if host == "0.0.0.0" else host) == OK  # noqa: S104 - compared with
+        return await redis.answers(where)
+    host, _, port = where.rpartition(":")
+    if name == "kafka":
+        return await kafka.answers(int(port))
+    return await http_status(int(port), "/readyz", "127.0.0.1" if host == "0.0.0.0" else host) == OK  # noqa: S104 - compared with
 
 
 async def _check_topics(settings: Settings, servers: str) -> Finding:

@@ -14,8 +14,10 @@ from adapters.redis.client import RedisClient
 from adapters.text.sparse import Bm25Encoder, pack
 from agents.index import IndexChunks
 from domain.documents.express import Express
+from domain.documents.records import progress_order
 from domain.documents.topics import DOCUMENTS_CHUNKED
 from domain.documents.visibility import Visibility
+from domain.read_models import ReadModels
 from schemas import ids
 from schemas.documents import (
     Chunk,
@@ -69,7 +71,9 @@ class Files:
 async def agent(redis: RedisClient, prefix: str, tmp_path: Path) -> AsyncIterator[IndexChunks]:
     index = EmbeddedIndex(tmp_path / "index", model=MODEL, dimensions=4)
     await index.start()
-    yield IndexChunks(Engines(index), Plans(), Visibility(redis, prefix), Express(redis, prefix), Files(), 8)  # type: ignore[arg-type]
+    documents = ReadModels(redis, prefix).documents
+    visibility, express = Visibility(redis, prefix), Express(redis, prefix)
+    yield IndexChunks(Engines(index), Plans(), visibility, express, documents, Files(), 8)  # type: ignore[arg-type]
     await index.stop()
 
 
@@ -126,6 +130,20 @@ async def test_a_version_is_shown_when_the_last_of_it_is_stored_and_the_old_one_
     assert (news.event.data.state, news.event.data.removed, await shown(agent)) == ("indexed", 2, 2)
     assert await texts(agent, 1) == []
     assert await texts(agent, 2) == ["丙", "丁", "戊"]
+
+
+async def test_whoever_waits_for_a_document_reads_that_it_is_indexed_at_once(agent: IndexChunks):
+    """The row is there before the event is on the log, and the projector would write the same; what comes in bulk is left to it."""
+    bulk = embedded(1, ["甲"])
+    await agent.step(bulk, context())
+    assert await agent.documents.get("acme/kb", "doc") is None
+    batch = replace(bulk.data.batch, version=2, lane="express")
+    (news,) = await agent.step(replace(bulk, data=replace(bulk.data, batch=batch)), context())
+    assert await agent.documents.get("acme/kb", "doc") == news.event.data
+    assert not await agent.documents.put("acme/kb", "doc", news.event.data, order=progress_order(news.event.data), rank=2.0)
+    batch = replace(batch, version=3, quiet=True, shelf=Shelf(generation=1))
+    await agent.step(replace(bulk, data=replace(bulk.data, batch=batch)), context())
+    assert await agent.documents.get("acme/kb", "doc") == news.event.data
 
 
 async def test_unchanged_chunks_borrow_their_vectors(agent: IndexChunks):

@@ -1,5 +1,6 @@
 """Tables from upload to answer over HTTP: counted, filtered, compared, looked up, and told with the rows behind it."""
 
+import asyncio
 import io
 import json
 from typing import Any
@@ -60,7 +61,7 @@ async def test_a_model_reads_the_result_and_the_rows_it_rests_on(owner: Client) 
     """The prompt has what was computed; the passage is cited from the chunks of its rows."""
     await upload(owner, "hostels", "驿站.csv", CSV.encode())
     await upload(owner, "depots", "depots.xlsx", workbook())
-    for question, computed, rows in (
+    expected: tuple[tuple[str, str, list[str]], ...] = (
         (
             "床位最多的驿站是哪个？",
             "“床位”最大的是：渡口驿（40）。",
@@ -72,8 +73,9 @@ async def test_a_model_reads_the_result_and_the_rows_it_rests_on(owner: Client) 
         ("How many depots are in the South region?", "50 of 200 rows match (Region: South).", ["Depot: Depot 101"]),
         ("How many trucks does Depot 147 have?", "The row of the table:", [f"Depot: Depot 147; Region: South; Trucks: {3 + 146 % 17}"]),
         ("What is the total number of trucks?", f"{sum(3 + n % 17 for n in range(200)):,}", []),
-    ):
-        answered = await ask(owner, question)
+    )
+    answers = await asyncio.gather(*(ask(owner, question) for question, _, _ in expected))
+    for (question, computed, rows), answered in zip(expected, answers, strict=True):
         prompt = json.dumps((await explain(owner, answered["reply_id"]))["prompt"], ensure_ascii=False)
         assert computed in prompt, question
         assert all(row in prompt for row in rows), question

@@ -19,6 +19,7 @@ async def test_whoever_is_cancelled_leaves_no_connection_open(kafka_settings: Ka
     assert await fetch_partition_counts(kafka_settings, {name}) == {name: kafka_settings.partitions}
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", ResourceWarning)
+        gc.freeze()  # what other tests left need not be searched again and again
         for turns in range(30):
             fetching = asyncio.ensure_future(fetch_partition_counts(kafka_settings, {name}))
             for _ in range(turns):
@@ -26,4 +27,5 @@ async def test_whoever_is_cancelled_leaves_no_connection_open(kafka_settings: Ka
             fetching.cancel()
             await asyncio.wait([fetching])
             gc.collect()
+        gc.unfreeze()
     assert [str(each.message) for each in caught if issubclass(each.category, ResourceWarning)] == []
