@@ -19,6 +19,7 @@ class Batcher(Generic[Item, Result]):
 
     ``work`` gets 1..``items_max`` items, together at most ``weight_max`` by ``weigh`` (a single heavier one goes alone), and returns one
     result per item, in order. ``window_s`` waits that long for company before a batch that is not full; 0 never delays a lone call.
+    With ``one_tenant`` a batch has items of one tenant.
     When a batch fails with a ClawError its items are tried one by one, once, so one bad item does not fail its neighbours.
     """
 
@@ -33,8 +34,9 @@ class Batcher(Generic[Item, Result]):
         weight_max: int = 1_000_000_000,
         window_s: float = 0.0,
         parallel: int = 1,
+        one_tenant: bool = False,
     ) -> None:
-        self._work, self._weigh = work, weigh
+        self._work, self._weigh, self._one_tenant = work, weigh, one_tenant
         self._items_max, self._weight_max, self._waiting_max = items_max, weight_max, waiting_max
         self._code, self._window_s, self._parallel = code, window_s, parallel
         self._waiting: FairQueue[tuple[Item, asyncio.Future[Result]]] = FairQueue()
@@ -75,14 +77,20 @@ class Batcher(Generic[Item, Result]):
     def _next_batch(self) -> list[tuple[Item, asyncio.Future[Result]]]:
         batch: list[tuple[Item, asyncio.Future[Result]]] = []
         weight = 0
+        tenant = self._waiting.next_tenant()
         while self._waiting and len(batch) < self._items_max:
-            item, future = self._waiting.peek()
+            if not (self._one_tenant and batch):
+                tenant = self._waiting.next_tenant()
+            waiting = self._waiting.first_of(tenant)
+            if waiting is None:
+                break
+            item, future = waiting
             if not future.done():  # done here means its caller was cancelled
                 weight += self._weigh(item)
                 if batch and weight > self._weight_max:
                     break
                 batch.append((item, future))
-            self._waiting.pop()
+            self._waiting.pop_of(tenant)
         return batch
 
     async def _run(self, batch: list[tuple[Item, asyncio.Future[Result]]]) -> None:

@@ -87,17 +87,19 @@ class FairQueue(Generic[Item]):
 
     def pop(self) -> Item:
         """Take the next item. Raises IndexError when there is none."""
-        item, tenant = self._next()
+        return self.pop_of(self.next_tenant())
+
+    def pop_of(self, tenant: str) -> Item:
+        """Take the tenant's next item, whoever is next. Raises KeyError when it has none."""
+        item = self._items[tenant].popleft()
         self.give_turn(tenant)
-        waiting = self._items[tenant]
-        waiting.popleft()
-        self._count -= 1
-        heapq.heappop(self._heap)
-        if waiting:
-            self._enter(tenant)
-        else:
-            del self._items[tenant]
+        self._left(tenant)
         return item
+
+    def first_of(self, tenant: str) -> Item | None:
+        """The tenant's next item."""
+        waiting = self._items.get(tenant)
+        return waiting[0] if waiting else None
 
     def give_turn(self, tenant: str) -> None:
         """The tenant was served without waiting here."""
@@ -106,7 +108,7 @@ class FairQueue(Generic[Item]):
 
     def peek(self) -> Item:
         """The item that ``pop`` takes. Raises IndexError when there is none."""
-        return self._next()[0]
+        return self._items[self.next_tenant()][0]
 
     def discard(self, tenant: str, item: Item) -> None:
         """Take an item out that waits no more; nothing happens when it has left."""
@@ -114,23 +116,32 @@ class FairQueue(Generic[Item]):
         if waiting is None or item not in waiting:
             return
         waiting.remove(item)
-        self._count -= 1
-        if not waiting:
-            del self._items[tenant]
-            self._heap = [entry for entry in self._heap if entry[2] != tenant]
-            heapq.heapify(self._heap)
+        self._left(tenant)
 
     def charge(self, tenant: str, cost: float) -> None:
         """The tenant was served so much more (or less, if negative) than the turn it paid for."""
         self._time.charge(tenant, cost)
 
-    def _next(self) -> tuple[Item, str]:
+    def next_tenant(self) -> str:
+        """The tenant whose item ``pop`` takes. Raises IndexError when there is none."""
         while True:
             time, _, tenant = self._heap[0]
             now = self._time.next_of(tenant)
             if now <= time:
-                return self._items[tenant][0], tenant
+                return tenant
             heapq.heapreplace(self._heap, (now, self._number(), tenant))
+
+    def _left(self, tenant: str) -> None:
+        """One of the tenant's items is no longer here."""
+        self._count -= 1
+        if self._items[tenant]:
+            return
+        del self._items[tenant]
+        if self._heap[0][2] == tenant:
+            heapq.heappop(self._heap)
+        else:
+            self._heap = [entry for entry in self._heap if entry[2] != tenant]
+            heapq.heapify(self._heap)
 
     def _enter(self, tenant: str) -> None:
         heapq.heappush(self._heap, (self._time.next_of(tenant), self._number(), tenant))

@@ -57,7 +57,8 @@ class EmbedChunks:
         if state.supersedes(batch.version):
             await self.leave_express(event)
             return []
-        vectors = await self.worker.encode_chunks(batch.title, batch.chunks, batch.shelf, known=known or frozenset())
+        known = known or frozenset()
+        vectors = await self.worker.encode_chunks(batch.title, batch.chunks, batch.shelf, known=known)
         model, now = self.worker.embedding_name(batch.shelf), context.clock.now()
         return [
             Outgoing(

@@ -56,7 +56,7 @@ def build(ports: AgentPorts) -> tuple[Agent, ...]:
     return (step.agent(tuple(inbox_topic(tenant) for tenant in settings.lanes.inboxes)),)
 
 
-class Caps(Protocol):
+class InboxCaps(Protocol):
     """The caps on documents."""
 
     async def reserve_for_inbox(self, tenant: str, base_id: str, document_id: str, size: int) -> None:
@@ -77,7 +77,7 @@ class Ingest:
     """The agent's ports. ``has_knowledge_base(tenant, id)`` rejects documents of knowledge bases that do not exist."""
 
     has_knowledge_base: Callable[[str, str], Awaitable[bool]]
-    caps: Caps
+    caps: InboxCaps
     blobs: Blobs
     sizes: inbox.SizeLimits
     random_bytes: Callable[[int], bytes]

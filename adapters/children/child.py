@@ -25,18 +25,18 @@ from adapters.children.protocol import (
     CrashReport,
     OcrStarted,
     ParseTask,
-    Ready,
     Task,
     TaskAnswer,
     encode_frame,
     message_decoder,
 )
+from adapters.children.server_process import ServerDied, ServerProcess
 from schemas.documents import Chunk
 from schemas.errors import ConfigurationError, Refused, Unavailable
 
 START_TIMEOUT_S = 60.0  # to load its modules on a busy machine
+FORK_TIMEOUT_S = 20.0  # takes milliseconds
 STOP_TIMEOUT_S = 2.0  # from end of input to exit; then the process is killed
-DRAIN_BYTES = 65_536
 COPY_NAME = "document"  # the name of the copy, whatever the sender's name was
 PROCESSES_MAX = 32  # of a child with the programs that it started; parsing takes one at a time
 WATCH_S = 0.05  # between two measurements of a working child's memory and processes
@@ -113,10 +113,11 @@ class TaskResult:
 
 
 class ChildProcess:
-    """One process, its pipes and its folder. Made by ``spawn``."""
+    """A fork server, its present child and their folder. Made by ``spawn``. A child serves one tenant; another gets another child."""
 
-    def __init__(self, process: asyncio.subprocess.Process, folder: WorkFolder, spec: ChildSpec) -> None:
-        self.process, self._folder, self._spec = process, folder, spec
+    def __init__(self, server: ServerProcess, folder: WorkFolder, spec: ChildSpec) -> None:
+        self.server, self.process, self._folder, self._spec = server, server.process, folder, spec
+        self.tenant: str | None = None  # whose documents the present child has seen
         self.tasks = 0
         self.measures: tuple[str, ...] = ()  # of confinement, in force
         self.new_kib = 0  # what it held when it was ready
@@ -148,29 +149,21 @@ class ChildProcess:
             programs=spec.programs,
             confinement=spec.confinement,
         )
+        arguments = (sys.executable, "-P", "-B", "-m", spec.module, msgspec.json.encode(options).decode())
         try:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                *("-P", "-B", "-m", spec.module, msgspec.json.encode(options).decode()),
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                cwd=folder.path,
-                env=_environment(folder.path),
-                start_new_session=True,  # a process group of its own: its children end with it
-            )
+            server = await ServerProcess.start(arguments, folder=str(folder.path), environment=_environment(folder.path))
         except BaseException:
             folder.remove()
             raise
-        child = cls(process, folder, spec)
+        child = cls(server, folder, spec)
         try:
-            ready = await asyncio.wait_for(child._read(), START_TIMEOUT_S)
-        except (TimeoutError, asyncio.IncompleteReadError, msgspec.DecodeError) as error:
+            ready = await asyncio.wait_for(server.wait_ready(), START_TIMEOUT_S)
+        except (TimeoutError, ServerDied, msgspec.DecodeError) as error:
             await child.end(at_once=True)
             raise ChildDied("crash", "the child did not start") from error
         except BaseException:
             await child.end(at_once=True)
             raise
-        assert isinstance(ready, Ready)
         child.measures = ready.measures
         lacking = measures.missing(ready.measures)
         if lacking and spec.confinement == "require":
@@ -184,25 +177,26 @@ class ChildProcess:
 
     @property
     def is_ended(self) -> bool:
-        """Whether the process has ended."""
+        """Whether the server has ended."""
         return self.process.returncode is not None
 
     @property
     def resident_kib(self) -> int:
         """Its resident memory now, without its children."""
-        return memory.measure_tree(self.process.pid, processes_max=1).resident_kib
+        return memory.measure_tree(self.server.child or self.process.pid, processes_max=1).resident_kib
 
-    async def perform(self, task: Task, limits: TaskLimits) -> TaskResult:
+    async def perform(self, task: Task, limits: TaskLimits, tenant: str = "") -> TaskResult:
         """The answer to one task. Raises ChildDied, after which the process must be ended.
 
         Refused("file_missing") and Unavailable("overloaded"): the document's file cannot be had; the child never heard of the task.
         """
+        await self._prepare(tenant)
         message = encode_frame(await self._copy_source(task))
         loop = asyncio.get_running_loop()
         self.tasks += 1
         self._recognising, self._peak_kib = False, 0
         if self._spec.measured:
-            memory.reset_peak(self.process.pid)
+            memory.reset_peak(self.server.child)
         began = loop.time()
         exchange = asyncio.ensure_future(self._exchange(message))
         try:
@@ -211,15 +205,26 @@ class ChildProcess:
         except (asyncio.IncompleteReadError, ConnectionError, msgspec.DecodeError) as error:
             raise (await self._explain_exit(limits)).with_usage(loop.time() - began, self._peak_kib, self.tasks) from error
         except ChildDied as died:
-            peak_kib = max(self._peak_kib, memory.peak_kib(self.process.pid))
+            peak_kib = max(self._peak_kib, memory.peak_kib(self.server.child))
             raise died.with_usage(loop.time() - began, peak_kib, self.tasks) from None
         finally:
             if not exchange.done():
                 exchange.cancel()
                 await asyncio.wait((exchange,))
         seconds = loop.time() - began
-        peak_kib = max(self._peak_kib, memory.peak_kib(self.process.pid)) if self._spec.measured else self._peak_kib
+        peak_kib = max(self._peak_kib, memory.peak_kib(self.server.child)) if self._spec.measured else self._peak_kib
         return TaskResult(answer, chunks, seconds, peak_kib)
+
+    async def _prepare(self, tenant: str) -> None:
+        """Have a child that has served nobody else, and has all modules that are loaded by now. Raises ChildDied."""
+        self.server.take_news()
+        if tenant == self.tenant and self.server.child and not self.server.outdated:
+            return
+        try:
+            await asyncio.wait_for(self.server.fork(), FORK_TIMEOUT_S)
+        except (ServerDied, TimeoutError, msgspec.DecodeError) as error:
+            raise ChildDied("crash", "the child did not start") from error
+        self.tenant = tenant
 
     async def _copy_source(self, task: Task) -> Task:
         """The task with a copy of the document's file where the child can read it; the child empties that folder afterwards."""
@@ -244,7 +249,7 @@ class ChildProcess:
                 raise ChildDied("wall", f"it took longer than {wall_s:g} s")
             await asyncio.wait((exchange,), timeout=min(WATCH_S, left_s))
             if not exchange.done():
-                usage = memory.measure_tree(self.process.pid, processes_max=PROCESSES_MAX)
+                usage = memory.measure_tree(self.server.child, processes_max=PROCESSES_MAX)
                 self._peak_kib = max(self._peak_kib, usage.resident_kib)
                 if usage.processes > PROCESSES_MAX:
                     raise ChildDied("processes", f"it started more than {PROCESSES_MAX} processes")
@@ -260,30 +265,21 @@ class ChildProcess:
             self.retirement.cancel()
         if at_once:
             self._kill()
-        elif self.process.stdin is not None:
-            self.process.stdin.close()
+        self.server.close()
         try:
             await asyncio.wait_for(self.process.wait(), STOP_TIMEOUT_S)
         except TimeoutError:
             self._kill()
             await self.process.wait()
         self._kill()  # its children that still run
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._drain(), STOP_TIMEOUT_S)
         await asyncio.to_thread(self._folder.remove)
 
-    async def _drain(self) -> None:
-        """Read the rest of the output: a pipe with unread bytes is never closed."""
-        assert self.process.stdout is not None
-        while await self.process.stdout.read(DRAIN_BYTES):
-            pass
-
     async def _exchange(self, message: bytes) -> tuple[TaskAnswer, list[Chunk]]:
-        assert self.process.stdin is not None
-        if self.process.stdin.is_closing():
+        tasks = self.server.tasks
+        if tasks is None or tasks.is_closing():
             raise ConnectionResetError
-        self.process.stdin.write(message)
-        await self.process.stdin.drain()
+        tasks.write(message)
+        await tasks.drain()
         chunks: list[Chunk] = []
         left = REPLY_BYTES_MAX
         while True:
@@ -295,8 +291,6 @@ class ChildProcess:
                     self._recognising = True
                 case CrashReport():
                     raise ChildDied("crash", reply.detail)
-                case Ready():
-                    raise ChildDied("crash", "it spoke out of turn")
                 case _:
                     return reply, chunks
             left -= self._frame_bytes
@@ -304,17 +298,17 @@ class ChildProcess:
                 raise ChildDied("output", f"more than {REPLY_BYTES_MAX:,} bytes came out of it")
 
     async def _read(self) -> ChildMessage:
-        assert self.process.stdout is not None
-        (self._frame_bytes,) = HEADER.unpack(await self.process.stdout.readexactly(HEADER.size))
+        replies = self.server.replies
+        (self._frame_bytes,) = HEADER.unpack(await replies.readexactly(HEADER.size))
         if self._frame_bytes > FRAME_BYTES_MAX:
             raise ChildDied("output", f"a frame of {self._frame_bytes:,} bytes came out of it")
-        reply: ChildMessage = message_decoder.decode(await self.process.stdout.readexactly(self._frame_bytes))
+        reply: ChildMessage = message_decoder.decode(await replies.readexactly(self._frame_bytes))
         return reply
 
     async def _explain_exit(self, limits: TaskLimits) -> ChildDied:
         """The cause of an exit that nobody asked for."""
         try:
-            code = await asyncio.wait_for(self.process.wait(), STOP_TIMEOUT_S)
+            code = await asyncio.wait_for(self._wait_exit(), STOP_TIMEOUT_S)
         except TimeoutError:
             return ChildDied("crash", "it fell silent")
         if code >= 0:
@@ -326,6 +320,13 @@ class ChildProcess:
         if -code in OUT_OF_MEMORY and self._peak_kib > limit * NEAR_SHARE:
             return ChildDied("memory", f"it ended with {name} on its way beyond {limit // 1024:,} MiB of memory")
         return ChildDied("crash", f"the process ended with {name}")
+
+    async def _wait_exit(self) -> int:
+        """The exit code of the child, or of its server when that ended."""
+        try:
+            return await self.server.wait_exit()
+        except ServerDied:
+            return await self.process.wait()
 
     def _kill(self) -> None:
         """Kill the process group."""

@@ -13,6 +13,7 @@ import shutil
 import signal
 import struct
 import sys
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from adapters.children.protocol import ChildOptions
 from adapters.parsing.core.programs import find_pandoc
 
 PR_SET_PDEATHSIG, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL = 1, 24, 38, 47, 4
+PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER = 4, 36
 CLONE_NEWIPC, CLONE_NEWUSER, CLONE_NEWNET = 0x08000000, 0x10000000, 0x40000000
 CAPABILITY_VERSION_3 = 0x20080522
 CAPABILITIES_MAX = 64  # more than any kernel has; the first that it does not know ends the loop
@@ -51,8 +53,37 @@ SYSTEM_PATHS = (
 )
 
 
-def confine(options: ChildOptions) -> tuple[str, ...]:
-    """Give up every right that this kernel lets a process give up, and return the measures in force.
+@dataclass(frozen=True, slots=True)
+class Confined:
+    """A fork server that has confined itself. ``narrow`` is for its children."""
+
+    measures: tuple[str, ...]
+    _programs: bool
+    _ruleset: landlock.Ruleset | None
+    _libc: ctypes.CDLL | None
+
+    def narrow(self) -> None:
+        """The child's part: it gives up what only its server needs, and ends with it.
+
+        Within a Landlock domain of its own it can neither signal nor trace the server.
+        """
+        if self._libc is None:
+            return
+        self._libc.prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)
+        self._libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)  # what it starts stays beneath it, where it is counted
+        self._libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        if self._ruleset is not None:
+            self._ruleset.enforce(self._libc)
+            os.close(self._ruleset.descriptor)
+        if measures.SECCOMP in self.measures:
+            denials = [*seccomp.LIFE_DENIALS]
+            denials += () if self._programs else seccomp.PROGRAM_DENIALS
+            denials += () if measures.LANDLOCK_SCOPES in self.measures else seccomp.signal_denials(os.getpid())
+            seccomp.deny(self._libc, denials)
+
+
+def confine(options: ChildOptions) -> Confined:
+    """Give up every right that this kernel lets a fork server give up.
 
     Call it before a thread is started. The process ends with its parent. With ``off`` only the limits are set.
     """
@@ -60,14 +91,19 @@ def confine(options: ChildOptions) -> tuple[str, ...]:
     sys.dont_write_bytecode = True
     os.nice(options.niceness)
     in_force: list[str] = []
+    libc: ctypes.CDLL | None = None
+    ruleset: landlock.Ruleset | None = None
     if sys.platform == "linux":
         Path("/proc/self/oom_score_adj").write_text(OOM_SCORE)
         if options.batch or options.idle:
             os.sched_setscheduler(0, os.SCHED_IDLE if options.idle else os.SCHED_BATCH, os.sched_param(0))
         libc = ctypes.CDLL(None, use_errno=True)
         libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)  # its children have the same user and could otherwise read its memory
         if options.confinement != "off":
-            in_force += _take_measures(libc, options)
+            ruleset = landlock.create_ruleset(libc, parser_paths(options.folder, options.tables, programs=options.programs))
+            in_force += _take_measures(libc, ruleset)
     if os.getppid() != options.parent:
         sys.exit(1)
     lower_limit(resource.RLIMIT_CORE, 0)
@@ -76,10 +112,11 @@ def confine(options: ChildOptions) -> tuple[str, ...]:
     lower_limit(resource.RLIMIT_AS, max(ADDRESS_SPACE_MIB_MIN, 4 * max(options.memory_mib, options.ocr_memory_mib)) * MIB)
     if measures.NAMESPACES in in_force:
         lower_limit(resource.RLIMIT_NPROC, THREADS_MAX)
-    return (*in_force, *((measures.LIMITS,) if sys.platform == "linux" else ()))
+    in_force += [measures.LIMITS] if libc is not None else []
+    return Confined(tuple(in_force), options.programs, ruleset if measures.LANDLOCK in in_force else None, libc)
 
 
-def _take_measures(libc: ctypes.CDLL, options: ChildOptions) -> list[str]:
+def _take_measures(libc: ctypes.CDLL, ruleset: landlock.Ruleset | None) -> list[str]:
     """The kernel's measures, in an order in which none forbids the next; those in force."""
     in_force = []
     if libc.unshare(CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWIPC) == 0:  # a container may forbid it
@@ -88,17 +125,11 @@ def _take_measures(libc: ctypes.CDLL, options: ChildOptions) -> list[str]:
         in_force.append(measures.CAPABILITIES)
     if libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0:
         in_force.append(measures.NO_NEW_PRIVS)
-    ruleset = landlock.create_ruleset(libc, parser_paths(options.folder, options.tables, programs=options.programs))
-    if ruleset is not None:
-        if ruleset.enforce(libc):
-            in_force.append(measures.LANDLOCK)
-            in_force += [measures.LANDLOCK_NETWORK] if ruleset.covers_network else []
-            in_force += [measures.LANDLOCK_SCOPES] if ruleset.covers_scopes else []
-        os.close(ruleset.descriptor)
-    denials = [*seccomp.PARSER_DENIALS, *seccomp.LIFE_DENIALS]
-    denials += () if options.programs else seccomp.PROGRAM_DENIALS
-    denials += () if measures.LANDLOCK_SCOPES in in_force else seccomp.signal_denials(os.getpid())
-    if seccomp.deny(libc, denials):
+    if ruleset is not None and ruleset.enforce(libc):
+        in_force.append(measures.LANDLOCK)
+        in_force += [measures.LANDLOCK_NETWORK] if ruleset.covers_network else []
+        in_force += [measures.LANDLOCK_SCOPES] if ruleset.covers_scopes else []
+    if seccomp.deny(libc, seccomp.PARSER_DENIALS):
         in_force.append(measures.SECCOMP)
     return in_force
 

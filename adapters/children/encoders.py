@@ -33,7 +33,7 @@ class Encoders:
         self._embedders: dict[str, Embedder] = {}  # by the embedding's name in a collection
         self._opened: dict[str, asyncio.Task[None]] = {}
         self._of_index: dict[str, str] = {}  # embeddings by the name of an older index
-        self._batches: dict[str, Batcher[list[str], list[Vectors]]] = {}
+        self._batches: dict[str, Batcher[tuple[str, list[str]], list[Vectors]]] = {}
 
     def name(self, shelf: Shelf) -> str:
         """The name stored with the vectors. Raises ConfigurationError for a provider that is not configured."""
@@ -60,8 +60,8 @@ class Encoders:
             await self._embedders[key].stop()
         self._opened.clear()
 
-    async def encode(self, title: str, chunks: Sequence[Chunk], shelf: Shelf, known: frozenset[str]) -> list[Vectors]:
-        """One vector per chunk, empty for hashes in ``known``."""
+    async def encode(self, title: str, chunks: Sequence[Chunk], shelf: Shelf, known: frozenset[str], tenant: str) -> list[Vectors]:
+        """One vector per chunk, empty for hashes in ``known``. Texts of one tenant share batches."""
         key = self._key(shelf)
         self._embedder(key)
         texts = [searchable_text(title, chunk).encode("utf-8", "ignore").decode() for chunk in chunks if chunk.hash not in known]
@@ -69,7 +69,7 @@ class Encoders:
             self._batches[key] = self._make_queue(key)
         queue = self._batches[key]
         parts = [texts[first : first + TEXTS_PER_CALL] for first in range(0, len(texts), TEXTS_PER_CALL)]
-        made = iter([vectors for part in await asyncio.gather(*map(queue, parts)) for vectors in part])
+        made = iter([vectors for part in await asyncio.gather(*(queue((tenant, part)) for part in parts)) for vectors in part])
         return [NO_VECTORS if chunk.hash in known else next(made) for chunk in chunks]
 
     def _key(self, shelf: Shelf) -> str:
@@ -91,32 +91,33 @@ class Encoders:
             self._opened[key] = asyncio.create_task(opening)
         await asyncio.shield(self._opened[key])
 
-    def _make_queue(self, key: str) -> Batcher[list[str], list[Vectors]]:
-        async def encode(parts: list[list[str]]) -> list[list[Vectors]]:
-            rows = iter(await self._encode_texts(key, [text for part in parts for text in part]))
-            return [[next(rows) for _ in part] for part in parts]
+    def _make_queue(self, key: str) -> Batcher[tuple[str, list[str]], list[Vectors]]:
+        async def encode(parts: list[tuple[str, list[str]]]) -> list[list[Vectors]]:
+            rows = iter(await self._encode_texts(key, [text for _, part in parts for text in part], parts[0][0]))
+            return [[next(rows) for _ in part] for _, part in parts]
 
         return Batcher(
             encode,
             items_max=TEXTS_PER_CALL,
-            weigh=len,
+            one_tenant=True,
+            weigh=lambda item: len(item[1]),
             weight_max=TEXTS_PER_CALL,
             waiting_max=WAITING_MAX,
             code="overloaded",
             parallel=self._settings.parse_processes,
         )
 
-    async def _encode_texts(self, key: str, texts: list[str]) -> list[Vectors]:
+    async def _encode_texts(self, key: str, texts: list[str], tenant: str) -> list[Vectors]:
         embedder = self._embedder(key)
         await self._open(key)
         if key in LOCAL_MODELS:
-            return await self._encode_in_child(texts, key)
-        terms, dense = await asyncio.gather(self._encode_in_child(texts, ""), embedder.embed(texts))
+            return await self._encode_in_child(texts, key, tenant)
+        terms, dense = await asyncio.gather(self._encode_in_child(texts, "", tenant), embedder.embed(texts))
         return [_with_dense(one, row) for one, row in zip(terms, dense, strict=True)]
 
-    async def _encode_in_child(self, texts: list[str], embedding: str) -> list[Vectors]:
+    async def _encode_in_child(self, texts: list[str], embedding: str, tenant: str) -> list[Vectors]:
         try:
-            done = await self._pool.call(EncodeTask(texts, embedding), self._limits, rank=RANK)
+            done = await self._pool.call(EncodeTask(texts, embedding), self._limits, rank=RANK, tenant=tenant)
         except ChildDied as died:
             raise Refused("document_crashed_parser", died.reason) from died
         assert isinstance(done.answer, EncodeResult)

@@ -26,10 +26,11 @@ class FileChild:
         assert isinstance(task, ParseTask)
         yield from self._read(task, None)
 
-    def load_more(self) -> None:
+    def load_more(self) -> Iterator[None]:
         """Part of process.TaskHandler: the parsers of all formats, so that the next file does not wait for its own."""
         for name in FORMATS:
             importlib.import_module(f"adapters.parsing.{name}")
+            yield
         load_partitioner("html", "partition_html")  # last: it takes as long as all the others
 
 

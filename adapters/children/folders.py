@@ -26,6 +26,18 @@ class WorkFolder:
             self._lock = -1
 
 
+def empty_folder(path: str, *, keep: str = "") -> None:
+    """Remove what is in a folder, but for the entry called ``keep``."""
+    with os.scandir(path) as entries:
+        for entry in entries:
+            if entry.name == keep:
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                shutil.rmtree(entry.path)
+            else:
+                os.unlink(entry.path)  # noqa: PTH108
+
+
 def sweep() -> None:
     """Remove the folders that killed processes left."""
     for path in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):

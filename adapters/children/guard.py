@@ -35,10 +35,15 @@ class SandboxViolation(Refused, PermissionError):
 class Guard:
     """Python's part: an audit hook, which cannot be removed again. ``recognising`` is called when scanned pages are read."""
 
-    def __init__(self, folder: str, recognising: Callable[[], None], tables: str = "") -> None:
-        self._folder, self._recognising = folder, recognising
+    def __init__(self, folder: str, tables: str = "") -> None:
+        self._folder = folder
+        self._recognising: Callable[[], None] = lambda: None
         self._programs, self._tesseract = find_programs(), find_tesseract()
         self._readable = tuple({os.path.realpath(path) for path in parser_paths(folder, tables).read})
+
+    def install(self, recognising: Callable[[], None]) -> None:
+        """From now on."""
+        self._recognising = recognising
         sys.addaudithook(self._check_event)
 
     def _check_event(self, event: str, arguments: tuple[object, ...]) -> None:

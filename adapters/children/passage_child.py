@@ -20,8 +20,9 @@ class PassageChild:
         assert isinstance(task, PassageTask)
         yield PassageResult([rows.astype("<f2").tobytes() for rows in self._encoder.embed_passages(task.texts)])
 
-    def load_more(self) -> None:
+    def load_more(self) -> Iterator[None]:
         """Part of process.TaskHandler: nothing is left to load."""
+        return iter(())
 
 
 if __name__ == "__main__":

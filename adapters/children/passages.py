@@ -55,9 +55,9 @@ class PassageEncoder:
         """End the child; a running call raises Unavailable."""
         await self._pool.stop()
 
-    async def embed_passages(self, texts: Sequence[str]) -> list[NDArray[np.float16]]:
-        """See ``SentenceEncoder.embed_passages``. Raises ChildDied, and Unavailable("overloaded") when no child starts."""
+    async def embed_passages(self, texts: Sequence[str], tenant: str = "") -> list[NDArray[np.float16]]:
+        """``SentenceEncoder.embed_passages`` of one tenant's texts. Raises ChildDied; Unavailable("overloaded"): none starts."""
         clean = [text.encode("utf-8", "ignore").decode() for text in texts]
-        done = await self._pool.call(PassageTask(clean), self._limits)
+        done = await self._pool.call(PassageTask(clean), self._limits, tenant=tenant)
         assert isinstance(done.answer, PassageResult)
         return [np.frombuffer(rows, "<f2").reshape(-1, DIMENSIONS) for rows in done.answer.vectors]

@@ -78,12 +78,12 @@ class ChildPool:
         await asyncio.gather(*self._runs, return_exceptions=True)
 
     async def call(self, task: Task, limits: TaskLimits, *, rank: int = 0, tenant: str = "") -> TaskResult:
-        """The answer of the first free child.
+        """The answer of the first free child, which has never served another tenant.
 
         Raises ChildDied, Refused("file_missing"), and Unavailable("overloaded") when none is free for long.
         """
         child = await self._acquire(rank, tenant)
-        run = asyncio.create_task(self._run(child, task, limits))
+        run = asyncio.create_task(self._run(child, task, limits, tenant))
         began_s = asyncio.get_running_loop().time()
         run.add_done_callback(lambda _: self._queue(rank).charge(tenant, asyncio.get_running_loop().time() - began_s))
         self._runs.add(run)
@@ -91,10 +91,10 @@ class ChildPool:
         # a cancelled caller does not stop the child, which cannot take another task before it has answered this one
         return await asyncio.shield(run)
 
-    async def _run(self, child: ChildProcess, task: Task, limits: TaskLimits) -> TaskResult:
+    async def _run(self, child: ChildProcess, task: Task, limits: TaskLimits, tenant: str) -> TaskResult:
         fit = False
         try:
-            done = await child.perform(task, limits)
+            done = await child.perform(task, limits, tenant)
             fit = True
         except ChildDied:
             if self._stopped:
@@ -114,7 +114,9 @@ class ChildPool:
         if self._stopped:
             raise Unavailable("overloaded", "stopping")
         while self._idle:
-            child = self._idle.pop()
+            # one that the tenant has used needs no other child
+            child = next((each for each in self._idle if each.tenant == tenant), self._idle[-1])
+            self._idle.remove(child)
             if child.retirement is not None:
                 child.retirement.cancel()
             if not child.is_ended:

@@ -21,8 +21,9 @@ class ProbeChild:
         """Part of process.TaskHandler."""
         sys.exit(1)
 
-    def load_more(self) -> None:
+    def load_more(self) -> Iterator[None]:
         """Part of process.TaskHandler: nothing is left to load."""
+        return iter(())
 
 
 async def probe(confinement: Confinement) -> tuple[str, ...]:

@@ -1,19 +1,20 @@
-"""The main loop of every child: confine itself, load, read tasks and write replies, one at a time, until its input ends.
+"""The program of every child: confine itself, load, and fork a child per tenant (``fork_server``), which reads tasks and writes replies.
 
-It dies with its parent whatever happens, and an error that is not a refusal ends it: its parent then knows which document did that.
+A child dies with its parents whatever happens, and an error that is not a refusal ends it: then it is known which document did that.
 """
 
 import os
-import select
-import shutil
 import sys
 import threading
+import traceback
 from collections.abc import Callable, Iterator
 from typing import BinaryIO, Protocol
 
 import msgspec
 
 from adapters.children import confinement
+from adapters.children.folders import empty_folder
+from adapters.children.fork_server import ForkServer
 from adapters.children.guard import Guard
 from adapters.children.protocol import (
     CHUNKS_PER_FRAME,
@@ -36,7 +37,6 @@ from adapters.parsing.core.programs import LIBREOFFICE_PROFILE
 from schemas.documents import Chunk
 from schemas.errors import Refused
 
-IDLE_S = 1.5  # without a task: then the rarely needed modules are loaded, too
 CRASH_DETAIL_CHARS_MAX = 300
 
 
@@ -47,23 +47,32 @@ class TaskHandler(Protocol):
         """The answer, parts first. Raises Refused."""
         ...
 
-    def load_more(self) -> None:
-        """Load what few tasks need and takes long; called once, in a thread, when the child is idle."""
+    def load_more(self) -> Iterator[None]:
+        """Load what few tasks need and takes long, a part at a step; the fork server does when it is idle."""
         ...
 
 
 def run(load: Callable[[ChildOptions], TaskHandler]) -> None:
     """Run a child; ``load`` is called after confinement and may import vendors' modules."""
     options = msgspec.json.decode(sys.argv[1], type=ChildOptions)
-    in_force = confinement.confine(options)
-    speaker = _ReplyWriter(os.dup(1))
-    os.dup2(2, 1)  # a library that prints must not break the frames
-    sys.excepthook = speaker.report_crash
+    confined = confinement.confine(options)
+    os.dup2(2, 1)  # nothing reads the standard output
     work = load(options)
-    Guard(options.folder, lambda: _begin_ocr(speaker, options), options.tables)
-    speaker.write(Ready(in_force))
-    with os.fdopen(0, "rb", buffering=0, closefd=False) as tasks:
-        _serve(tasks, speaker, work, options)
+    guard = Guard(options.folder, options.tables)
+
+    def serve(tasks: int, replies: int) -> int:
+        confined.narrow()
+        speaker = _ReplyWriter(replies)
+        guard.install(lambda: _begin_ocr(speaker, options))
+        try:
+            with os.fdopen(tasks, "rb", buffering=0) as source:
+                _serve(source, speaker, work, options)
+        except BaseException as error:  # noqa: BLE001 - whatever it is ends this process
+            speaker.report_crash(error)
+            return 1
+        return 0
+
+    ForkServer(options.folder, serve, work.load_more()).run(Ready(confined.measures))
 
 
 def chunk_frames(chunks: list[Chunk]) -> Iterator[ChunkFrame]:
@@ -87,22 +96,14 @@ class _ReplyWriter:
             while rest:
                 rest = rest[os.write(self._pipe, rest) :]
 
-    def report_crash(self, kind: type[BaseException], error: BaseException, trace: object) -> None:
+    def report_crash(self, error: BaseException) -> None:
         """Report the error that ends this process, to its parent and to the log."""
-        self.write(CrashReport(f"{kind.__name__}: {error}"[:CRASH_DETAIL_CHARS_MAX]))
-        sys.__excepthook__(kind, error, trace)  # type: ignore[arg-type]
+        self.write(CrashReport(f"{type(error).__name__}: {error}"[:CRASH_DETAIL_CHARS_MAX]))
+        traceback.print_exception(error)
 
 
 def _serve(tasks: BinaryIO, speaker: _ReplyWriter, work: TaskHandler, options: ChildOptions) -> None:
-    loading = False
-    while True:
-        if not loading and not select.select([tasks], [], [], IDLE_S)[0]:
-            # in a thread: a task that arrives meanwhile does not wait for modules that it does not need
-            threading.Thread(target=work.load_more, daemon=True).start()
-            loading = True
-        header = _read_exactly(tasks, HEADER.size)
-        if not header:
-            return
+    while header := _read_exactly(tasks, HEADER.size):
         _perform(task_decoder.decode(_read_exactly(tasks, HEADER.unpack(header)[0])), speaker, work, options)
 
 
@@ -120,7 +121,8 @@ def _perform(task: Task, speaker: _ReplyWriter, work: TaskHandler, options: Chil
     except MemoryError:
         answer = TaskRefusal("document_too_complex", f"it takes more than {options.memory_mib:,} MiB (CLAW_DOCUMENT_PARSE_MEMORY_MIB)")
     if isinstance(task, ParseTask):
-        _empty_folder(options.folder)  # before the answer: after it, the next document may be there
+        # before the answer: after it, the next document may be there. LibreOffice, once loaded, cannot work without its profile
+        empty_folder(options.folder, keep=LIBREOFFICE_PROFILE)
     speaker.write(answer)
 
 
@@ -128,18 +130,6 @@ def _begin_ocr(speaker: _ReplyWriter, options: ChildOptions) -> None:
     confinement.allow_cpu(options.ocr_cpu_s)
     confinement.allow_memory(max(options.memory_mib, options.ocr_memory_mib))
     speaker.write(OcrStarted())
-
-
-def _empty_folder(folder: str) -> None:
-    """Remove what one document left, so that the next cannot see it. LibreOffice, once loaded, cannot work without its profile."""
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.name == LIBREOFFICE_PROFILE:
-                continue
-            if entry.is_dir(follow_symlinks=False):
-                shutil.rmtree(entry.path)
-            else:
-                os.unlink(entry.path)  # noqa: PTH108
 
 
 def _read_exactly(source: BinaryIO, count: int) -> bytes:

@@ -1,4 +1,4 @@
-"""Protocol between a worker and its children: length-prefixed msgpack over the child's standard input and output."""
+"""Protocol between a worker and its children: length-prefixed msgpack over two pipes; with a fork server, messages over a socket."""
 
 import struct
 from typing import Literal
@@ -11,6 +11,7 @@ from schemas.documents import Chunk, Note, Vectors
 
 FRAME_BYTES_MAX = 8 * 1024 * 1024  # of one frame: the largest text an event carries is 1 MB
 REPLY_BYTES_MAX = 96 * 1024 * 1024  # of all frames that answer one task: the chunks of the longest text that is accepted
+MESSAGE_BYTES_MAX = 4_096  # of one between a fork server and its parent
 CHUNKS_PER_FRAME = 64  # decoded in a millisecond, so that the reading event loop serves others in between
 HEADER = struct.Struct("<I")
 
@@ -73,9 +74,25 @@ class PassageTask(Struct, tag=True, frozen=True):
 
 
 class Ready(Struct, tag=True, frozen=True):
-    """Sent once, when the child is loaded. ``measures`` of confinement are in force."""
+    """From the fork server, once: it is loaded. ``measures`` of confinement are in force."""
 
     measures: tuple[str, ...] = ()
+
+
+class Forked(Struct, tag=True, frozen=True):
+    """From the fork server: the child that was asked for runs."""
+
+    pid: int
+
+
+class Exited(Struct, tag=True, frozen=True):
+    """From the fork server: the child ended by itself, with this code; below 0 by a signal."""
+
+    code: int
+
+
+class Loaded(Struct, tag=True, frozen=True):
+    """From the fork server, once: it has loaded what few tasks need, too, for the children to come."""
 
 
 class OcrStarted(Struct, tag=True, frozen=True):
@@ -138,9 +155,11 @@ class CrashReport(Struct, tag=True, frozen=True):
 
 Task = ParseTask | ParseBatch | EncodeTask | PassageTask
 TaskAnswer = ParseSummary | ParseBatchResult | EncodeResult | PassageResult | TaskRefusal
-ChildMessage = Ready | OcrStarted | ChunkFrame | TaskAnswer | CrashReport
+ServerMessage = Ready | Forked | Exited | Loaded
+ChildMessage = OcrStarted | ChunkFrame | TaskAnswer | CrashReport
 
 task_decoder = msgspec.msgpack.Decoder(Task)
+server_decoder = msgspec.msgpack.Decoder(ServerMessage)
 message_decoder = msgspec.msgpack.Decoder(ChildMessage)
 
 

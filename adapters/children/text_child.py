@@ -29,8 +29,9 @@ class TextChild:
     def _parse(self, task: ParseTask) -> Iterator[ChildMessage]:
         yield from self._read(task, self._encoder)
 
-    def load_more(self) -> None:
+    def load_more(self) -> Iterator[None]:
         """Part of process.TaskHandler: nothing is left to load."""
+        return iter(())
 
 
 if __name__ == "__main__":

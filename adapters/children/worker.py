@@ -139,6 +139,7 @@ class TextWorker:
     ) -> ParsedDocument:
         """Chunks of a document; also their vectors when ``known`` lists the hashes that need none, and there are few.
 
+        A child that has read a document of one tenant (``TENANT``) serves no other.
         ``title`` is the owner's, which goes before the document's own. Raises Refused as the parsers say, ``document_too_complex`` when it
         reaches a limit of the settings, ``document_crashed_parser`` when it ended its parser; Unavailable when no child is free for long.
         """
@@ -167,13 +168,13 @@ class TextWorker:
 
         Raises Unavailable, Refused("document_crashed_parser") when a text ends its child, or what the embedding provider says.
         """
-        vectors = await self._encoders.encode(title, chunks, shelf, known)
+        vectors = await self._encoders.encode(title, chunks, shelf, known, TENANT.get())
         self._count_vectors(vectors)
         return vectors
 
     async def _read_text(self, task: ParseTask, lane: DocumentQueue) -> tuple[ParseSummary, list[Chunk]]:
         """Parse a text in a batch with others that arrived while the children were busy."""
-        answer = await self._texts[lane](task)
+        answer = await self._texts[lane]((TENANT.get(), task))
         if isinstance(answer, TaskRefusal):
             raise Refused(answer.code, answer.detail)
         return answer.chunked, answer.chunks
@@ -185,11 +186,11 @@ class TextWorker:
         assert isinstance(done.answer, ParseSummary)
         return done.answer, done.chunks
 
-    def _make_batcher(self, lane: DocumentQueue, parallel: int) -> Batcher[ParseTask, DocumentChunks | TaskRefusal]:
-        """Parse a batch. When it ends its child, the texts are tried one by one, so that the bad one fails alone."""
+    def _make_batcher(self, lane: DocumentQueue, parallel: int) -> Batcher[tuple[str, ParseTask], DocumentChunks | TaskRefusal]:
+        """Parse a batch of one tenant. When it ends its child, the texts are tried one by one, so that the bad one fails alone."""
 
-        async def read(tasks: list[ParseTask]) -> list[DocumentChunks | TaskRefusal]:
-            done = await self._run_task(ParseBatch(tasks), self._light, RANK[lane])
+        async def read(tasks: list[tuple[str, ParseTask]]) -> list[DocumentChunks | TaskRefusal]:
+            done = await self._run_task(ParseBatch([task for _, task in tasks]), self._light, RANK[lane], tasks[0][0])
             if isinstance(done.answer, TaskRefusal):
                 raise Refused(done.answer.code, done.answer.detail)
             assert isinstance(done.answer, ParseBatchResult)
@@ -198,16 +199,15 @@ class TextWorker:
         return Batcher(
             read,
             items_max=TEXTS_AT_ONCE_MAX,
-            weigh=lambda task: len(task.source.text),
+            one_tenant=True,
+            weigh=lambda item: len(item[1].source.text),
             weight_max=CHARS_AT_ONCE_MAX,
             waiting_max=WAITING_MAX,
             code="overloaded",
             parallel=parallel,
         )
 
-    async def _run_task(
-        self, task: ParseTask | ParseBatch, pool: ChildPool, rank: int, tenant: str = "", *, again: bool = False
-    ) -> TaskResult:
+    async def _run_task(self, task: ParseTask | ParseBatch, pool: ChildPool, rank: int, tenant: str, *, again: bool = False) -> TaskResult:
         """A file whose child crashes gets another one, once, unless it was the child's first: what a library did to a file before it may
         show only now. Raises Refused as ``_refusal`` has it.
         """

@@ -38,8 +38,8 @@ log = structlog.get_logger(__name__)
 class PassageEncoder(Protocol):
     """What computes the vectors."""
 
-    async def embed_passages(self, texts: Sequence[str]) -> Sequence[NDArray[np.floating[Any]]]:
-        """For each text an array of rows. Raises ChildDied when one of them ended what computes, Unavailable when nothing does."""
+    async def embed_passages(self, texts: Sequence[str], tenant: str) -> Sequence[NDArray[np.floating[Any]]]:
+        """For each text of a tenant an array of rows. Raises ChildDied when one ended what computes, Unavailable when nothing does."""
         ...
 
 
@@ -84,7 +84,7 @@ class SecondVectors:
         """Give a few points their vector; returns how many were looked at, 0 when none is left. Raises Unavailable."""
         index = (await self._engines.get("")).index
         found = [point for point in await index.find_unencoded(self._at_once + len(self._skipped)) if point.id not in self._skipped]
-        points = found[: self._at_once]
+        points = [point for point in found if point.tenant == found[0].tenant][: self._at_once]  # a child serves one tenant
         if _now_s() - self._counted_s > COUNT_S or bool(points) != bool(self._missing):
             await self._count_missing(index)
         if not points:
@@ -100,7 +100,7 @@ class SecondVectors:
     async def _compute(self, points: Sequence[UnencodedPoint]) -> Mapping[str, NDArray[np.floating[Any]]]:
         """When a text ends the child, the next portion is smaller, until it is alone; then it is left out."""
         try:
-            rows = await self._encoder.embed_passages([point.text for point in points])
+            rows = await self._encoder.embed_passages([point.text for point in points], points[0].tenant)
         except ChildDied as died:
             log.warning("second_vectors_child_died", points=len(points), reason=died.reason, point=points[0].id)
             if len(points) == 1:

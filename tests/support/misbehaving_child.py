@@ -2,6 +2,7 @@
 
 import ctypes
 import errno
+import fcntl
 import os
 import socket
 import subprocess
@@ -13,7 +14,8 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from adapters.children import confinement, process, seccomp
-from adapters.children.protocol import ChildMessage, ChildOptions, ChunkFrame, ParseSummary, ParseTask, Task
+from adapters.children.protocol import ChildMessage, ChildOptions, ChunkFrame, ParseSummary, ParseTask, Task, encode_frame
+from adapters.parsing.core.programs import LIBREOFFICE_PROFILE
 from adapters.parsing.core.source import OCR_EVENT
 from schemas.documents import Chunk
 
@@ -48,6 +50,8 @@ class Misbehaving:
             "remove": lambda path: Path(path).unlink(),
             "start": lambda program: subprocess.run([program], check=False),
             "start_natively": lambda command: ctypes.CDLL(None).system(command.encode()),
+            "damaged": lambda _: self._is_damaged,
+            "leave": self._leave_everything,
             "left_behind": lambda _: sorted(self._folder.iterdir()),
             "spin": _spin,
             "call_natively": _call_natively,
@@ -62,7 +66,7 @@ class Misbehaving:
 
     def perform(self, task: Task) -> Iterator[ChildMessage]:
         assert isinstance(task, ParseTask)
-        if self._is_damaged:
+        if self._is_damaged and task.source.text != "damaged":
             ctypes.string_at(0)
         if task.source.text == "flood":
             yield from (ChunkFrame([Chunk(ordinal=n, text="x" * MIB)]) for n in range(1_000_000))
@@ -72,8 +76,23 @@ class Misbehaving:
         yield from process.chunk_frames([Chunk(ordinal=0, text=text)])
         yield ParseSummary(title="", media_type="text/plain", chars=len(text), notes=(), vectors=[])
 
-    def load_more(self) -> None:
-        pass
+    def load_more(self) -> Iterator[None]:
+        return iter(())
+
+    def _leave_everything(self, _: str) -> str:
+        """A process, files where the next document's are, a changed module, and an answer that nobody asked for yet."""
+        self._is_damaged = True
+        confinement.MIB = 0
+        (self._folder / LIBREOFFICE_PROFILE).mkdir(exist_ok=True)
+        (self._folder / LIBREOFFICE_PROFILE / "planted").write_text("planted")
+        libc = ctypes.CDLL(None)
+        if libc.fork() == 0:
+            time.sleep(60)
+            os._exit(0)
+        planted = ParseSummary(title="", media_type="text/plain", chars=7, notes=(), vectors=[])
+        for message in (ChunkFrame([Chunk(ordinal=0, text="planted")]), planted):
+            os.write(_reply_pipe(), encode_frame(message))
+        return "left"
 
     @staticmethod
     def _recognise(seconds: float) -> str:
@@ -82,6 +101,12 @@ class Misbehaving:
         finally:
             time.sleep(seconds)
         return "recognised"
+
+
+def _reply_pipe() -> int:
+    """The pipe to the parent: the highest one that can be written."""
+    pipes = [int(path.name) for path in Path("/proc/self/fd").iterdir() if path.is_symlink() and "pipe:" in str(path.readlink())]
+    return max(each for each in pipes if fcntl.fcntl(each, fcntl.F_GETFL) & os.O_WRONLY)
 
 
 def _begin_ocr(then: Callable[[], object]) -> object:

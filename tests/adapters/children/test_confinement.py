@@ -15,6 +15,7 @@ import structlog
 
 from adapters.children import child, folders, measures, probe_child, worker
 from adapters.children.worker import TextWorker
+from adapters.fairness import TENANT
 from adapters.parsing.core.programs import LIBREOFFICE_PROFILE
 from adapters.parsing.core.source import DocumentSource
 from schemas.documents import Shelf
@@ -27,8 +28,9 @@ SETTINGS = DocumentSettings(parse_wall_s=6, ocr_wall_s=8, parse_cpu_s=1, parse_m
 SHELF = Shelf()
 
 
-async def told(made: TextWorker, order: str, operand: str = "", lane="express") -> str:
+async def told(made: TextWorker, order: str, operand: str = "", lane="express", tenant="") -> str:
     """What came of it."""
+    TENANT.set(tenant)
     outcome = await made.parse(DocumentSource(text=order, filename=operand), title="", lane=lane, shelf=SHELF)
     return outcome.chunks[0].text
 
@@ -269,10 +271,35 @@ def living_members(group: int) -> list[list[str]]:
     return [each for each in fields if each[2] == str(group) and each[0] != "Z"]
 
 
+async def test_a_child_never_serves_two_tenants(made):
+    """Whatever a document of one leaves, in memory, in the folder, as a process or in a pipe, the documents of another do not meet it."""
+    assert await told(made, "leave", tenant="mallory") == "planted"  # its own true answer is still in the pipe
+    (process,) = made._heavy["express"]._children
+    first = process.server.child
+    assert await told(made, "damaged", tenant="alice") == "False"
+    assert process.server.child != first
+    assert await told(made, "left_behind", tenant="alice") == "[]"
+    assert {each[2] for each in living_members(process.process.pid)} == {str(process.process.pid)}
+    assert len(living_members(process.process.pid)) == 2
+    second = process.server.child
+    assert await told(made, "answer", "same", tenant="alice") == "same"
+    assert process.server.child == second
+
+
+async def test_a_child_cannot_reach_its_server(made):
+    """Which would fork the next tenant's child."""
+    assert await told(made, "answer", "warm") == "warm"
+    (process,) = made._heavy["express"]._children
+    if measures.LANDLOCK_SCOPES in process.measures:
+        assert await told(made, "signal_natively", str(process.process.pid)) == "-1"
+    assert int(await told(made, "read_natively", f"/proc/{process.process.pid}/mem")) < 0
+
+
 async def test_processes_are_bounded(made):
     """A fork bomb ends its child, and every process of it."""
     before = await told(made, "answer", "warm")
     (process,) = made._heavy["express"]._children
+    made._limits = child.TaskLimits(wall_s=20, ocr_wall_s=20, memory_kib=10**7)  # which the pages of so many would exceed first
     failure = await refused(made, "fork_natively", "60")
     assert (before, failure.code, "processes" in failure.detail) == ("warm", "document_too_complex", True)
     assert not living_members(process.process.pid)

@@ -180,7 +180,9 @@ async def test_a_child_that_takes_too_long_is_replaced():
     await made.start()
     try:
         (pid,) = pids(made)
-        os.kill(pid, signal.SIGSTOP)
+        (child,) = made._light._children
+        await child._prepare("")
+        os.kill(child.server.child, signal.SIGSTOP)
         with pytest.raises(Refused, match="CLAW_DOCUMENT_PARSE_WALL_S") as refused:
             await parse(made, "stuck")
         assert refused.value.code == "document_too_complex"

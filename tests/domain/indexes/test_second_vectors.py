@@ -41,7 +41,7 @@ class InProcess:
     def __init__(self, encoder: SentenceEncoder, before: Callable[[Sequence[str]], object] = lambda _: None) -> None:
         self.encoder, self.before = encoder, before
 
-    async def embed_passages(self, texts: Sequence[str]) -> Sequence[np.ndarray]:
+    async def embed_passages(self, texts: Sequence[str], tenant: str) -> Sequence[np.ndarray]:
         self.before(texts)
         return self.encoder.embed_passages(texts)
 
@@ -111,9 +111,9 @@ async def test_a_document_that_is_removed_meanwhile_stays_away(tmp_path: Path, r
         index = (await engines.get("")).index
 
         class Removing(InProcess):
-            async def embed_passages(self, texts: Sequence[str]) -> Sequence[np.ndarray]:
+            async def embed_passages(self, texts: Sequence[str], tenant: str) -> Sequence[np.ndarray]:
                 await index.remove("t", "base", "leave", below_or_equal=1)
-                return await super().embed_passages(texts)
+                return await super().embed_passages(texts, tenant)
 
         work = SecondVectors(engines, Removing(encoder), redis, prefix, registry=CollectorRegistry())
         await finish(work)
