@@ -17,7 +17,6 @@ from benchmarks.figures import Figure, percentile
 from benchmarks.importer import document_name
 from claw_client import Client
 from ops.stack.launch import launch, stack
-from ops.stack.state import read_state
 
 DOCUMENTS = 8_000
 WARM_UP_DOCUMENTS, WARM_UP_CHATS = 500, 20
@@ -36,14 +35,12 @@ async def run() -> list[Figure]:
             machine = await Client.with_token(session, (Path(home) / "key").read_text(encoding="utf-8").strip())
             await load(person)
             chat = chats_through(person, [await person.create_conversation()])
-            state = read_state(Path(home))
-            assert state is not None
-            await _import_documents(machine, state.kafka, 1, WARM_UP_DOCUMENTS)
+            await _import_documents(machine, home, 1, WARM_UP_DOCUMENTS)
             for n in range(WARM_UP_CHATS):
                 await chat(0, n)
             idle_s = [await chat(0, n) for n in range(CHATS)]
-            alone_s = await _import_documents(machine, state.kafka, 2, DOCUMENTS)
-            importing = asyncio.create_task(_import_documents(machine, state.kafka, 3, DOCUMENTS))
+            alone_s = await _import_documents(machine, home, 2, DOCUMENTS)
+            importing = asyncio.create_task(_import_documents(machine, home, 3, DOCUMENTS))
             busy_s: list[float] = []
             while not importing.done():
                 busy_s.append(await chat(0, len(busy_s)))
@@ -64,9 +61,9 @@ async def run() -> list[Figure]:
     ]
 
 
-async def _import_documents(client: Client, kafka: str, seed: int, count: int) -> float:
+async def _import_documents(client: Client, home: str, seed: int, count: int) -> float:
     """Seconds from the first document sent until the last one of every partition's order is searchable."""
-    command = (sys.executable, "-m", "benchmarks.importer", kafka, str(seed), str(count))
+    command = (sys.executable, "-m", "benchmarks.importer", home, str(seed), str(count))
     importer = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
     assert importer.stdout is not None
     await importer.stdout.readline()

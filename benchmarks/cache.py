@@ -21,8 +21,8 @@ from benchmarks.figures import Figure, median, percentile
 from benchmarks.rates import own_redis
 from claw_client import Client
 from ops.commands.keys import LOCAL_TENANT
+from ops.stack.embedded import locate
 from ops.stack.launch import launch, stack
-from ops.stack.state import read_state
 from schemas.settings import RedisSettings
 from schemas.settings.cache import CacheSettings
 from streams.cache import RedisCache
@@ -46,8 +46,8 @@ VALUE = Value("0" * 36, tuple(f"Passage {n} of a document, with some words in it
 
 async def run() -> list[Figure]:
     """The core on a Redis of its own, then a whole stack."""
-    async with own_redis() as url:
-        here, there = (connect(RedisSettings(url=url)) for _ in range(2))
+    async with own_redis() as settings:
+        here, there = (connect(settings) for _ in range(2))
         figures = [*await _hits(here), *await _waiters(here, there)]
         await asyncio.gather(here.aclose(), there.aclose())
     return [*figures, *await _zipf()]
@@ -180,9 +180,7 @@ async def _request(client: Client, kind: str, item: int) -> None:
 
 async def _rates(home: Path, took: dict[str, list[float]]) -> list[Figure]:
     """The counts of all processes, read where they are summed up, because the stack has no administrator yet."""
-    state = read_state(home)
-    assert state is not None
-    redis = connect(RedisSettings(url=state.redis_url))
+    redis = connect(locate(home).redis)
     counts = await RedisCache(redis, RedisSettings().key_prefix, CacheSettings(), SystemClock()).statistics.counts_of(LOCAL_TENANT)
     await redis.aclose()
     figures = []

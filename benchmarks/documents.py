@@ -9,17 +9,19 @@ import json
 import random
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import aiohttp
 from aiokafka import AIOKafkaProducer, TopicPartition
 
-from adapters.kafka import make_consumer
+from adapters.kafka import connection_options, make_consumer
 from benchmarks.figures import Figure, percentile
 from claw_client import Client
+from ops.stack.embedded import locate
 from ops.stack.launch import stack
-from ops.stack.state import read_state
 
 DOCUMENTS = 2_000
 ALONE = 40
@@ -38,15 +40,14 @@ async def run() -> list[Figure]:
     with tempfile.TemporaryDirectory(prefix="claw-bench-") as home:
         async with stack(Path(home), {"CLAW_LIMIT_ENABLED": "false"}) as up, aiohttp.ClientSession(base_url=up.url) as session:
             client = await Client.with_token(session, (Path(home) / "key").read_text(encoding="utf-8").strip())
-            state = read_state(Path(home))
-            assert state is not None
-            producer = AIOKafkaProducer(bootstrap_servers=state.kafka, acks="all")
+            connection = connection_options(locate(Path(home)).kafka)
+            producer = AIOKafkaProducer(**connection, acks="all")
             await producer.start()
             try:
                 await bulk(producer, client, make_documents(rng, WARM_UP))
                 bare_s = await _time_bare_produce(producer, make_documents(rng, DOCUMENTS))
                 bulk_s = await bulk(producer, client, make_documents(rng, DOCUMENTS))
-                alone_ms, hop_ms = await _time_alone(producer, state.kafka, client, make_documents(rng, ALONE))
+                alone_ms, hop_ms = await _time_alone(producer, connection, client, make_documents(rng, ALONE))
             finally:
                 await producer.stop()
     alone_p50, hop_p50 = percentile(alone_ms, 0.5), percentile(hop_ms, 0.5)
@@ -106,10 +107,10 @@ async def list_in_state(client: Client, state: str) -> set[str]:
 
 
 async def _time_alone(
-    producer: AIOKafkaProducer, servers: str, client: Client, documents: list[tuple[str, str]]
+    producer: AIOKafkaProducer, connection: Mapping[str, Any], client: Client, documents: list[tuple[str, str]]
 ) -> tuple[list[float], list[float]]:
     """Milliseconds of one document at a time, and of one record through the log before each."""
-    reader, place = make_consumer({"bootstrap_servers": servers}, group_id=None), TopicPartition("claw.dead-letters.v1", 0)
+    reader, place = make_consumer(connection, group_id=None), TopicPartition("claw.dead-letters.v1", 0)
     await reader.start()
     try:
         reader.assign([place])

@@ -1,12 +1,15 @@
-"""``python -m benchmarks.importer KAFKA SEED COUNT``: publishes documents to the inbox, as an upstream system would: ``SEED-0``, ..."""
+"""``python -m benchmarks.importer HOME SEED COUNT``: publishes documents to the inbox, as an upstream system would: ``SEED-0``, ..."""
 
 import asyncio
 import random
 import sys
+from pathlib import Path
 
 from aiokafka import AIOKafkaProducer
 
+from adapters.kafka import connection_options
 from benchmarks.documents import inbox_event, make_documents
+from ops.stack.embedded import locate
 
 
 def document_name(seed: int, number: int) -> str:
@@ -14,10 +17,10 @@ def document_name(seed: int, number: int) -> str:
     return f"{seed}-{number}"
 
 
-async def run(kafka: str, seed: int, count: int) -> None:
+async def run(home: Path, seed: int, count: int) -> None:
     """Returns when all of them are on the log."""
     texts = [text for _, text in make_documents(random.Random(seed), count)]
-    producer = AIOKafkaProducer(bootstrap_servers=kafka, acks="all")
+    producer = AIOKafkaProducer(**connection_options(locate(home).kafka), acks="all")
     await producer.start()
     print("sending", flush=True)
     try:
@@ -32,4 +35,4 @@ async def run(kafka: str, seed: int, count: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(run(sys.argv[1], int(sys.argv[2]), int(sys.argv[3])))
+    asyncio.run(run(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])))

@@ -41,11 +41,16 @@ return {1, 1, 1, 1, 1}
 
 async def run() -> list[Figure]:
     """A Redis of its own for the decisions, a whole stack for the requests."""
-    async with own_redis() as url:
-        redis = connect(RedisSettings(url=url))
-        figures = [*await _decisions(redis, url), await _weight(redis)]
+    async with own_redis() as settings:
+        redis = connect(settings)
+        figures = [*await _decisions(redis, _url_of(settings)), await _weight(redis)]
         await redis.aclose()
     return [*figures, await _request_overhead()]
+
+
+def _url_of(settings: RedisSettings) -> str:
+    """With the credentials, as the other library takes them."""
+    return settings.url.replace("//", f"//{settings.username}:{settings.password.reveal()}@")
 
 
 async def _decisions(redis: RedisClient, url: str) -> list[Figure]:

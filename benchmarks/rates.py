@@ -11,6 +11,7 @@ from pathlib import Path
 from ops.stack import redis
 from ops.stack.child import ComponentProcess
 from ops.stack.ports import claim
+from schemas.settings import RedisSettings
 
 CALLERS = 64
 
@@ -18,14 +19,15 @@ Call = Callable[[int], Awaitable[object]]
 
 
 @asynccontextmanager
-async def own_redis() -> AsyncIterator[str]:
-    """The URL of a Redis that nobody else uses."""
+async def own_redis() -> AsyncIterator[RedisSettings]:
+    """Settings for a Redis that nobody else uses; it takes every command, those of other libraries and of measuring too."""
     with tempfile.TemporaryDirectory(prefix="claw-bench-") as folder:
-        node = redis.RedisNode(Path(folder) / "redis", Path(folder) / "redis.log", claim("redis", 0, set()))
+        port = claim("redis", 0, set())
+        node = redis.RedisNode(Path(folder) / "redis", Path(folder) / "redis.log", port, commands=("@all",))
         child = ComponentProcess(redis.prepare(node, os.environ))
         try:
             await child.wait_ready()
-            yield node.url
+            yield node.settings()
         finally:
             await child.stop()
 

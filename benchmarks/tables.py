@@ -8,7 +8,6 @@ from benchmarks.rates import own_redis, rate
 from domain.usage.counters import usage_changes, usage_counter
 from schemas.chats import Consumption, UsageRecorded
 from schemas.records import KnowledgeBase
-from schemas.settings import RedisSettings
 from streams.tables.record_table import Put, RecordTable, order_of
 
 UPDATES, ROUNDS = 8_000, 5
@@ -19,8 +18,8 @@ NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
 
 async def run() -> list[Figure]:
     """A Redis of its own; rounds of all four in turn."""
-    async with own_redis() as url:
-        redis = connect(RedisSettings(url=url))
+    async with own_redis() as settings:
+        redis = connect(settings)
         rounds = [await _round(redis, number) for number in range(ROUNDS)]
         await redis.aclose()
     record, record_empty, count, count_empty = (median([one[column] for one in rounds]) for column in range(4))

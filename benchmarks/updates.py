@@ -6,19 +6,21 @@ import random
 import re
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import msgspec
 from aiokafka import AIOKafkaProducer
 
-from adapters.kafka import make_consumer
+from adapters.kafka import connection_options, make_consumer
 from benchmarks.documents import inbox_event, list_in_state, make_documents
 from benchmarks.figures import Figure, median
 from claw_client import Client
 from domain.documents.topics import DOCUMENTS_PROGRESSED
+from ops.stack.embedded import locate
 from ops.stack.launch import stack
-from ops.stack.state import StackState, read_state
 from schemas.documents import DocumentProgressed
 
 DOCUMENTS = 1_000
@@ -37,13 +39,12 @@ async def run() -> list[Figure]:
     with tempfile.TemporaryDirectory(prefix="claw-bench-") as home:
         async with stack(Path(home), {"CLAW_LIMIT_ENABLED": "false"}) as up, aiohttp.ClientSession(base_url=up.url) as session:
             client = await Client.with_token(session, (Path(home) / "key").read_text(encoding="utf-8").strip())
-            state = read_state(Path(home))
-            assert state is not None
-            await _send_all(state, client, make_documents(rng, WARM_UP), "indexed")
+            connection = connection_options(locate(Path(home)).kafka)
+            await _send_all(connection, client, make_documents(rng, WARM_UP), "indexed")
             documents = make_documents(rng, DOCUMENTS)
-            first_s = await _send_all(state, client, documents, "indexed")
+            first_s = await _send_all(connection, client, documents, "indexed")
             embedded = await _count_embedded(session, Path(home))
-            again_s = median([await _send_all(state, client, documents, "unchanged") for _ in range(REPEATS)])
+            again_s = median([await _send_all(connection, client, documents, "unchanged") for _ in range(REPEATS)])
             embedded_again = await _count_embedded(session, Path(home)) - embedded
             edit = await _edit_document(session, Path(home), client, rng)
     return [
@@ -54,11 +55,11 @@ async def run() -> list[Figure]:
     ]
 
 
-async def _send_all(state: StackState, client: Client, documents: list[tuple[str, str]], wanted: str) -> float:
+async def _send_all(connection: Mapping[str, Any], client: Client, documents: list[tuple[str, str]], wanted: str) -> float:
     """Seconds until ``documents.progressed``, as an upstream system reads it, reports the state ``wanted`` for every document."""
     left = {document for document, _ in documents}
-    producer = AIOKafkaProducer(bootstrap_servers=state.kafka, acks="all")
-    consumer = make_consumer({"bootstrap_servers": state.kafka}, DOCUMENTS_PROGRESSED.name, auto_offset_reset="latest")
+    producer = AIOKafkaProducer(**connection, acks="all")
+    consumer = make_consumer(connection, DOCUMENTS_PROGRESSED.name, auto_offset_reset="latest")
     await asyncio.gather(producer.start(), consumer.start())
     try:
         await asyncio.gather(consumer.seek_to_end(), producer.partitions_for("claw.inbox.default.v1"))

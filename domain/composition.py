@@ -18,8 +18,10 @@ from adapters.index.choose import create_vector_index, list_indexes, remove_empt
 from adapters.index.port import VectorIndex
 from adapters.models.choose import create_writer
 from adapters.models.port import Writer
+from domain.document_caps import DocumentCaps
 from domain.documents.lanes import Lanes
 from domain.documents.open_documents import OpenDocuments
+from domain.documents.storage import Storage
 from domain.documents.topics import DOCUMENTS_PROGRESSED
 from domain.documents.visibility import Visibility, VisibilityCheck
 from domain.documents.visibility_replica import VisibilityReplica
@@ -59,6 +61,11 @@ def collection_catalogue(ports: AgentPorts) -> CollectionCatalogue:
 def concurrency_limits(ports: AgentPorts) -> ConcurrencyLimits:
     """The concurrency limits, one set per process: without Redis all agents of a process share its share of a model's permits."""
     return ConcurrencyLimits(ports.settings, ports.redis)
+
+
+def document_caps(ports: AgentPorts) -> DocumentCaps:
+    """The caps on documents, for those that arrive through Kafka."""
+    return DocumentCaps(ports.settings.caps, Storage(ports.redis, ports.prefix), ports.get(read_models), ports.clock)
 
 
 def engines(ports: AgentPorts) -> Engines:
@@ -109,7 +116,7 @@ def search_service(ports: AgentPorts) -> SearchService:
 
 def second_vectors(ports: AgentPorts) -> SecondVectors:
     """The second vectors of chunks, with the child that computes them."""
-    encoder = ports.attach(PassageEncoder(table_folder(ports.settings.retrieval)))
+    encoder = ports.attach(PassageEncoder(table_folder(ports.settings.retrieval), confinement=ports.settings.parsers.confinement))
     return ports.attach(SecondVectors(ports.get(engines), encoder, ports.redis, ports.prefix, registry=ports.registry))
 
 
@@ -117,7 +124,8 @@ def text_worker(ports: AgentPorts) -> TextWorker:
     """The child processes that parse, chunk and embed."""
     settings = ports.settings
     limits, weight = ports.get(concurrency_limits), settings.lanes.weight_of
-    return ports.attach(TextWorker(settings.retrieval, settings.documents, gates=limits, weight=weight))
+    confinement = settings.parsers.confinement
+    return ports.attach(TextWorker(settings.retrieval, settings.documents, confinement=confinement, gates=limits, weight=weight))
 
 
 def visibility(ports: AgentPorts) -> Visibility:

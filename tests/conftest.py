@@ -15,11 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
 from adapters.redis.client import RedisClient, connect
+from adapters.redis.commands import COMMANDS
 from ops.commands import topics as administration
 from ops.stack import jars, kafka
 from ops.stack import redis as redis_server
@@ -31,15 +33,24 @@ from streams.topics import Topic
 from tests.support.own_redis import OwnRedis
 
 PARTITIONS = 4
+INSPECTION = (
+    "memory|usage",
+    "dump",
+    "restore",
+    "keys",
+    "rpush",
+    "lrange",
+    "pubsub|numsub",
+)  # what tests do with Redis and the product does not
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Servers:
-    """Where the session's Kafka and Redis answer, and what they are."""
+    """How the session's Kafka and Redis are reached, and what they are."""
 
-    bootstrap: str
-    redis_url: str
+    kafka: KafkaSettings
+    redis: RedisSettings
     described: str
 
 
@@ -86,28 +97,29 @@ def servers(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Confi
     """The session's Kafka and Redis."""
     folder = tmp_path_factory.mktemp("servers")
     with ExitStack() as running:
-        bootstrap, kafka_described = _kafka(folder, running)
-        url, redis_described = _redis(folder, running)
-        pytestconfig.stash[SERVERS] = Servers(bootstrap, url, f"{kafka_described}; {redis_described}")
+        kafka_settings, kafka_described = _kafka(folder, running)
+        redis_settings, redis_described = _redis(folder, running)
+        pytestconfig.stash[SERVERS] = Servers(kafka_settings, redis_settings, f"{kafka_described}; {redis_described}")
         yield pytestconfig.stash[SERVERS]
 
 
-def _kafka(folder: Path, running: ExitStack) -> tuple[str, str]:
+def _kafka(folder: Path, running: ExitStack) -> tuple[KafkaSettings, str]:
     if given := os.environ.get("CLAW_TEST_KAFKA"):
-        return given, f"the Kafka given at {given}"
+        return KafkaSettings(bootstrap=given), f"the Kafka given at {given}"
     taken: set[int] = set()
     node = kafka.KafkaNode(folder / "kafka", folder / "kafka.log", claim("kafka", 0, taken), claim("controller", 0, taken))
     running.callback(shutil.rmtree, node.data, ignore_errors=True)
     _start(kafka.prepare(node, os.environ), running)
-    return node.servers, f"Apache Kafka {kafka.version_in(node.log)} (KRaft) at {node.servers}"
+    return node.settings(), f"Apache Kafka {kafka.version_in(node.log)} (KRaft) at {node.servers}"
 
 
-def _redis(folder: Path, running: ExitStack) -> tuple[str, str]:
+def _redis(folder: Path, running: ExitStack) -> tuple[RedisSettings, str]:
+    """Its user may do what the product's may, and look into a key: what the product must not be missing, it misses here."""
     if given := os.environ.get("CLAW_TEST_REDIS"):
-        return given, f"the Redis given at {given}"
-    node = redis_server.RedisNode(folder / "redis", folder / "redis.log", claim("redis", 0, set()))
+        return RedisSettings(url=given), f"the Redis given at {given}"
+    node = redis_server.RedisNode(folder / "redis", folder / "redis.log", commands=(*COMMANDS, *INSPECTION))
     _start(redis_server.prepare(node, os.environ), running)
-    return node.url, f"Redis {_wait(redis_server.version(node.port))} at {node.url}"
+    return node.settings(), f"{redis_server.version_of(redis_server.server_binary(os.environ))} at {node.where}"
 
 
 def _start(component: Component, running: ExitStack) -> None:
@@ -128,15 +140,15 @@ def _wait(awaitable: Coroutine[Any, Any, T]) -> T:
 @pytest.fixture
 def kafka_settings(servers: Servers) -> KafkaSettings:
     """Kafka under a topic prefix nobody else uses."""
-    return KafkaSettings(
-        bootstrap=servers.bootstrap, partitions=PARTITIONS, reply_partitions=PARTITIONS, topic_prefix=f"t{uuid.uuid4().hex[:10]}."
+    return msgspec.structs.replace(
+        servers.kafka, partitions=PARTITIONS, reply_partitions=PARTITIONS, topic_prefix=f"t{uuid.uuid4().hex[:10]}."
     )
 
 
 @pytest.fixture
 def redis_settings(servers: Servers) -> RedisSettings:
     """Redis under a key prefix nobody else uses."""
-    return RedisSettings(url=servers.redis_url, key_prefix=f"t{uuid.uuid4().hex[:10]}")
+    return msgspec.structs.replace(servers.redis, key_prefix=f"t{uuid.uuid4().hex[:10]}")
 
 
 @pytest.fixture

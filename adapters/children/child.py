@@ -13,7 +13,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec.structs import replace
 
-from adapters.children import memory
+from adapters.children import measures, memory
 from adapters.children.folders import WorkFolder
 from adapters.children.protocol import (
     FRAME_BYTES_MAX,
@@ -32,13 +32,14 @@ from adapters.children.protocol import (
     message_decoder,
 )
 from schemas.documents import Chunk
-from schemas.errors import Refused, Unavailable
+from schemas.errors import ConfigurationError, Refused, Unavailable
 
 START_TIMEOUT_S = 60.0  # to load its modules on a busy machine
 STOP_TIMEOUT_S = 2.0  # from end of input to exit; then the process is killed
 DRAIN_BYTES = 65_536
 COPY_NAME = "document"  # the name of the copy, whatever the sender's name was
-WATCH_S = 0.05  # between two measurements of a working child's memory
+PROCESSES_MAX = 32  # of a child with the programs that it started; parsing takes one at a time
+WATCH_S = 0.05  # between two measurements of a working child's memory and processes
 OUT_OF_MEMORY = (
     signal.SIGABRT,
     signal.SIGSEGV,
@@ -51,7 +52,8 @@ INHERITED_VARIABLES = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "LD_LIBRARY_P
 OFFLINE_VARIABLES = {"DO_NOT_TRACK": "true", "SCARF_NO_ANALYTICS": "true"}  # a library that reports its use must not try
 SINGLE_THREAD_VARIABLES = dict.fromkeys(("OMP_NUM_THREADS", "OMP_THREAD_LIMIT", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
-Cause = Literal["crash", "memory", "cpu", "wall", "output"]
+Cause = Literal["crash", "memory", "cpu", "wall", "output", "processes"]
+Confinement = Literal["auto", "require", "off"]
 
 
 class ChildDied(Exception):
@@ -96,6 +98,8 @@ class ChildSpec:
     embedding: str = ""  # the local one that it loads at once
     tables: str = ""  # the folder of static tables, which it may read
     measured: bool = False
+    programs: bool = False  # it may start Pandoc and Tesseract
+    confinement: Confinement = "auto"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +118,7 @@ class ChildProcess:
     def __init__(self, process: asyncio.subprocess.Process, folder: WorkFolder, spec: ChildSpec) -> None:
         self.process, self._folder, self._spec = process, folder, spec
         self.tasks = 0
+        self.measures: tuple[str, ...] = ()  # of confinement, in force
         self.new_kib = 0  # what it held when it was ready
         self.replacing = False  # its successor is starting
         self.replaced = False  # its successor is ready
@@ -123,7 +128,10 @@ class ChildProcess:
 
     @classmethod
     async def spawn(cls, spec: ChildSpec) -> "ChildProcess":
-        """Start a child; returns when it is ready. Raises ChildDied when it does not start."""
+        """Start a child; returns when it is ready. Raises ChildDied when it does not start.
+
+        ConfigurationError: the settings require measures of confinement that are not in force.
+        """
         folder = WorkFolder()
         options = ChildOptions(
             parent=os.getpid(),
@@ -137,6 +145,8 @@ class ChildProcess:
             ocr_memory_mib=spec.ocr_memory_mib,
             embedding=spec.embedding,
             tables=spec.tables,
+            programs=spec.programs,
+            confinement=spec.confinement,
         )
         try:
             process = await asyncio.create_subprocess_exec(
@@ -161,6 +171,14 @@ class ChildProcess:
             await child.end(at_once=True)
             raise
         assert isinstance(ready, Ready)
+        child.measures = ready.measures
+        lacking = measures.missing(ready.measures)
+        if lacking and spec.confinement == "require":
+            await child.end(at_once=True)
+            raise ConfigurationError(
+                f"{measures.SETTING} is `require`, and this machine does not offer {', '.join(lacking)} to a parser: "
+                f"{measures.describe_risks(lacking)}. Change that, or set {measures.SETTING}=auto"
+            )
         child.new_kib = child.resident_kib
         return child
 
@@ -172,7 +190,7 @@ class ChildProcess:
     @property
     def resident_kib(self) -> int:
         """Its resident memory now, without its children."""
-        return memory.resident_kib(self.process.pid, descent=1)
+        return memory.measure_tree(self.process.pid, processes_max=1).resident_kib
 
     async def perform(self, task: Task, limits: TaskLimits) -> TaskResult:
         """The answer to one task. Raises ChildDied, after which the process must be ended.
@@ -226,7 +244,10 @@ class ChildProcess:
                 raise ChildDied("wall", f"it took longer than {wall_s:g} s")
             await asyncio.wait((exchange,), timeout=min(WATCH_S, left_s))
             if not exchange.done():
-                self._peak_kib = max(self._peak_kib, memory.resident_kib(self.process.pid))
+                usage = memory.measure_tree(self.process.pid, processes_max=PROCESSES_MAX)
+                self._peak_kib = max(self._peak_kib, usage.resident_kib)
+                if usage.processes > PROCESSES_MAX:
+                    raise ChildDied("processes", f"it started more than {PROCESSES_MAX} processes")
                 if self._peak_kib > (limit := self._memory_limit_kib(limits)):
                     raise ChildDied("memory", f"it took more than {limit // 1024:,} MiB of memory")
 

@@ -1,28 +1,46 @@
-"""Resident memory of a process and its children, as Linux counts it; on other systems 0."""
+"""Resident memory of a process and its descendants, and their number, as Linux counts it; on other systems 0."""
 
 import os
 import re
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 PAGE_KIB = os.sysconf("SC_PAGE_SIZE") // 1024
-DESCENT_MAX = 2  # generations: a child and its children
 RESET_PEAK = "5"  # see proc_pid_clear_refs(5)
 
 _PEAK = re.compile(r"^VmHWM:\s+(\d+) kB", re.MULTILINE)
 
 
-def resident_kib(pid: int, descent: int = DESCENT_MAX) -> int:
-    """Resident memory of ``pid`` and its children, in KiB. Takes microseconds: the kernel keeps these counts."""
-    held = 0
-    with suppress(OSError, ValueError, IndexError):  # the process may end at any moment
-        held = int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE_KIB
-    if descent > 1:
-        with suppress(OSError, ValueError):
-            for thread in Path(f"/proc/{pid}/task").iterdir():
-                for child in (thread / "children").read_text().split():
-                    held += resident_kib(int(child), descent - 1)
-    return held
+@dataclass(frozen=True, slots=True)
+class TreeUsage:
+    """What a process and its descendants hold."""
+
+    resident_kib: int
+    processes: int
+
+
+def measure_tree(pid: int, *, processes_max: int) -> TreeUsage:
+    """Resident memory of ``pid`` and its descendants; the count stops beyond ``processes_max``, at one more.
+
+    Takes microseconds: the kernel keeps these counts.
+    """
+    resident_kib, found = 0, [pid]
+    for each in found:  # which grows meanwhile
+        with suppress(OSError, ValueError, IndexError):  # the process may end at any moment
+            resident_kib += int(Path(f"/proc/{each}/statm").read_text().split()[1]) * PAGE_KIB
+        if len(found) <= processes_max > 1:
+            found += list_children(each)[: processes_max + 1 - len(found)]
+    return TreeUsage(resident_kib, len(found))
+
+
+def list_children(pid: int) -> list[int]:
+    """The process ids of its children."""
+    children: list[int] = []
+    with suppress(OSError, ValueError):
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            children += map(int, (thread / "children").read_text().split())
+    return children
 
 
 def reset_peak(pid: int) -> None:

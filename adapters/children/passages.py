@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adapters.children import folders
-from adapters.children.child import ChildSpec, TaskLimits
+from adapters.children.child import ChildSpec, Confinement, TaskLimits
 from adapters.children.pool import ChildPool, Policy
 from adapters.children.protocol import PassageResult, PassageTask
 from adapters.embedders.sentences import DIMENSIONS
@@ -24,7 +24,7 @@ WAIT_S = 120.0  # for a child to start where others want the cores
 class PassageEncoder:
     """One child; ``tables`` is the folder of the multilingual table, whose tokenizer it takes. For one event loop."""
 
-    def __init__(self, tables: Path) -> None:
+    def __init__(self, tables: Path, *, confinement: Confinement = "auto") -> None:
         self._limits = TaskLimits(wall_s=WALL_S, ocr_wall_s=WALL_S, memory_kib=MEMORY_MIB * 1024)
         spec = ChildSpec(
             module="adapters.children.passage_child",
@@ -34,6 +34,7 @@ class PassageEncoder:
             cpu_s=int(WALL_S),
             ocr_cpu_s=int(WALL_S),
             tables=str(tables),
+            confinement=confinement,
         )
         policy = Policy(
             size=1,

@@ -51,8 +51,14 @@ class ChildPool:
         self._successions: set[asyncio.Task[None]] = set()
         self._stopped = False
 
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """The measures of confinement that are in force in every child; none without a child."""
+        children = list(self._children)
+        return tuple(each for each in children[0].measures if all(each in child.measures for child in children)) if children else ()
+
     async def start(self) -> None:
-        """Start the first children. Raises ChildDied when one cannot start."""
+        """Start the first children. Raises ChildDied when one cannot start, ConfigurationError when its confinement does not suffice."""
         if self._policy.eager:
             for child in await asyncio.gather(*(self._spawn() for _ in range(self._policy.size))):
                 self._release(child)

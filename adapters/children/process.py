@@ -14,6 +14,7 @@ from typing import BinaryIO, Protocol
 import msgspec
 
 from adapters.children import confinement
+from adapters.children.guard import Guard
 from adapters.children.protocol import (
     CHUNKS_PER_FRAME,
     FRAME_BYTES_MAX,
@@ -54,13 +55,13 @@ class TaskHandler(Protocol):
 def run(load: Callable[[ChildOptions], TaskHandler]) -> None:
     """Run a child; ``load`` is called after confinement and may import vendors' modules."""
     options = msgspec.json.decode(sys.argv[1], type=ChildOptions)
-    confinement.isolate(options)
+    in_force = confinement.confine(options)
     speaker = _ReplyWriter(os.dup(1))
     os.dup2(2, 1)  # a library that prints must not break the frames
     sys.excepthook = speaker.report_crash
     work = load(options)
-    confinement.Guard(options.folder, lambda: _begin_ocr(speaker, options), options.tables)
-    speaker.write(Ready())
+    Guard(options.folder, lambda: _begin_ocr(speaker, options), options.tables)
+    speaker.write(Ready(in_force))
     with os.fdopen(0, "rb", buffering=0, closefd=False) as tasks:
         _serve(tasks, speaker, work, options)
 

@@ -1,6 +1,7 @@
 """Protocol between a worker and its children: length-prefixed msgpack over the child's standard input and output."""
 
 import struct
+from typing import Literal
 
 import msgspec
 from msgspec import Struct
@@ -31,6 +32,8 @@ class ChildOptions(Struct, frozen=True, kw_only=True):
     ocr_memory_mib: int  # likewise
     embedding: str
     tables: str
+    programs: bool = False  # it may start the programs that convert and recognise documents
+    confinement: Literal["auto", "require", "off"] = "auto"
 
 
 class ParseTask(Struct, tag=True, frozen=True, kw_only=True):
@@ -70,7 +73,9 @@ class PassageTask(Struct, tag=True, frozen=True):
 
 
 class Ready(Struct, tag=True, frozen=True):
-    """Sent once, when the child is loaded."""
+    """Sent once, when the child is loaded. ``measures`` of confinement are in force."""
+
+    measures: tuple[str, ...] = ()
 
 
 class OcrStarted(Struct, tag=True, frozen=True):

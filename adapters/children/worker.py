@@ -10,8 +10,9 @@ from prometheus_client import Counter
 
 from adapters.batching import Batcher
 from adapters.children import folders
-from adapters.children.child import Cause, ChildDied, ChildSpec, TaskLimits, TaskResult
+from adapters.children.child import Cause, ChildDied, ChildSpec, Confinement, TaskLimits, TaskResult
 from adapters.children.encoders import Encoders
+from adapters.children.measures import report_confinement
 from adapters.children.pool import ChildPool, Policy
 from adapters.children.protocol import DocumentChunks, ParseBatch, ParseBatchResult, ParseSummary, ParseTask, TaskRefusal
 from adapters.concurrency import ConcurrencyLimits
@@ -19,7 +20,7 @@ from adapters.embedders.local import LOCAL_MODELS, table_folder
 from adapters.fairness import TENANT, Weight, equal_weight
 from adapters.parsing.core.source import Bounds, DocumentSource
 from schemas.documents import Chunk, DocumentQueue, Note, Shelf, Vectors
-from schemas.errors import Refused, Unavailable
+from schemas.errors import ConfigurationError, Refused, Unavailable
 from schemas.settings import RetrievalSettings
 from schemas.settings.documents import DocumentSettings
 
@@ -83,10 +84,12 @@ class TextWorker:
         retrieval: RetrievalSettings,
         documents: DocumentSettings,
         *,
+        confinement: Confinement = "auto",
         gates: ConcurrencyLimits | None = None,
         observe: Callable[[ParseUsage], None] = lambda _: None,
         weight: Weight = equal_weight,
     ) -> None:
+        self._confinement = confinement
         self._retrieval, self._documents, self._observe = retrieval, documents, observe
         self._bounds = Bounds.of(documents)
         self._limits = TaskLimits(
@@ -109,7 +112,10 @@ class TextWorker:
         return self._encoders.name(shelf)
 
     async def start(self) -> None:
-        """Start the text children; returns when each has loaded its models. Raises Unavailable("overloaded") when they cannot start."""
+        """Start the text children; returns when each has loaded its models. Raises Unavailable("overloaded") when they cannot start.
+
+        ConfigurationError: the settings require measures of confinement that this machine does not offer.
+        """
         await asyncio.to_thread(folders.sweep)
         try:
             await self._encoders.start()
@@ -117,6 +123,10 @@ class TextWorker:
         except ChildDied as died:
             await self.stop()
             raise Unavailable("overloaded", died.reason) from died
+        except ConfigurationError:
+            await self.stop()
+            raise
+        report_confinement(self._confinement, self._light.measures)
 
     async def stop(self) -> None:
         """End the children; waiting and running tasks raise Unavailable."""
@@ -221,6 +231,7 @@ class TextWorker:
             "cpu": "CLAW_DOCUMENT_PARSE_CPU_S",
             "wall": "CLAW_DOCUMENT_PARSE_WALL_S, CLAW_DOCUMENT_OCR_WALL_S",
             "output": "CLAW_DOCUMENT_TEXT_CHARS_MAX",
+            "processes": "a bound of its parser",
         }
         if died.cause in settings:
             return ParserDied("document_too_complex", f"{died.reason} ({settings[died.cause]})")
@@ -245,6 +256,8 @@ class TextWorker:
             embedding=embedding,
             tables=str(table_folder(self._retrieval)) if module == LIGHT else "",
             measured=measured,
+            programs=module == HEAVY,
+            confinement=self._confinement,
         )
 
     def _policy(self, kind: str, size: int) -> Policy:

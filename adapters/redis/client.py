@@ -244,6 +244,7 @@ def connect(settings: RedisSettings) -> RedisClient:
         "retry": Retry(NoBackoff(), 0),  # callers that may wait retry an Unavailable themselves; the others fail at once
         "protocol": 2,  # nothing here needs RESP3, and 6.2 servers have no maintenance notifications
         "client_name": "claw",
+        "driver_info": None,  # CLIENT SETINFO costs every connection two commands, and the servers before 7.2 do not know it
     }
     if settings.username:
         options["username"] = settings.username

@@ -278,6 +278,7 @@ class Generate:
         if state == "cancelled" and await self.is_deleted(event):
             return reply_events.terminal_events(event, context, msgspec.structs.replace(message, content="", citations=()))
         changed = MessageChanged.from_cause(event, NAME, subject=message.id, data=message, now=context.clock.now())
+        changed = msgspec.structs.replace(changed, id=ids.derive("message", message.id))  # one record, however often it was searched again
         partition = context.publisher.partition_for(MESSAGES_CHANGED, message.conversation_id)
         place = await context.publisher.publish(Outgoing(MESSAGES_CHANGED, changed, partition=partition))
         await _or_default(None, self.views.apply(changed, place))  # with Redis down the projection does it later

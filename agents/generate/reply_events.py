@@ -103,7 +103,7 @@ def terminal_events(event: ChatGrounded, context: Context, message: Message) -> 
 
 
 def usage_event(event: ChatGrounded, context: Context, message: Message) -> Outgoing:
-    """Usage of the reply."""
+    """Usage of the reply; the same id whatever the attempt and however often it was searched again, so it is charged once."""
     data = Consumption.of(
         message.usage,
         user_id=message.user_id,
@@ -116,7 +116,8 @@ def usage_event(event: ChatGrounded, context: Context, message: Message) -> Outg
         provider=message.provider,
         cost_micros=message.cost_micros,
     )
-    return Outgoing(USAGE_RECORDED, UsageRecorded.from_cause(event, NAME, subject=message.user_id, data=data, now=context.clock.now()))
+    made = UsageRecorded.from_cause(event, NAME, subject=message.user_id, data=data, now=context.clock.now())
+    return Outgoing(USAGE_RECORDED, msgspec.structs.replace(made, id=ids.derive("usage", message.id, "answer")))
 
 
 def spent_event(event: ChatGrounded, context: Context, spent: Spent, number: int) -> Outgoing:

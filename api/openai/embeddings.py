@@ -11,6 +11,7 @@ from litestar.params import JSONBody
 from api.http.request import ApiRequest
 from api.http.responses import invalid_field, json_response, run_idempotent
 from api.knowledge import index_requests
+from api.limits.ports import LimitPorts
 from api.openai import requests
 from api.openai.errors import ERRORS
 from api.openai.requests import IGNORED, check_model
@@ -37,6 +38,7 @@ async def create(request: ApiRequest, data: JSONBody[EmbeddingCreate]) -> Respon
     """In the order of the inputs; the usage is an estimate."""
     check_model(data.model, model_names.EMBEDDING_ALIAS, model_names.embedding(request.core.settings))
     _check_dimensions(data.dimensions, model_names.dimensions(request.core.settings))
+    await request.ports(LimitPorts).quotas.check_budget()
     texts = _texts(data, request.core.settings.retrieval.embedding_tokens_file)
     ignored = requests.find_ignored(await request.body(), EmbeddingCreate)
     headers = {IGNORED: ", ".join(ignored)} if ignored else {}

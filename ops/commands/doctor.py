@@ -12,11 +12,15 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from adapters.children import measures
+from adapters.children.child import ChildDied
+from adapters.children.probe_child import probe
 from adapters.parsing.pdf.ocr import find_engine
 from domain.indexes.catalogue import CollectionCatalogue
 from domain.indexes.plans import is_outdated
 from ops.commands import topics
 from ops.stack import jars, kafka, redis
+from ops.stack.embedded import locate_servers
 from ops.stack.environment import SECRET_VARIABLE, with_secret
 from ops.stack.plan import OK
 from ops.stack.ports import holder_of, is_free
@@ -42,7 +46,7 @@ class Finding:
 
 def run(settings: Settings, environ: Mapping[str, str]) -> int:
     """Print every finding; returns 1 when a check failed."""
-    findings = [*check_machine(settings, environ), *check_home(settings, environ), *asyncio.run(check_stack(settings))]
+    findings = [*check_machine(settings, environ), *check_home(settings, environ), *asyncio.run(_check_processes(settings))]
     for finding in findings:
         print(f"{'wrong' if finding.remedy else 'ok':<6} {finding.name:<16} {finding.detail}")
         if finding.remedy:
@@ -50,6 +54,27 @@ def run(settings: Settings, environ: Mapping[str, str]) -> int:
     wrong = sum(1 for finding in findings if finding.remedy)
     print(f"{len(findings)} checks, {wrong} wrong")
     return 1 if wrong else 0
+
+
+async def _check_processes(settings: Settings) -> list[Finding]:
+    return [await check_confinement(settings), *await check_stack(settings)]
+
+
+async def check_confinement(settings: Settings) -> Finding:
+    """The measures of confinement that a parser has here, as seen in a child that lives for this check."""
+    mode = settings.parsers.confinement
+    try:
+        in_force = await probe(mode)
+    except ConfigurationError as error:
+        return Finding("confinement", "missing measures that the settings require", error.detail)
+    except (ChildDied, OSError) as error:
+        return Finding("confinement", f"the child that shows it did not start: {error}", "see what the line above says")
+    detail = f"of parsers ({mode}): {', '.join(in_force) or 'none'}"
+    if mode == "off":
+        remedy = f"a hostile document may use the network and read files: set {measures.SETTING} to auto or require"
+        return Finding("confinement", detail, remedy)
+    lacking = measures.missing(in_force)
+    return Finding("confinement", f"{detail}; {measures.describe_risks(lacking)}" if lacking else detail)
 
 
 def check_machine(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
@@ -108,7 +133,7 @@ async def check_stack(settings: Settings) -> list[Finding]:
     folder = settings.node.home.absolute()
     state = read_state(folder)
     if is_running(folder) and state:
-        return [finding async for finding in _check_running(settings, state, folder)]
+        return [finding async for finding in _check_running(locate_servers(settings), state, folder)]
     return list(_check_ports(settings)) + [finding async for finding in _check_external_servers(settings)]
 
 
@@ -117,7 +142,7 @@ def _check_ports(settings: Settings) -> Iterator[Finding]:
     wanted = [("CLAW_PORT", settings.node.port, settings.node.host)]
     if not settings.kafka.bootstrap:
         wanted.append(("CLAW_KAFKA_PORT", settings.kafka.port, "127.0.0.1"))
-    if not settings.redis.url:
+    if not settings.redis.url and settings.redis.port:
         wanted.append(("CLAW_REDIS_PORT", settings.redis.port, "127.0.0.1"))
     for variable, port, host in wanted:
         if port == 0:
@@ -151,19 +176,19 @@ async def _check_running(settings: Settings, state: StackState, folder: Path) ->
         if not is_alive(process):
             yield Finding(name, f"{detail}: not running", f"it is being started again; see {folder / 'logs' / name}.log")
             continue
-        host, _, port = process.where.rpartition(":")
-        healthy = await _answers(name, host, int(port))
+        healthy = await _answers(name, process.where)
         yield Finding(name, detail, "" if healthy else f"it does not answer as ready; see {folder / 'logs' / name}.log")
     yield await _check_topics(settings, state.kafka)
     yield await _check_indexes(settings, state.kafka)
 
 
-async def _answers(name: str, host: str, port: int) -> bool:
-    if name == "kafka":
-        return await kafka.answers(port)
+async def _answers(name: str, where: str) -> bool:
     if name == "redis":
-        return await redis.answers(port)
-    return await http_status(port, "/readyz", "127.0.0.1" if host == "0.0.0.0" else host) == OK  # noqa: S104 - compared with
+        return await redis.answers(where)
+    host, _, port = where.rpartition(":")
+    if name == "kafka":
+        return await kafka.answers(int(port))
+    return await http_status(int(port), "/readyz", "127.0.0.1" if host == "0.0.0.0" else host) == OK  # noqa: S104 - compared with
 
 
 async def _check_topics(settings: Settings, servers: str) -> Finding:

@@ -71,7 +71,7 @@ def run(settings: Settings, folder: str, *, as_json: bool) -> int:
 async def evaluate(settings: Settings, cases: Iterable[Case], *, show: bool = False) -> DocumentsReport:
     """Every case in turn, alone."""
     efforts: list[ParseUsage] = []
-    worker = TextWorker(settings.retrieval, settings.documents, observe=efforts.append)
+    worker = TextWorker(settings.retrieval, settings.documents, confinement=settings.parsers.confinement, observe=efforts.append)
     ocr = find_engine(settings.documents.ocr, settings.documents.ocr_languages)
     verdicts: list[FileVerdict] = []
     await worker.start()

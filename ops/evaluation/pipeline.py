@@ -18,16 +18,17 @@ import aiohttp
 import msgspec
 import uvloop
 
-from adapters.kafka import make_producer
+from adapters.kafka import connection_options, make_producer
 from claw_client import ApiError, Client, DocumentFailed, events
 from domain.documents.topics import inbox_topic
 from ops.evaluation.questions import EvaluationQuestion, Text
 from ops.processes import logs
+from ops.stack.embedded import locate
 from ops.stack.launch import stack
 from ops.stack.state import read_state
 from schemas.chats import Turn
 from schemas.errors import Unavailable
-from schemas.settings import Settings
+from schemas.settings import KafkaSettings, Settings
 
 TENANT = "default"  # the tenant whose inbox a stack has
 PASSED_ON = ("CLAW_MODEL_", "CLAW_RETRIEVAL_", "CLAW_QDRANT_")
@@ -68,7 +69,7 @@ class Pipeline:
     """A running stack and its client."""
 
     client: Client
-    kafka: str
+    kafka: KafkaSettings
     knowledge: str = ""  # host:port of the worker that holds the index
 
     async def index_corpus(self, name: str, texts: Iterable[Text]) -> IndexedCorpus:
@@ -76,7 +77,7 @@ class Pipeline:
         base = await self.post("/api/v1/knowledge", {"name": name})
         corpus = IndexedCorpus(str(base["id"]), {})
         client = Client(self.client.session, self.client.headers, corpus.knowledge_base)
-        producer = make_producer({"bootstrap_servers": self.kafka}, acks="all")
+        producer = make_producer(connection_options(self.kafka), acks="all")
         await producer.start()
         try:
             for number, text in enumerate(texts):
@@ -159,7 +160,7 @@ async def pipeline(home: Path) -> AsyncIterator[Pipeline]:
         assert state is not None
         key = (home / "key").read_text(encoding="utf-8").strip()
         try:
-            yield Pipeline(await Client.with_token(session, key), state.kafka, state.components["knowledge"].where)
+            yield Pipeline(await Client.with_token(session, key), locate(home).kafka, state.components["knowledge"].where)
         except (ApiError, DocumentFailed) as error:
             raise SystemExit(f"claw: {error}") from error
 

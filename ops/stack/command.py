@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ops.stack.child import StartFailed
+from ops.stack.credentials import OTHERS
 from ops.stack.plan import plan
 from ops.stack.state import end_leftovers, hold, is_alive, is_running, read_state
 from ops.stack.supervisor import Supervisor
@@ -21,6 +22,7 @@ LOOK_EVERY_S = 0.05
 def up(settings: Settings, environ: Mapping[str, str]) -> int:
     """Run a stack until SIGINT or SIGTERM; returns the exit code. Raises ConfigurationError with nothing started."""
     home = settings.node.home.absolute()
+    os.umask(OTHERS)  # of this process and every part: what they write in the home folder is nobody else's
     with hold(home):
         end_leftovers(home)
         supervisor = Supervisor(plan(settings, environ), print_line)

@@ -1,6 +1,10 @@
 """The embedded Kafka: one KRaft node on loopback, its configuration, its storage, its command line.
 
 Everything is sized for one machine: one replica, few threads, small buffers. Data in ``<home>/kafka`` survives restarts.
+
+Nobody is served without a password. Clients prove theirs by SCRAM, which does not show it, so that a stranger who takes the port while the
+broker is away learns nothing. The controller's listener is for the broker itself and for whoever creates the user of clients
+(``ops.stack.kafka_user``); its password lives as long as the broker's configuration.
 """
 
 import asyncio
@@ -11,25 +15,38 @@ import struct
 import subprocess
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
+
+import msgspec
 
 from ops.stack import jars
 from ops.stack.child import Component
+from ops.stack.credentials import USER, make_password, make_private_folder, write_private
 from schemas.errors import ConfigurationError
+from schemas.settings import KafkaSettings
+from schemas.settings.section import Secret
 
 FORMAT_S = 60.0  # formatting takes about 2 s; a cold disk is no reason to give up
 PROBE_S = 2.0
 MESSAGE_BYTES_MAX = 2_162_688  # a 2 MiB dead letter and its headers
 API_VERSIONS = 18
+MECHANISM: Literal["SCRAM-SHA-512"] = "SCRAM-SHA-512"
 
 # Static per installation: features that a single node with one user does not need are off, and costs in idle CPU or memory are small.
 NODE = {
     "process.roles": "broker,controller",
     "node.id": "1",
     "controller.listener.names": "CONTROLLER",
-    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
-    "inter.broker.listener.name": "PLAINTEXT",
+    "listener.security.protocol.map": "CLIENT:SASL_PLAINTEXT,CONTROLLER:SASL_PLAINTEXT",
+    "inter.broker.listener.name": "CLIENT",
+    "sasl.mechanism.inter.broker.protocol": MECHANISM,
+    "sasl.mechanism.controller.protocol": "PLAIN",
+    "listener.name.client.sasl.enabled.mechanisms": MECHANISM,
+    "listener.name.controller.sasl.enabled.mechanisms": "PLAIN",
+    "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+    "super.users": f"User:{USER}",  # whom an operator adds may do what its ACLs say, and nothing by default
     "auto.create.topics.enable": "false",  # a misspelt topic is an error, not a new topic
     "message.max.bytes": str(MESSAGE_BYTES_MAX),
     "group.initial.rebalance.delay.ms": "0",  # a worker group has one member: waiting for more delays every start by 3 s
@@ -56,13 +73,33 @@ NODE = {
 
 @dataclass(frozen=True, slots=True)
 class KafkaNode:
-    """The folder and port of one broker."""
+    """The folder and ports of one broker, and the password of its clients' user."""
 
     folder: Path
     log: Path
     port: int
     controller_port: int
     heap_mib: int = 256
+    password: Secret = field(default_factory=make_password)
+    controller_password: Secret = field(default_factory=make_password)
+
+    def settings(self, settings: KafkaSettings | None = None) -> KafkaSettings:
+        """The settings of a client: ``settings`` with the address and the credentials of this broker."""
+        return msgspec.structs.replace(
+            settings or KafkaSettings(),
+            bootstrap=self.servers,
+            security_protocol="SASL_PLAINTEXT",
+            sasl_mechanism=MECHANISM,
+            sasl_username=USER,
+            sasl_password=self.password,
+        )
+
+    def client_configuration(self) -> str:
+        """The settings of a client as kcat (-F) and every librdkafka client take them."""
+        return (
+            f"bootstrap.servers={self.servers}\nsecurity.protocol=sasl_plaintext\nsasl.mechanisms={MECHANISM}\n"
+            f"sasl.username={USER}\nsasl.password={self.password.reveal()}\n"
+        )
 
     @property
     def servers(self) -> str:
@@ -74,13 +111,22 @@ class KafkaNode:
 
     def properties(self, data: Path) -> str:
         """The server.properties text with its storage in ``data``."""
+        mine, controllers = self.password.reveal(), self.controller_password.reveal()
         own = {
-            "listeners": f"PLAINTEXT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{self.controller_port}",
-            "advertised.listeners": f"PLAINTEXT://127.0.0.1:{self.port}",
+            "listeners": f"CLIENT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{self.controller_port}",
+            "advertised.listeners": f"CLIENT://127.0.0.1:{self.port}",
+            f"listener.name.client.{MECHANISM.lower()}.sasl.jaas.config": _jaas("scram.ScramLoginModule", USER, mine),
+            "listener.name.controller.plain.sasl.jaas.config": _jaas("plain.PlainLoginModule", USER, controllers, f"user_{USER}"),
             "controller.quorum.voters": f"1@127.0.0.1:{self.controller_port}",
             "log.dirs": str(data),
         }
         return "".join(f"{key}={value}\n" for key, value in (NODE | own).items())
+
+
+def _jaas(module: str, user: str, password: str, *known: str) -> str:
+    """How a listener logs in at others of its kind, and with ``known`` whom it knows; passwords of ours need no quoting."""
+    options = (f'username="{user}"', *(f'{option}="{password}"' for option in ("password", *known)))
+    return f"org.apache.kafka.common.security.{module} required {' '.join(options)};"
 
 
 def prepare(node: KafkaNode, environ: Mapping[str, str]) -> Component:
@@ -89,17 +135,18 @@ def prepare(node: KafkaNode, environ: Mapping[str, str]) -> Component:
     Raises ConfigurationError when the jars, the Java runtime or the folder are not usable.
     """
     java, class_path = java_binary(), ":".join(str(path) for path in jars.class_path(jars.maven_folder(environ)))
-    node.folder.mkdir(parents=True, exist_ok=True)
+    make_private_folder(node.folder)
     if not (node.data / "meta.properties").exists():
         _format(node, java, class_path)
+    write_private(node.folder / "client.conf", node.client_configuration())
     properties = node.folder / "server.properties"
-    properties.write_text(node.properties(node.data))
+    write_private(properties, node.properties(node.data))
     return Component(
         name="kafka",
         command=(java, *_jvm_flags(node), "-cp", class_path, "kafka.Kafka", str(properties)),
         environ=environ,
         log=node.log,
-        answers=lambda: answers(node.port),
+        answers=lambda: is_ready(node),
         where=node.servers,
         stop_s=3.0,
     )
@@ -125,6 +172,8 @@ def _jvm_flags(node: KafkaNode) -> tuple[str, ...]:
         "-XX:+UseSerialGC",
         "-XX:TieredStopAtLevel=1",
         "-XX:+ExitOnOutOfMemoryError",  # a broker out of memory must end, so that it is started again
+        "-XX:-UsePerfData",  # no file in /tmp that names this process, and a quicker start
+        "-XX:+DisableAttachMechanism",
         "-Djava.net.preferIPv4Stack=true",
         "-Dorg.slf4j.simpleLogger.showDateTime=true",
         "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSSZ",
@@ -137,7 +186,7 @@ def _format(node: KafkaNode, java: str, class_path: str) -> None:
     side = node.folder / "data.new"
     shutil.rmtree(side, ignore_errors=True)
     properties = node.folder / "format.properties"
-    properties.write_text(node.properties(side))
+    write_private(properties, node.properties(side))
     command = (
         java,
         "-Xmx64m",
@@ -163,6 +212,13 @@ def _cluster_id() -> str:
     while (text := base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")).startswith("-"):
         pass
     return text
+
+
+async def is_ready(node: KafkaNode) -> bool:
+    """Whether the broker answers and knows the user of clients; creates that user when it does not."""
+    from ops.stack import kafka_user  # noqa: PLC0415 - its client takes 0.3 s to import, which pass while the virtual machine starts
+
+    return await answers(node.port) and await kafka_user.ensure_user(node)
 
 
 async def answers(port: int) -> bool:

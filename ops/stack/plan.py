@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from ops.stack.child import Component
+from ops.stack.credentials import USER, ensure_credentials
 from ops.stack.environment import environment_of, with_secret
 from ops.stack.kafka import KafkaNode
 from ops.stack.ports import claim, free_port
@@ -50,12 +51,12 @@ class Plan:
 
     @property
     def command(self) -> str:
-        """The command line before the arguments, for an operator in this folder, with which a command finds the servers of this stack."""
-        standard, variables = Settings(), []
-        if self.kafka and self.kafka.servers != standard.kafka.servers:
-            variables.append(f"CLAW_KAFKA_BOOTSTRAP={self.kafka.servers}")
-        if self.redis and self.redis.url != standard.redis.location:
-            variables.append(f"CLAW_REDIS_URL={self.redis.url}")
+        """The command line before the arguments, for an operator in this folder, with which a command finds the servers of this stack.
+
+        Their addresses and passwords are in its home folder (``ops.stack.embedded``).
+        """
+        embedded = self.kafka or self.redis
+        variables = [f"CLAW_HOME={self.home}"] if embedded and self.home != Settings().node.home.absolute() else []
         program = Path(sys.argv[0])
         name = "claw" if program.name != "claw" else os.path.relpath(program) if program.is_absolute() else str(program)
         return " ".join((*variables, name))
@@ -74,19 +75,22 @@ def plan(settings: Settings, environ: Mapping[str, str]) -> Plan:
     taken: set[int] = set()
     api_port = claim("CLAW_PORT", settings.node.port, taken, settings.node.host)
     kafka = redis = None
-    if not settings.kafka.bootstrap:
+    credentials = ensure_credentials(home) if not (settings.kafka.bootstrap and settings.redis.url) else None
+    if credentials and not settings.kafka.bootstrap:
         port = claim("CLAW_KAFKA_PORT", settings.kafka.port, taken)
-        kafka = KafkaNode(home / "kafka", home / "logs" / "kafka.log", port, claim("controller", 0, taken), settings.kafka.heap_mib)
-    if not settings.redis.url:
-        port = claim("CLAW_REDIS_PORT", settings.redis.port, taken)
-        redis = RedisNode(home / "redis", home / "logs" / "redis.log", port, settings.redis.username, settings.redis.password)
+        ports = port, claim("controller", 0, taken)
+        kafka = KafkaNode(home / "kafka", home / "logs" / "kafka.log", *ports, settings.kafka.heap_mib, credentials.kafka)
+    if credentials and not settings.redis.url:
+        port = claim("CLAW_REDIS_PORT", settings.redis.port, taken) if settings.redis.port else 0
+        user, password = settings.redis.username or USER, settings.redis.password or credentials.redis
+        redis = RedisNode(home / "redis", home / "logs" / "redis.log", port, user, password)
     change = msgspec.structs.replace
     resolved = with_secret(
         change(
             settings,
             node=change(settings.node, home=home, port=api_port, metrics_port=0),
-            kafka=change(settings.kafka, bootstrap=kafka.servers if kafka else settings.kafka.bootstrap),
-            redis=change(settings.redis, url=redis.url if redis else settings.redis.url),
+            kafka=kafka.settings(settings.kafka) if kafka else settings.kafka,
+            redis=redis.settings(settings.redis) if redis else settings.redis,
         ),
         environ,
         create=True,
@@ -97,9 +101,7 @@ def plan(settings: Settings, environ: Mapping[str, str]) -> Plan:
 
 def _refuse_impossible(settings: Settings) -> None:
     if not settings.kafka.bootstrap and settings.kafka.security_protocol != "PLAINTEXT":
-        raise ConfigurationError(
-            "CLAW_KAFKA_SECURITY_PROTOCOL needs CLAW_KAFKA_BOOTSTRAP: the embedded broker speaks PLAINTEXT on loopback"
-        )
+        raise ConfigurationError("CLAW_KAFKA_SECURITY_PROTOCOL needs CLAW_KAFKA_BOOTSTRAP: the embedded broker has credentials of its own")
     if not settings.redis.url and settings.redis.username and not settings.redis.password:
         raise ConfigurationError("CLAW_REDIS_USERNAME needs CLAW_REDIS_PASSWORD")
 

@@ -1,6 +1,7 @@
 """Ports of the embedded stack: free ones are picked, taken ones are refused before anything starts."""
 
 import errno
+import os
 import random
 import socket
 from collections.abc import Collection
@@ -68,12 +69,22 @@ def holder_of(port: int) -> str:
     return ""
 
 
+def is_own(port: int) -> bool:
+    """Whether whoever listens on ``port`` is a process of this user; True where the system does not show it."""
+    return all(row[7] == str(os.getuid()) for row in _listeners(port))
+
+
 def _listening_inodes(port: int) -> set[str]:
-    found: set[str] = set()
+    return {f"socket:[{row[9]}]" for row in _listeners(port)}
+
+
+def _listeners(port: int) -> list[list[str]]:
+    """The rows of the listeners on ``port``, as in /proc/net/tcp; none where the system has no such tables."""
+    found: list[list[str]] = []
     for table in (Path("/proc/net/tcp"), Path("/proc/net/tcp6")):
         try:
             rows = [line.split() for line in table.read_text().splitlines()[1:]]
         except OSError:
             continue
-        found |= {f"socket:[{row[9]}]" for row in rows if row[3] == LISTENING and int(row[1].rpartition(":")[2], 16) == port}
+        found += [row for row in rows if row[3] == LISTENING and int(row[1].rpartition(":")[2], 16) == port]
     return found

@@ -1,42 +1,66 @@
 """The embedded Redis: a system ``redis-server`` when there is one, else the binary that came with the dependencies.
 
 Append-only file on, flushed every second: acknowledged writes survive the death of any process; a power cut loses at most a second.
+
+It listens on a socket in a folder that no other user enters; a port is opened on request. In both cases one user exists, who knows a
+password and may do what this product does: nobody configures the server, loads a module into it or runs a script but us.
 """
 
 import asyncio
+import hashlib
 import shutil
 import string
+import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
+from urllib.parse import quote
 
+import msgspec
+
+from adapters.redis.commands import COMMANDS
 from ops.stack.child import Component
+from ops.stack.credentials import USER, make_password, make_private_folder, write_private
 from schemas.errors import ConfigurationError
+from schemas.settings import RedisSettings
 from schemas.settings.section import Secret
 
 PROBE_S = 2.0
+VERSION_S = 10.0
+SOCKET_BYTES_MAX = 100  # of its path: macOS takes 103, Linux 107
 PLAIN = (string.ascii_letters + string.digits + "/._->").encode()
 
 
 @dataclass(frozen=True, slots=True)
 class RedisNode:
-    """The folder and port of one server."""
+    """The folder of one server, and its user. ``port`` 0: a socket in the folder; else a port on loopback, and no socket."""
 
     folder: Path
     log: Path
-    port: int
-    username: str = ""
-    password: Secret = Secret()  # noqa: RUF009 - immutable
+    port: int = 0
+    username: str = USER
+    password: Secret = field(default_factory=make_password)
+    commands: tuple[str, ...] = COMMANDS
+
+    @property
+    def where(self) -> str:
+        """The path of the socket, or host:port."""
+        return f"127.0.0.1:{self.port}" if self.port else str(self.folder / "redis.sock")
 
     @property
     def url(self) -> str:
-        return f"redis://127.0.0.1:{self.port}/0"
+        return f"redis://{self.where}/0" if self.port else f"unix://{quote(self.where)}?db=0"
+
+    def settings(self, settings: RedisSettings | None = None) -> RedisSettings:
+        """The settings of a client: ``settings`` with the address and the credentials of this server."""
+        return msgspec.structs.replace(settings or RedisSettings(), url=self.url, username=self.username, password=self.password)
 
     def configuration(self) -> str:
-        """The redis.conf text."""
+        """The redis.conf text. It has no password, only its hash."""
+        known = hashlib.sha256(self.password.reveal().encode()).hexdigest()
         lines = [
-            "bind 127.0.0.1",
+            *(("bind 127.0.0.1",) if self.port else (f"unixsocket {_quote(self.where)}", "unixsocketperm 600")),
             f"port {self.port}",
             f"dir {_quote(str(self.folder))}",
             "daemonize no",
@@ -46,11 +70,9 @@ class RedisNode:
             'save ""',  # the append-only file is the whole persistence; snapshots would fork the server for nothing
             "maxmemory-policy noeviction",  # records and marks must never be evicted to make room
             "tcp-backlog 511",
+            "user default off",
+            f"user {_quote(self.username)} on #{known} ~* &* -@all {' '.join(f'+{command}' for command in self.commands)}",
         ]
-        if self.password and self.username:
-            lines.append(f"user {self.username} on {_quote('>' + self.password.reveal())} ~* &* +@all")
-        elif self.password:
-            lines.append(f"requirepass {_quote(self.password.reveal())}")
         return "\n".join(lines) + "\n"
 
 
@@ -72,28 +94,36 @@ def server_binary(environ: Mapping[str, str]) -> str:
 
 
 def prepare(node: RedisNode, environ: Mapping[str, str]) -> Component:
-    """Write the configuration; returns the component to run. Raises ConfigurationError when no server binary is found."""
-    node.folder.mkdir(parents=True, exist_ok=True)
+    """Write the configuration; returns the component to run.
+
+    Raises ConfigurationError when no server binary is found, or the path of the folder is too long for a socket.
+    """
+    if not node.port and (too_long := len(node.where.encode()) - SOCKET_BYTES_MAX) > 0:
+        raise ConfigurationError(
+            f"CLAW_HOME: the path is {too_long} bytes too long for a socket in it; choose a shorter one, or set CLAW_REDIS_PORT to a port"
+        )
+    make_private_folder(node.folder)
     path = node.folder / "redis.conf"
-    path.touch(mode=0o600)  # it may hold a password
-    path.write_text(node.configuration())
+    write_private(path, node.configuration())
     return Component(
         name="redis",
         command=(server_binary(environ), str(path)),
         environ=environ,
         log=node.log,
-        answers=lambda: answers(node.port),
-        where=f"127.0.0.1:{node.port}",
+        answers=lambda: answers(node.where),
+        where=node.where,
         ready_s=60.0,  # loading a large append-only file takes its time
         stop_s=3.0,
     )
 
 
-async def answers(port: int) -> bool:
-    """Whether a server on loopback is ready: it has loaded its data, and at most requires a password."""
+async def answers(where: str) -> bool:
+    """Whether a server at ``where`` (a socket's path, or host:port) is ready: it has loaded its data, and at most requires a password."""
+    host, _, port = where.rpartition(":")
     try:
         async with asyncio.timeout(PROBE_S):
-            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            opening = asyncio.open_unix_connection(where) if where.startswith("/") else asyncio.open_connection(host, int(port))
+            reader, writer = await opening
             try:
                 writer.write(b"PING\r\n")
                 reply = await reader.readline()
@@ -104,16 +134,10 @@ async def answers(port: int) -> bool:
     return reply.startswith((b"+PONG", b"-NOAUTH"))
 
 
-async def version(port: int) -> str:
-    """The version a server on loopback reports, or nothing (it requires a password)."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+def version_of(binary: str) -> str:
+    """What ``redis-server --version`` prints, such as "Redis server v=6.2.14 …"; empty when it does not run."""
     try:
-        writer.write(b"INFO server\r\n")
-        header = await asyncio.wait_for(reader.readline(), PROBE_S)
-        if not header.startswith(b"$"):
-            return ""
-        body = await asyncio.wait_for(reader.readexactly(int(header[1:])), PROBE_S)
-    finally:
-        writer.close()
-    fields = dict(line.split(":", 1) for line in body.decode().splitlines() if ":" in line)
-    return fields.get("redis_version", "")
+        done = subprocess.run([binary, "--version"], capture_output=True, text=True, timeout=VERSION_S, check=False)  # noqa: S603
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.strip()

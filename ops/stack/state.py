@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from ops.stack.credentials import make_private_folder
 from schemas.errors import ConfigurationError
 
 
@@ -27,15 +28,10 @@ class StackState(Struct, frozen=True, kw_only=True):
 
     url: str
     kafka: str  # host:port
-    redis: str  # host:port, or the URL of an external server
+    redis: str  # URL, without the credentials of an embedded server
     supervisor: ProcessRecord
     ready: bool = False
     components: dict[str, ProcessRecord] = msgspec.field(default_factory=dict)
-
-    @property
-    def redis_url(self) -> str:
-        """The URL of ``redis``."""
-        return self.redis if "//" in self.redis else f"redis://{self.redis}/0"
 
 
 def state_path(home: Path) -> Path:
@@ -74,7 +70,7 @@ def is_running(home: Path) -> bool:
 def hold(home: Path) -> Iterator[None]:
     """Hold this home; raises ConfigurationError when another supervisor holds it, or when it cannot be written."""
     try:
-        home.mkdir(parents=True, exist_ok=True, mode=0o700)  # it will contain other people's documents and questions
+        make_private_folder(home)  # it will contain other people's documents and questions, and credentials
         _lock_path(home).parent.mkdir(exist_ok=True)
         file = _lock_path(home).open("a")
     except OSError as error:

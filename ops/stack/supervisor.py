@@ -203,11 +203,10 @@ class Supervisor:
             )
             for name, child in self._children.items()
         }
-        redis_where = f"127.0.0.1:{plan.redis.port}" if plan.redis else plan.settings.redis.url
         state = StackState(
             url=plan.url,
             kafka=plan.settings.kafka.servers,
-            redis=redis_where,
+            redis=plan.settings.redis.url,
             supervisor=this_process(),
             ready=self._ready,
             components=components,

@@ -85,6 +85,23 @@ class MyLimits(Struct, frozen=True, kw_only=True):
     standings: tuple[StandingView, ...]
 
 
+class LimitView(Struct, frozen=True, kw_only=True):
+    """One limit. ``scope``: whose use it holds. ``used`` None: only what remains is shown. ``reset_s``: seconds until nothing is used any
+    more, or until the period ends; None for what only the owner can free.
+
+    ``name``: of a cap (``streams``, ``stored_bytes``), a quota or a budget (``tokens_per_day``), or a rate rule (``user_free``).
+    """
+
+    name: str
+    kind: Literal["cap", "rate", "quota", "budget"] = "cap"
+    scope: Literal["account", "tenant", "address", "installation"] = "account"
+    unit: str = ""
+    used: int
+    limit: int
+    remaining: int
+    reset_s: int | None = None
+
+
 class AccessPut(RequestBody, frozen=True, kw_only=True):
     """An entry of the allow or deny list. ``value``: a CIDR, ``tenant/account id``, or the id of an API key."""
 

@@ -13,7 +13,9 @@ from msgspec import Struct
 
 from schemas.errors import ConfigurationError
 from schemas.settings.auth import AuthSettings
+from schemas.settings.budget import BudgetSettings
 from schemas.settings.cache import CacheSettings
+from schemas.settings.caps import CapSettings
 from schemas.settings.documents import DocumentSettings
 from schemas.settings.http import HttpSettings
 from schemas.settings.index import IndexSettings
@@ -21,6 +23,7 @@ from schemas.settings.kafka import KafkaSettings
 from schemas.settings.limits import LimitSettings
 from schemas.settings.models import ModelSettings, SecondModelSettings, ThirdModelSettings
 from schemas.settings.node import NodeSettings
+from schemas.settings.parsers import ParserSettings
 from schemas.settings.quotas import QuotaSettings
 from schemas.settings.redis import RedisSettings
 from schemas.settings.retrieval import RetrievalSettings
@@ -30,7 +33,9 @@ from schemas.settings.workers import WorkerSettings
 
 __all__ = [
     "AuthSettings",
+    "BudgetSettings",
     "CacheSettings",
+    "CapSettings",
     "DocumentSettings",
     "HttpSettings",
     "IndexSettings",
@@ -38,6 +43,7 @@ __all__ = [
     "LimitSettings",
     "ModelSettings",
     "NodeSettings",
+    "ParserSettings",
     "QuotaSettings",
     "RedisSettings",
     "RetrievalSettings",
@@ -68,11 +74,14 @@ class Settings(Struct, frozen=True, kw_only=True):
     http: HttpSettings = HttpSettings()
     socket: SocketSettings = SocketSettings()
     quotas: QuotaSettings = QuotaSettings()
+    caps: CapSettings = CapSettings()
+    budget: BudgetSettings = BudgetSettings()
     model: ModelSettings = ModelSettings()
     model_second: SecondModelSettings = SecondModelSettings()
     model_third: ThirdModelSettings = ThirdModelSettings()
     retrieval: RetrievalSettings = RetrievalSettings()
     documents: DocumentSettings = DocumentSettings()
+    parsers: ParserSettings = ParserSettings()
     cache: CacheSettings = CacheSettings()
     lanes: WorkerSettings = WorkerSettings()
     areas: tuple[Section, ...] = ()

@@ -16,7 +16,8 @@ class KafkaSettings(Section, frozen=True, kw_only=True):
     port: Annotated[int, Meta(ge=0, le=65535, description="Client port of the embedded broker; its controller uses a free port.")] = 9092
     heap_mib: Annotated[int, Meta(ge=64, le=32_768, description="Largest Java heap of the embedded broker.")] = 256
     security_protocol: Annotated[
-        Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"], Meta(description="Security protocol between clients and broker.")
+        Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"],
+        Meta(description="Security protocol between clients and broker; the embedded broker has SASL_PLAINTEXT and a password of its own."),
     ] = "PLAINTEXT"
     sasl_mechanism: Annotated[Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"], Meta(description="With SASL_*: the mechanism.")] = (
         "SCRAM-SHA-512"

@@ -6,6 +6,8 @@ from msgspec import Meta
 
 from schemas.settings.section import Secret, Section
 
+STANDARD_PORT = 6379
+
 
 class RedisSettings(Section, frozen=True, kw_only=True):
     """The connection to Redis: tables, leases, limits."""
@@ -13,9 +15,18 @@ class RedisSettings(Section, frozen=True, kw_only=True):
     prefix: ClassVar[str] = "CLAW_REDIS_"
 
     url: Annotated[str, Meta(description="redis:// or rediss:// URL; empty means the embedded server on CLAW_REDIS_PORT.")] = ""
-    port: Annotated[int, Meta(ge=0, le=65535, description="Port of the embedded server.")] = 6379
-    username: Annotated[str, Meta(description="ACL user.")] = ""
-    password: Annotated[Secret, Meta(description="Password of the server.")] = Secret()
+    port: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=65535,
+            description="Port of the embedded server on loopback; 0: none, but a socket in CLAW_HOME, out of reach of other users.",
+        ),
+    ] = 0
+    username: Annotated[str, Meta(description="ACL user; empty with the embedded server: claw.")] = ""
+    password: Annotated[
+        Secret, Meta(description="Password of the server; empty with the embedded server: the one in CLAW_HOME/credentials.")
+    ] = Secret()
     ssl_ca_file: Annotated[str, Meta(description="With rediss://: PEM file of the certificate authority.")] = ""
     timeout_s: Annotated[float, Meta(gt=0, le=10, description="Timeout of a command; after it Redis counts as down.")] = 1.0
     max_connections: Annotated[int, Meta(ge=1, le=10_000, description="Connections per process.")] = 64
@@ -25,5 +36,5 @@ class RedisSettings(Section, frozen=True, kw_only=True):
 
     @property
     def location(self) -> str:
-        """Where clients connect: ``url`` or the embedded server."""
-        return self.url or f"redis://127.0.0.1:{self.port}/0"
+        """Where clients connect: ``url``, or a server on loopback. The embedded server's ``url`` is known when its stack runs."""
+        return self.url or f"redis://127.0.0.1:{self.port or STANDARD_PORT}/0"

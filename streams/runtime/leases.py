@@ -1,8 +1,9 @@
 """Key leases: one worker at a time handles a key, also during a rebalance, and each takeover has a higher *attempt*.
 
-The attempt is a fencing token, not a count: ``max(stored + 1, consumer generation)``. An event moves to another worker only with a newer
-generation, so the attempt grows even when Redis is down (then it is the generation alone) or has lost its data. It is stored per event,
-because it orders the effects of that event. A holder that cannot reach Redis goes on; when a newer holder shows up, ``lost`` is set.
+The attempt is a fencing token, not a count: the time in milliseconds, and above every earlier attempt at the event that Redis knows. Work
+on one reply may take several events, one after the other, and Redis may be lost in between; time orders them all. It is Redis's time, one
+clock for all workers; with Redis down the worker's own. A holder that cannot reach Redis goes on; when a newer holder shows up, ``lost`` is
+set.
 """
 
 import asyncio
@@ -22,15 +23,18 @@ from streams.runtime.metrics import WorkerMetrics
 
 ATTEMPT_TTL_S = 86_400  # far longer than an event is delivered again
 POLL_S_MIN, POLL_S_MAX = 0.05, 1.0  # between two tries of a waiting worker, growing
+UNRELEASED_LEASES = 20  # lives of a lease for which one is remembered: Redis may have stood still, and its clock with it
 RENEWALS_AT_ONCE = 32  # renewals in flight together: half of a process's Redis connections
 
-# KEYS: lease, attempt. ARGV: holder, lease ms, generation, attempt ttl s, take it by force. Returns the attempt, or 0 when it is held.
+# KEYS: lease, attempt. ARGV: holder, lease ms, attempt ttl s, take it by force, a holder that has ended. Returns the attempt, or 0 when it
+# is held.
 ACQUIRE = Script("""
 local holder = redis.call('GET', KEYS[1])
-if holder and holder ~= ARGV[1] and ARGV[5] == '0' then return 0 end
-local attempt = math.max(tonumber(redis.call('GET', KEYS[2]) or '0') + 1, tonumber(ARGV[3]))
+if holder and holder ~= ARGV[1] and holder ~= ARGV[5] and ARGV[4] == '0' then return 0 end
+local time = redis.call('TIME')
+local attempt = math.max(tonumber(redis.call('GET', KEYS[2]) or '0') + 1, time[1] * 1000 + math.floor(time[2] / 1000))
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
-redis.call('SET', KEYS[2], attempt, 'EX', ARGV[4])
+redis.call('SET', KEYS[2], string.format('%.0f', attempt), 'EX', ARGV[3])
 return attempt
 """)
 
@@ -49,6 +53,14 @@ return 1
 """)
 
 log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Unreleased:
+    """A lease that Redis was not there to take back."""
+
+    holder: str
+    until_s: float  # in monotonic time
 
 
 @dataclass(slots=True, eq=False)
@@ -76,13 +88,14 @@ class KeyLeases:
         self._lease_s, self._wait_s_max = lease_s, wait_s_max
         self._clock, self._metrics = clock, metrics
         self._held: dict[KeyLease, str] = {}  # to the agent's name
+        self._unreleased: dict[str, _Unreleased] = {}
         self._serial = 0
         self._renewer: asyncio.Task[None] | None = None
 
     @asynccontextmanager
-    async def hold(self, agent: str, key: bytes | None, place: LogOffset, generation: int) -> AsyncIterator[KeyLease]:
+    async def hold(self, agent: str, key: bytes | None, place: LogOffset) -> AsyncIterator[KeyLease]:
         """The lease on ``key`` (an event without a key is its own); waits for the holder to end, to expire, or to be hanging."""
-        lease = await self._acquire(agent, key, place, generation)
+        lease = await self._acquire(agent, key, place)
         self._held[lease] = agent
         if self._renewer is None or self._renewer.done():
             self._renewer = asyncio.create_task(self._renew_all(), name="lease-renewer")
@@ -104,21 +117,23 @@ class KeyLeases:
             self._renewer.cancel()
             await asyncio.wait([self._renewer])
 
-    async def _acquire(self, agent: str, key: bytes | None, place: LogOffset, generation: int) -> KeyLease:
+    async def _acquire(self, agent: str, key: bytes | None, place: LogOffset) -> KeyLease:
         event = f"{place.topic}/{place.partition}/{place.offset}"
         tag = f"{{{agent}/{event if key is None else key.decode(errors='backslashreplace')}}}"
         keys = (f"{self._prefix}:lease:{tag}", f"{self._prefix}:attempt:{tag}:{event}")
         self._serial += 1
-        lease = KeyLease(keys, f"{self._worker}/{self._serial}", generation)
+        lease = KeyLease(keys, f"{self._worker}/{self._serial}", int(self._clock.now().timestamp() * 1000))
         until_s, poll_s = self._clock.monotonic_s() + self._wait_s_max, POLL_S_MIN
         while True:
             force = int(self._clock.monotonic_s() >= until_s)
+            ended = self._unreleased[keys[0]].holder if keys[0] in self._unreleased else lease.holder
             try:
-                attempt = await ACQUIRE(self._redis, keys, (lease.holder, self._lease_ms, generation, ATTEMPT_TTL_S, force))
+                attempt = await ACQUIRE(self._redis, keys, (lease.holder, self._lease_ms, ATTEMPT_TTL_S, force, ended))
             except Unavailable:
                 self._count_fallback()
                 return lease
             if attempt:
+                self._unreleased.pop(keys[0], None)
                 lease.attempt = int(attempt)
                 return lease
             await asyncio.sleep(poll_s * random.uniform(0.8, 1.2))  # noqa: S311 - spreads the waiters of a takeover
@@ -156,6 +171,14 @@ class KeyLeases:
                 await release_lease(self._redis, lease.keys[0], lease.holder)
             except Unavailable:
                 self._count_fallback()
+                self._keep_unreleased(lease)
+
+    def _keep_unreleased(self, lease: KeyLease) -> None:
+        """Redis may still hold a lease under which nobody works any more; by then it has run out in any case."""
+        now_s = self._clock.monotonic_s()
+        self._unreleased[lease.keys[0]] = _Unreleased(lease.holder, now_s + UNRELEASED_LEASES * self._lease_s)
+        while self._unreleased and next(iter(self._unreleased.values())).until_s < now_s:
+            del self._unreleased[next(iter(self._unreleased))]
 
     def _count_fallback(self) -> None:
         self._metrics.fallbacks.labels("lease").inc()

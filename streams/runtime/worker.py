@@ -64,7 +64,6 @@ class Worker:
         self._metrics = WorkerMetrics(CollectorRegistry())
         self._loop_lag = LoopLag(self._metrics.registry, listeners=[agent.late for agent in worker_group.agents if agent.late is not None])
         self._started_at: datetime = clock.now()
-        self._generation = 0
         self._assigned: set[Partition] | None = None
         self._backlogs: dict[str, Backlog] = {}
         self._partitions = 0
@@ -123,7 +122,7 @@ class Worker:
         hooks = StepHooks(
             (StepMetrics(self._metrics), *self._worker_group.observers), lambda name: self._metrics.observer_errors.labels(name).inc()
         )
-        parts = WorkerPorts(settings, self._publisher, self._clock, self._leases, hooks, lambda: self._generation)
+        parts = WorkerPorts(settings, self._publisher, self._clock, self._leases, hooks)
         last_chance = asyncio.Lock()
         for agent in self._worker_group.agents:
             deaths = PoisonDetector(
@@ -158,7 +157,6 @@ class Worker:
 
     async def on_assigned(self, partitions: set[TP], generation: int) -> None:
         """Part of transport.Listener."""
-        self._generation = generation
         self._assigned = {(tp.topic, tp.partition) for tp in partitions}
         await asyncio.gather(*(intake.assign(self._assigned, self._end_offsets) for intake in self._intakes))
         self._metrics.lag.clear()

@@ -47,7 +47,6 @@ class WorkerPorts:
     clock: Clock
     leases: KeyLeases
     hooks: StepHooks
-    generation: Callable[[], int]  # of the consumer group, now
 
 
 class Wrapper:
@@ -71,9 +70,7 @@ class Wrapper:
             async with AsyncExitStack() as stack:
                 lease = None
                 if self._agent.leased:
-                    lease = await stack.enter_async_context(
-                        self._ports.leases.hold(self._agent.name, delivery.key, delivery.place, self._ports.generation())
-                    )
+                    lease = await stack.enter_async_context(self._ports.leases.hold(self._agent.name, delivery.key, delivery.place))
                 await stack.enter_async_context(execution.permits)
                 if execution.detached:  # it had not begun when its partition went away
                     return WorkOutcome.LEFT

@@ -4,10 +4,11 @@ import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import msgspec
 import pytest_asyncio
 
 from ops.commands import topics as administration
-from schemas.settings import AuthSettings, KafkaSettings, LimitSettings, NodeSettings, RedisSettings, Settings
+from schemas.settings import AuthSettings, LimitSettings, NodeSettings, Settings
 from schemas.settings.section import Secret
 from tests.conftest import Servers
 from tests.support.api_process import WANTED, House, Person, opened
@@ -19,8 +20,8 @@ async def api_settings(servers: Servers, tmp_path_factory) -> AsyncIterator[Sett
     name = uuid.uuid4().hex[:10]
     settings = Settings(
         node=NodeSettings(home=Path(tmp_path_factory.mktemp("api")), port=0),
-        kafka=KafkaSettings(bootstrap=servers.bootstrap, partitions=2, reply_partitions=2, topic_prefix=f"t{name}."),
-        redis=RedisSettings(url=servers.redis_url, key_prefix=f"t{name}"),
+        kafka=msgspec.structs.replace(servers.kafka, partitions=2, reply_partitions=2, topic_prefix=f"t{name}."),
+        redis=msgspec.structs.replace(servers.redis, key_prefix=f"t{name}"),
         auth=AuthSettings(secret=Secret("test-" * 8)),
         limits=LimitSettings(enabled=False),
     )

@@ -18,10 +18,11 @@ from domain.documents.topics import DOCUMENTS_PROGRESSED, inbox_topic
 from ops.commands import inbox as command
 from schemas import ids
 from schemas.documents import DocumentProgressed, DocumentSubmitted, DocumentWithdrawn, Progress, Submitted
-from schemas.settings import Settings
+from schemas.settings import KafkaSettings, Settings
 from streams.log.delivery import Delivery
 from streams.log.outgoing import LogOffset, Outgoing
 from streams.log.publisher import KafkaPublisher
+from tests.support.no_caps import NoCaps
 from tests.support.ports import context
 
 pytestmark = pytest.mark.stack
@@ -65,7 +66,7 @@ async def received(settings: Settings, topics, files: Files) -> AsyncIterator[Ca
         settings.kafka.topic_prefix + INBOX.name, **connection_options(settings.kafka), group_id=None, auto_offset_reset="earliest"
     )
     await consumer.start()
-    admit = Ingest(has_knowledge_base=_has, blobs=files, sizes=SizeLimits(800_000, 1_000_000), random_bytes=bytes)
+    admit = Ingest(has_knowledge_base=_has, caps=NoCaps(), blobs=files, sizes=SizeLimits(800_000, 1_000_000), random_bytes=bytes)
 
     async def next_one() -> Submitted:
         async with asyncio.timeout(10):
@@ -80,10 +81,20 @@ async def received(settings: Settings, topics, files: Files) -> AsyncIterator[Ca
     await consumer.stop()
 
 
+def _client_configuration(kafka: KafkaSettings) -> str:
+    """As `claw inbox create` prints it, with the password; and as `claw up` writes it."""
+    credentials = (
+        f"sasl.username={kafka.sasl_username}\nsasl.password={kafka.sasl_password.reveal()}\nsasl.mechanisms={kafka.sasl_mechanism}\n"
+    )
+    secured = kafka.security_protocol.startswith("SASL")
+    return f"bootstrap.servers={kafka.servers}\nsecurity.protocol={kafka.security_protocol}\n{credentials if secured else ''}"
+
+
 async def shell(settings: Settings, folder: Path, script: str) -> str:
     if shutil.which("kcat") is None:
         pytest.skip("kcat is not installed: its examples are not executed")
-    script = script.replace("-t claw.", f"-t {settings.kafka.topic_prefix}claw.").replace("$BROKER", settings.kafka.servers)
+    (folder / "kafka.conf").write_text(_client_configuration(settings.kafka), encoding="utf-8")
+    script = script.replace("-t claw.", f"-t {settings.kafka.topic_prefix}claw.")
     process = await asyncio.create_subprocess_exec(
         "sh", "-ec", script, cwd=folder, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )
@@ -149,7 +160,7 @@ async def test_python_sends_and_follows(settings, received, publisher):
     code = example("import asyncio, json").replace('"claw.', f'"{settings.kafka.topic_prefix}claw.')
     names: dict[str, Callable[..., Awaitable[dict[str, object]]]] = {}
     exec(compile(code, "docs/upstream.md", "exec"), names)
-    sending: asyncio.Task[dict[str, object]] = asyncio.create_task(names["send_and_follow"](settings.kafka.servers, "article-17", "# 发货"))  # type: ignore[arg-type]
+    sending = asyncio.ensure_future(names["send_and_follow"](connection_options(settings.kafka), "article-17", "# 发货"))
     event = await received()
     assert (event.data.text, event.data.document_id) == ("# 发货", "article-17")
     await publisher.publish_all([_progress("article-17", "queued"), _progress("article-18", "failed"), _progress("article-17", "indexed")])

@@ -18,6 +18,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from adapters.kafka import connection_options
 from adapters.redis.client import RedisClient
+from ops.stack.environment import environment_of
 from schemas import ids
 from schemas.settings import Settings, WorkerSettings
 from streams.log.outgoing import Outgoing
@@ -37,11 +38,7 @@ class Fleet:
 
     async def start(self, lane: str, **environment: str) -> asyncio.subprocess.Process:
         kafka, redis, lanes = self.settings.kafka, self.settings.redis, self.settings.lanes
-        given = {
-            "CLAW_KAFKA_BOOTSTRAP": kafka.bootstrap,
-            "CLAW_KAFKA_TOPIC_PREFIX": kafka.topic_prefix,
-            "CLAW_REDIS_URL": redis.url,
-            "CLAW_REDIS_KEY_PREFIX": redis.key_prefix,
+        given = environment_of(Settings(kafka=kafka, redis=redis), {}) | {
             "CLAW_LANE_SESSION_TIMEOUT_S": str(lanes.session_timeout_s),
             "CLAW_LANE_LEASE_S": str(lanes.lease_s),
         }

@@ -1,6 +1,7 @@
 """A heavy child whose documents are orders to do harm: what a hostile file would make a parser do. Started by tests only."""
 
 import ctypes
+import errno
 import os
 import socket
 import subprocess
@@ -11,13 +12,14 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from adapters.children import confinement, process
+from adapters.children import confinement, process, seccomp
 from adapters.children.protocol import ChildMessage, ChildOptions, ChunkFrame, ParseSummary, ParseTask, Task
 from adapters.parsing.core.source import OCR_EVENT
 from schemas.documents import Chunk
 
 MIB = 1024 * 1024
 AF_INET, SOCK_STREAM = 2, 1
+DENIED = "DENIED_CALLS"
 
 
 class Misbehaving:
@@ -48,7 +50,11 @@ class Misbehaving:
             "start_natively": lambda command: ctypes.CDLL(None).system(command.encode()),
             "left_behind": lambda _: sorted(self._folder.iterdir()),
             "spin": _spin,
-            "kernel": lambda _: " ".join(confinement.KERNEL_PROTECTIONS),
+            "call_natively": _call_natively,
+            "fork_natively": _fork_natively,
+            "signal": lambda pid: os.kill(int(pid), 0),
+            "signal_natively": lambda pid: ctypes.CDLL(None).kill(int(pid), 0),
+            "status": lambda name: next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(name)),
             "recognise": lambda seconds: self._recognise(float(seconds)),
             "read_pictures": lambda seconds: _begin_ocr(lambda: time.sleep(float(seconds))),
             "hog_for_pictures": lambda mib: _begin_ocr(lambda: len([bytearray(MIB) for _ in range(int(mib))])),
@@ -111,10 +117,43 @@ def _connect_natively(port: str) -> int:
     return int(libc.connect(descriptor, address, len(address)))
 
 
+def _call_natively(name: str) -> str:
+    """The error of a system call with arguments that do nothing where it is allowed."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    number = seccomp.NUMBERS[name][seccomp.ARCHITECTURES[os.uname().machine][1]]
+    done = libc.syscall(number, *map(ctypes.c_long, (-1,) * 6))
+    return errno.errorcode[ctypes.get_errno()] if done == -1 else "done"
+
+
+def _fork_natively(count: str) -> int:
+    """Processes that do nothing, and the time to notice them."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    for made in range(int(count)):
+        if (pid := libc.fork()) < 0:
+            return made
+        if pid == 0:
+            time.sleep(60)
+            os._exit(0)
+    time.sleep(5)
+    return int(count)
+
+
+def _deny_before_confinement(names: str) -> None:
+    """The machine as another kernel or a container's seccomp profile has it: these calls fail before the child confines itself."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.prctl(confinement.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    denials = [seccomp.Denial(name) for name in names.split() if name != "seccomp"]
+    if "seccomp" in names.split():
+        denials.append(seccomp.Denial("prctl", errno.EINVAL, test="equals", value=seccomp.PR_SET_SECCOMP))
+    assert seccomp.deny(libc, denials)
+
+
 def _write_natively(path: str) -> int:
     """Around Python. Below 0: refused."""
     return int(ctypes.CDLL(None).open(path.encode(), os.O_WRONLY | os.O_CREAT, 0o600))
 
 
 if __name__ == "__main__":
+    if denied := os.environ.get(DENIED):
+        _deny_before_confinement(denied)
     process.run(Misbehaving)

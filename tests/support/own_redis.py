@@ -11,11 +11,11 @@ from schemas.settings import RedisSettings
 
 
 class OwnRedis:
-    """Its data lies in ``folder`` and survives a stop; ``settings`` are a client's."""
+    """Its data lies in ``folder`` and survives a stop; ``settings`` are a client's, who may do everything."""
 
     def __init__(self, folder: Path) -> None:
-        self.node = server.RedisNode(folder / "redis", folder / "redis.log", claim("redis", 0, set()))
-        self.settings = RedisSettings(url=self.node.url, timeout_s=0.5)
+        self.node = server.RedisNode(folder / "redis", folder / "redis.log", claim("redis", 0, set()), commands=("@all",))
+        self.settings = self.node.settings(RedisSettings(timeout_s=0.5))
         self._child: ComponentProcess | None = None
 
     async def start(self) -> None:

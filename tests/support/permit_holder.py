@@ -1,7 +1,8 @@
-"""A process that holds permits: ``python -m tests.support.permit_holder REDIS_URL PREFIX LIMIT HELD LEASE_S``; says ``held``, and ``lost``
-once per permit that it lost."""
+"""A process that holds permits: ``python -m tests.support.permit_holder PREFIX LIMIT HELD LEASE_S``, with CLAW_REDIS_*; says ``held``, and
+``lost`` once per permit that it lost."""
 
 import asyncio
+import os
 import sys
 from contextlib import AsyncExitStack
 
@@ -10,7 +11,7 @@ import structlog
 from adapters.concurrency.cluster import ClusterLimit
 from adapters.concurrency.port import Priority
 from adapters.redis.client import connect
-from schemas.settings import RedisSettings
+from schemas.settings import Settings
 
 
 def say(word: str) -> None:
@@ -18,8 +19,10 @@ def say(word: str) -> None:
     sys.stdout.flush()
 
 
-async def main(url: str, prefix: str, limit: int, held: int, lease_s: float) -> None:
-    gate = ClusterLimit(connect(RedisSettings(url=url)), prefix=prefix, name="g", label="g", limit=limit, workers=1, lease_s=lease_s)
+async def main(prefix: str, limit: int, held: int, lease_s: float) -> None:
+    gate = ClusterLimit(
+        connect(Settings.from_env(os.environ).redis), prefix=prefix, name="g", label="g", limit=limit, workers=1, lease_s=lease_s
+    )
     async with AsyncExitStack() as permits:
         for _ in range(held):
             permit = await permits.enter_async_context(gate.permit(Priority.PEOPLE, 5))
@@ -30,4 +33,4 @@ async def main(url: str, prefix: str, limit: int, held: int, lease_s: float) -> 
 
 if __name__ == "__main__":
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
-    asyncio.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), float(sys.argv[5])))
+    asyncio.run(main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])))

@@ -15,10 +15,13 @@ import pytest
 import pytest_asyncio
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
+from adapters.kafka import connection_options
 from claw_client import Client
+from ops.stack.embedded import locate
 from ops.stack.launch import PROJECT, launch, stack
 from ops.stack.ports import claim
 from ops.stack.state import ProcessRecord, StackState, read_state
+from schemas.settings import KafkaSettings, RedisSettings
 
 # slow enough to be killed in the middle: 60 tokens at 50 ms, citing the first passage
 MODEL = "stub?first_ms=50&tokens=60&token_ms=50&cite=1"
@@ -42,12 +45,17 @@ class Up:
         return self.state.components[component]
 
     @property
-    def kafka(self) -> str:
-        return self.state.kafka
+    def kafka(self) -> KafkaSettings:
+        return locate(self.home).kafka
 
     @property
-    def redis_url(self) -> str:
-        return self.state.redis_url
+    def connection(self) -> dict[str, Any]:
+        """What a client library of Kafka is given."""
+        return connection_options(self.kafka)
+
+    @property
+    def redis(self) -> RedisSettings:
+        return locate(self.home).redis
 
     async def command(self, *arguments: str, timeout_s: float = 120.0, typed: str = "") -> tuple[int, str]:
         """``claw ...``, as an operator runs it beside the stack, ``typed`` as its standard input: its exit code and what it printed."""
@@ -75,7 +83,7 @@ class Up:
     def environ(self) -> dict[str, str]:
         """What a process of this installation is told."""
         environ = {name: value for name, value in os.environ.items() if not name.startswith("CLAW_")} | self.settings
-        return environ | {"CLAW_HOME": str(self.home), "CLAW_KAFKA_BOOTSTRAP": self.kafka, "CLAW_REDIS_URL": self.redis_url}
+        return environ | {"CLAW_HOME": str(self.home)}
 
     @property
     def key(self) -> str:
@@ -182,7 +190,7 @@ async def owner(up: Up, session: aiohttp.ClientSession) -> Client:
 @pytest.fixture
 async def upstream(up: Up) -> AsyncIterator[AIOKafkaProducer]:
     """What an upstream system has: a Kafka producer and nothing of ours."""
-    producer = AIOKafkaProducer(bootstrap_servers=up.kafka, acks="all")
+    producer = AIOKafkaProducer(**up.connection, acks="all")
     await producer.start()
     yield producer
     await producer.stop()
@@ -190,7 +198,7 @@ async def upstream(up: Up) -> AsyncIterator[AIOKafkaProducer]:
 
 async def records(up: Up, topic: str) -> list[Any]:
     """Everything on a topic now."""
-    consumer = AIOKafkaConsumer(topic, bootstrap_servers=up.kafka, enable_auto_commit=False, auto_offset_reset="earliest")
+    consumer = AIOKafkaConsumer(topic, **up.connection, enable_auto_commit=False, auto_offset_reset="earliest")
     await consumer.start()
     try:
         places = consumer.assignment()

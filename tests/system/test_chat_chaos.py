@@ -24,7 +24,6 @@ import pytest
 from adapters.redis.client import connect
 from claw_client import Client, ServerEvent, events
 from ops.stack.launch import launch, stack
-from schemas.settings import RedisSettings
 from tests.system.conftest import Up, records
 
 SEED = 20261128
@@ -105,8 +104,9 @@ async def test_every_reply_ends_once_is_stored_once_and_charged_once(chaotic):
     async with aiohttp.ClientSession(base_url=chaotic.url) as session:
         client = Client(session, client.headers, client.knowledge_base)
         before = await _readable(client, conversations[:20])
-        redis = connect(RedisSettings(url=chaotic.redis_url))
-        await redis.execute_command("FLUSHALL")
+        redis = connect(chaotic.redis)
+        async for key in redis.scan_iter(count=1000):  # nobody may FLUSHALL
+            await redis.execute_command("UNLINK", key)
         await redis.aclose()
         await run(chaotic, "rebuild", "tables", "--all")
         assert await _readable(client, conversations[:20]) == before

@@ -21,7 +21,7 @@ from ops.commands import topics as administration
 from ops.stack.environment import environment_of
 from ops.stack.ports import claim
 from schemas.configs import RATE_LIMIT_RULES
-from schemas.settings import AuthSettings, KafkaSettings, LimitSettings, NodeSettings, RedisSettings, Settings
+from schemas.settings import AuthSettings, LimitSettings, NodeSettings, Settings
 from schemas.settings.section import Secret
 from streams.topics import DEAD_LETTERS
 from tests.conftest import Servers
@@ -51,14 +51,14 @@ async def fleet(servers: Servers, tmp_path_factory) -> AsyncIterator[Fleet]:
     home = tmp_path_factory.mktemp("fleet")
     redis = OwnRedis(home)
     await redis.start()
-    kafka = KafkaSettings(bootstrap=servers.bootstrap, partitions=1, reply_partitions=PROCESSES, topic_prefix=f"t{uuid.uuid4().hex[:10]}.")
+    kafka = msgspec.structs.replace(servers.kafka, partitions=1, reply_partitions=PROCESSES, topic_prefix=f"t{uuid.uuid4().hex[:10]}.")
     limits = LimitSettings(
         user_free_per_minute=1, burst_factor=BURST, global_per_minute=1_000_000, address_per_minute=1_000_000, replicas=PROCESSES
     )
     settings = Settings(
         node=NodeSettings(home=home, port=0),
         kafka=kafka,
-        redis=RedisSettings(url=redis.node.url),
+        redis=redis.node.settings(),
         auth=AuthSettings(secret=Secret("test-" * 8)),
         limits=limits,
     )

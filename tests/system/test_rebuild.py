@@ -19,7 +19,6 @@ from domain.areas import TOPICS
 from domain.retrieval.index_client import IndexClient
 from schemas.documents import Shelf
 from schemas.requests import CountShelves, ShelfCounts
-from schemas.settings import KafkaSettings
 from streams.clock import SystemClock
 from streams.log.publisher import KafkaPublisher
 from tests.support.index_readers import Readers, index, search, text, until
@@ -36,7 +35,7 @@ def tenant_of(client: Client) -> str:
 @asynccontextmanager
 async def counting(up: Up, tenant: str, knowledge_base: str) -> AsyncIterator[Callable[..., Any]]:
     """``await count(generation)`` asks the index itself."""
-    kafka, clock = KafkaSettings(bootstrap=up.kafka), SystemClock()
+    kafka, clock = up.kafka, SystemClock()
     publisher = KafkaPublisher(kafka, TOPICS)
     inquiries = IndexClient(kafka, publisher, clock)
     await publisher.start()

@@ -61,7 +61,7 @@ async def test_a_model_reads_the_result_and_the_rows_it_rests_on(owner: Client) 
     """The prompt has what was computed; the passage is cited from the chunks of its rows."""
     await upload(owner, "hostels", "驿站.csv", CSV.encode())
     await upload(owner, "depots", "depots.xlsx", workbook())
-    expected = (
+    expected: tuple[tuple[str, str, list[str]], ...] = (
         (
             "床位最多的驿站是哪个？",
             "“床位”最大的是：渡口驿（40）。",

@@ -8,7 +8,6 @@ import aiohttp
 
 from claw_client import Client
 
-
 FILES = 12
 ROWS = 1_500  # of the table in each file: some tenths of a second of the one parser of a queue
 

@@ -25,7 +25,7 @@ async def test_every_codec_is_read(up: Up, owner: Client):
     """One batch each, of four documents; then one without a codec shows that nobody has stopped."""
     for codec in ("snappy", "lz4", "zstd", "gzip", None):
         names = [f"{codec}-{n}" for n in range(4)]
-        producer = AIOKafkaProducer(bootstrap_servers=up.kafka, compression_type=codec, linger_ms=100)
+        producer = AIOKafkaProducer(**up.connection, compression_type=codec, linger_ms=100)
         await producer.start()
         try:
             texts = {name: f"Spare part {name} lies on shelf seven. " * 6 for name in names}
@@ -47,7 +47,7 @@ async def test_every_codec_is_read(up: Up, owner: Client):
 async def test_only_what_is_committed_is_ever_searchable(up: Up, owner: Client):
     """A committed document, an aborted one, an aborted change of the first, an open transaction; the lag returns to nothing."""
     base = owner.knowledge_base
-    producer = AIOKafkaProducer(bootstrap_servers=up.kafka, transactional_id=f"crm-{uuid.uuid4().hex}")
+    producer = AIOKafkaProducer(**up.connection, transactional_id=f"crm-{uuid.uuid4().hex}")
     await producer.start()
     try:
         async with producer.transaction():
@@ -103,8 +103,8 @@ async def lag_of_workers(client: Client) -> int:
 
 async def lag_of_group(up: Up) -> int:
     """Of the inbox: the end of what can be read, less what is committed."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=up.kafka, isolation_level="read_committed")
-    admin = AIOKafkaAdminClient(bootstrap_servers=up.kafka)
+    consumer = AIOKafkaConsumer(**up.connection, isolation_level="read_committed")
+    admin = AIOKafkaAdminClient(**up.connection)
     await asyncio.gather(consumer.start(), admin.start())
     try:
         ends = await consumer.end_offsets([TopicPartition(INBOX, n) for n in range(4)])

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -72,7 +73,8 @@ def run_program(
             assert process.stdout is not None
             output = process.stdout.read(output_bytes_max + 1)
             if len(output) > output_bytes_max:
-                process.kill()
+                with suppress(PermissionError):  # a kernel without Landlock's scopes: closing its output ends it
+                    process.kill()
                 raise Refused("document_too_complex", f"it converts to more than {output_bytes_max:,} bytes (CLAW_DOCUMENT_TEXT_CHARS_MAX)")
         errors.seek(0)
         message = " ".join(errors.read(MESSAGE_BYTES_MAX).decode("utf-8", "replace").split())

@@ -1,6 +1,7 @@
 """Containment: whatever a document makes its parser do is a named failure of that document alone."""
 
 import asyncio
+import dataclasses
 import os
 import shutil
 import socket
@@ -10,13 +11,14 @@ from pathlib import Path
 
 import msgspec
 import pytest
+import structlog
 
-from adapters.children import child, folders, worker
+from adapters.children import child, folders, measures, probe_child, worker
 from adapters.children.worker import TextWorker
 from adapters.parsing.core.programs import LIBREOFFICE_PROFILE
 from adapters.parsing.core.source import DocumentSource
 from schemas.documents import Shelf
-from schemas.errors import Refused
+from schemas.errors import ConfigurationError, Refused
 from schemas.settings import RetrievalSettings
 from schemas.settings.documents import DocumentSettings
 
@@ -154,8 +156,6 @@ async def test_there_is_no_network(made, listening):
     for order, operand in (("connect", listening), ("resolve", "localhost")):
         failure = await refused(made, order, operand)
         assert (failure.code, "network" in failure.detail) == ("document_unreadable", True)
-    if not await told(made, "kernel"):
-        pytest.skip("this kernel offers neither network namespaces nor Landlock")
     assert await told(made, "connect_natively", listening) != "0"
 
 
@@ -167,7 +167,7 @@ async def test_nothing_outside_changes(made, tmp_path):
         assert (await refused(made, order, str(operand))).code == "document_unreadable"
     assert await told(made, "write_inside", "page.png") == "4"
     assert await told(made, "left_behind") == "[]"
-    if "landlock" in await told(made, "kernel"):
+    if measures.LANDLOCK in made._heavy["express"].measures:
         assert int(await told(made, "write_natively", str(escaped))) < 0
     assert kept.read_text() == "kept"
     assert not escaped.exists()
@@ -181,7 +181,7 @@ async def test_nothing_outside_is_read(made, tmp_path):
     for path in (str(secret), "/etc/passwd"):
         failure = await refused(made, "read", path)
         assert (failure.code, "read" in failure.detail) == ("document_unreadable", True)
-        if "landlock" in await told(made, "kernel"):
+        if measures.LANDLOCK in made._heavy["express"].measures:
             assert int(await told(made, "read_natively", path)) < 0
     outcome = await made.parse(DocumentSource(path=str(mine)), title="", lane="express", shelf=SHELF)
     assert outcome.chunks[0].text == "mine"
@@ -193,9 +193,89 @@ async def test_nothing_outside_is_read(made, tmp_path):
 async def test_no_programs_start(made, tmp_path):
     """But Tesseract."""
     assert (await refused(made, "start", "/bin/true")).code == "document_unreadable"
-    if "landlock" in await told(made, "kernel"):
+    if measures.LANDLOCK in made._heavy["express"].measures:
         await told(made, "start_natively", f"/usr/bin/touch {tmp_path}/touched")
     assert not (tmp_path / "touched").exists()
+
+
+# what a machine refuses -> the measures that remain; seccomp stands in for the namespace, for Landlock's scopes and for its network rules
+ENVIRONMENTS = {
+    "": set(measures.MEASURES),
+    "unshare": set(measures.MEASURES) - {measures.NAMESPACES},
+    "unshare landlock_create_ruleset": set(measures.MEASURES) - {measures.NAMESPACES, measures.LANDLOCK, *measures.NEWER},
+    "unshare landlock_create_ruleset seccomp": {measures.CAPABILITIES, measures.NO_NEW_PRIVS, measures.LIMITS},
+}
+NEVER = (
+    "socket ptrace mount bpf io_uring_setup keyctl perf_event_open userfaultfd unshare setns process_vm_writev setsid pidfd_open".split()
+)
+
+
+def offered() -> set[str]:
+    """The measures of this machine: on an older kernel the table is shorter."""
+    return set(asyncio.run(probe_child.probe("auto")))
+
+
+@pytest.mark.parametrize("denied", ENVIRONMENTS)
+async def test_every_environment_confines_as_it_can(made, monkeypatch, tmp_path, listening, denied):
+    """The measures in force are reported as they are; what stands in for a missing one refuses the same."""
+    monkeypatch.setitem(child.OFFLINE_VARIABLES, "DENIED_CALLS", denied)
+    secret = tmp_path / "secret"
+    secret.write_text("secret")
+    for order, operand, wanted in (("read", secret, "read"), ("connect", listening, "network"), ("signal", os.getpid(), "signal")):
+        assert wanted in (await refused(made, order, str(operand))).detail
+    in_force = set(made._heavy["express"].measures)
+    assert in_force == ENVIRONMENTS[denied] & await asyncio.to_thread(offered)
+    if measures.SECCOMP in in_force:
+        assert {name: await told(made, "call_natively", name) for name in NEVER} == dict.fromkeys(NEVER, "EPERM")
+        assert await told(made, "signal_natively", str(os.getpid())) == "-1"
+        assert await told(made, "connect_natively", listening) != "0"
+    assert (int(await told(made, "read_natively", str(secret))) < 0) == (measures.LANDLOCK in in_force)
+    assert (await told(made, "status", "CapEff")).split()[1].strip("0") == ""
+
+
+@pytest.mark.parametrize("denied", list(ENVIRONMENTS)[1:])
+async def test_required_confinement_ends_the_worker_where_it_is_incomplete(made, monkeypatch, denied):
+    """The message names the setting, the measures and the remedy; `auto` goes on, and with `off` the kernel takes none but limits."""
+    monkeypatch.setitem(child.OFFLINE_VARIABLES, "DENIED_CALLS", denied)
+    spec = made._heavy["express"]._spec
+    with pytest.raises(ConfigurationError) as failure:
+        await child.ChildProcess.spawn(dataclasses.replace(spec, confinement="require"))
+    assert all(word in failure.value.detail for word in ("CLAW_PARSE_CONFINEMENT", "namespaces", "user.max_user_namespaces", "auto"))
+    unconfined = await child.ChildProcess.spawn(dataclasses.replace(spec, confinement="off"))
+    await unconfined.end(at_once=True)
+    assert unconfined.measures == (measures.LIMITS,)
+
+
+async def test_the_worker_says_what_confines_its_parsers(monkeypatch):
+    """In its log and its metrics; where `require` is not met it does not start."""
+    monkeypatch.setattr(measures, "log", structlog.testing.CapturingLogger())
+    made = TextWorker(RetrievalSettings(parse_processes=1), SETTINGS)
+    await made.start()
+    await made.stop()
+    (said,) = measures.log.calls
+    assert said.args == ("parser_confinement",)
+    assert set(said.kwargs["in_force"].split()) == await asyncio.to_thread(offered)
+    assert measures.IN_FORCE.labels(measures.LIMITS)._value.get() == 1
+    monkeypatch.setattr(measures, "FULL_SET", (*measures.FULL_SET, "wings"))
+    monkeypatch.setitem(measures.RISKS, "wings", "it cannot fly")
+    with pytest.raises(ConfigurationError, match="wings"):
+        await TextWorker(RetrievalSettings(parse_processes=1), SETTINGS, confinement="require").start()
+
+
+def living_members(group: int) -> list[list[str]]:
+    """The processes of a group that have not ended, as /proc has them."""
+    stats = [path.read_text() for path in Path("/proc").glob("[0-9]*/stat") if path.exists()]
+    fields = [stat.rpartition(")")[2].split() for stat in stats]
+    return [each for each in fields if each[2] == str(group) and each[0] != "Z"]
+
+
+async def test_processes_are_bounded(made):
+    """A fork bomb ends its child, and every process of it."""
+    before = await told(made, "answer", "warm")
+    (process,) = made._heavy["express"]._children
+    failure = await refused(made, "fork_natively", "60")
+    assert (before, failure.code, "processes" in failure.detail) == ("warm", "document_too_complex", True)
+    assert not living_members(process.process.pid)
 
 
 async def test_a_tesseract_outside_of_usr_starts(made, tmp_path, monkeypatch):

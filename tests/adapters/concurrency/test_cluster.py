@@ -1,6 +1,7 @@
 """The gate on a real Redis: several processes, their deaths and pauses, and a Redis that does not answer."""
 
 import asyncio
+import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -11,6 +12,7 @@ import pytest
 from adapters.concurrency import UNLIMITED, ConcurrencyLimits, Permit, Priority
 from adapters.concurrency.cluster import ClusterLimit
 from adapters.redis.client import RedisClient, connect
+from ops.stack.environment import environment_of
 from schemas.errors import Unavailable
 from schemas.settings import ModelSettings, RedisSettings, RetrievalSettings, Settings
 from tests.support.own_redis import OwnRedis
@@ -42,12 +44,13 @@ async def holding(gate: ClusterLimit, count: int, priority: Priority = PEOPLE) -
 
 
 @asynccontextmanager
-async def process(url: str, prefix: str, *, limit: int, held: int, lease_s: float = LEASE_S) -> AsyncIterator[asyncio.subprocess.Process]:
+async def process(
+    redis: RedisSettings, prefix: str, *, limit: int, held: int, lease_s: float = LEASE_S
+) -> AsyncIterator[asyncio.subprocess.Process]:
     """Another process that holds permits."""
-    arguments = (url, prefix, str(limit), str(held), str(lease_s))
-    made = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.support.permit_holder", *arguments, stdout=asyncio.subprocess.PIPE
-    )
+    command = (sys.executable, "-m", "tests.support.permit_holder", prefix, str(limit), str(held), str(lease_s))
+    environ = environment_of(Settings(redis=redis), os.environ)
+    made = await asyncio.create_subprocess_exec(*command, env=environ, stdout=asyncio.subprocess.PIPE)
     try:
         assert await said(made) == "held"
         yield made
@@ -163,7 +166,7 @@ async def test_leases_are_renewed_for_as_long_as_the_call_lasts(redis: RedisClie
 
 async def test_the_permits_of_a_killed_process_come_back(redis: RedisClient, prefix: str, redis_settings: RedisSettings):
     gate = gate_of(redis, prefix, 2)
-    async with process(redis_settings.location, prefix, limit=2, held=2) as holder:
+    async with process(redis_settings, prefix, limit=2, held=2) as holder:
         with pytest.raises(Unavailable):
             async with gate.permit(PEOPLE, 0.1):
                 pass
@@ -176,7 +179,7 @@ async def test_the_permits_of_a_killed_process_come_back(redis: RedisClient, pre
 async def test_a_paused_process_closes_its_calls_when_it_wakes(redis: RedisClient, prefix: str, redis_settings: RedisSettings):
     """Meanwhile the overshoot is what it had open; a place that nobody took is its own again."""
     gate = gate_of(redis, prefix, 3)
-    async with process(redis_settings.location, prefix, limit=3, held=3) as holder:
+    async with process(redis_settings, prefix, limit=3, held=3) as holder:
         holder.send_signal(signal.SIGSTOP)
         async with holding(gate, 2):
             assert await keys(redis, prefix, "permits") <= 3

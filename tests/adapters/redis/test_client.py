@@ -155,11 +155,11 @@ async def test_a_full_server_is_an_outage(own_redis: OwnRedis) -> None:
 async def test_a_wrong_password_is_told_as_an_outage(own_redis: OwnRedis) -> None:
     """The log has the reason; the right one works, by user and without."""
     redis = connect(own_redis.settings)
-    await redis.execute_command("ACL", "SETUSER", "claw", "on", ">geheim", "~*", "&*", "+@all")
-    wrong = connect(RedisSettings(url=own_redis.node.url, username="claw", password=Secret("falsch")))
+    await redis.execute_command("ACL", "SETUSER", "other", "on", ">geheim", "~*", "&*", "+@all")
+    wrong = connect(RedisSettings(url=own_redis.node.url, username="other", password=Secret("falsch")))
     with pytest.raises(Unavailable):
         await wrong.get("k")
-    right = connect(RedisSettings(url=own_redis.node.url, username="claw", password=Secret("geheim")))
+    right = connect(RedisSettings(url=own_redis.node.url, username="other", password=Secret("geheim")))
     assert await right.set("k", "v")
     for client in (redis, wrong, right):
         await client.aclose()

@@ -131,6 +131,21 @@ async def test_every_attempt_has_its_own_events_but_one_charge_and_one_message_i
     assert idents(one, MessageChanged) == idents(two, MessageChanged)
 
 
+async def test_a_question_that_was_searched_again_is_charged_once_and_stored_under_one_id():
+    """Each search makes an event of its own; a worker may die at the end of either."""
+    script = ["答", Finish(usage=Usage(prompt_tokens=1, completion_tokens=1))]
+    found: list[set[str]] = []
+    for number in range(2):
+        event = grounded_event()
+        question = msgspec.structs.replace(event.data.question, round=number)
+        event = msgspec.structs.replace(event, id=f"round-{number}", data=msgspec.structs.replace(event.data, question=question))
+        publisher = RememberingPublisher()
+        ended = await generating_agent(Script(script), Redis()).step(event, context(publisher, attempt=number + 1))
+        found.append({each.event.id for each in (*publisher.sent, *ended) if isinstance(each.event, UsageRecorded | MessageChanged)})
+    assert found[0] == found[1]
+    assert len(found[0]) == 2
+
+
 async def test_every_attempt_numbers_its_sources_from_one_and_everywhere_alike():
     """In the deltas, in their citations, at the end and in the record; who makes the answer anew begins anew."""
     second = msgspec.structs.replace(PASSAGE, marker=2, chunk_id="c2", text="灯塔是红色的。")

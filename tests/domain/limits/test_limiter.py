@@ -209,7 +209,7 @@ async def test_without_redis_rules_are_shared_open_or_closed() -> None:
 @pytest.mark.stack
 async def test_a_frozen_redis_is_not_waited_for(own_redis: OwnRedis) -> None:
     """One caller waits 50 ms at most, the others not at all, and it heals by itself."""
-    redis = connect(RedisSettings(url=own_redis.node.url))
+    redis = connect(own_redis.node.settings())
     limiter = Limiter(redis, "p", LimitSettings())
     rule = user(burst=100)
     assert (await limiter.decide([(rule, "u")])).remaining == 99

@@ -1,5 +1,6 @@
 """The supervisor with real Kafka and Redis; lanes and API are tiny stand-ins (tests/support/stack_standin.py)."""
 
+import asyncio
 import os
 import re
 import signal
@@ -12,6 +13,8 @@ from pathlib import Path
 import pytest
 import redis
 
+from ops.stack.embedded import locate
+from ops.stack.redis import answers
 from ops.stack.state import ProcessRecord, StackState, is_alive, read_state
 
 pytestmark = pytest.mark.stack
@@ -127,13 +130,13 @@ def test_a_part_comes_back_when_what_stood_in_its_way_is_gone(running: Stack):
 
 
 def test_a_redis_that_dies_is_started_again_with_its_data(running: Stack):
-    port = int(running.state().redis.rpartition(":")[2])
     before = running.state().components["redis"]
-    client = redis.Redis(port=port)
+    settings = locate(running.home).redis
+    client = redis.Redis.from_url(settings.url, username=settings.username, password=settings.password.reveal())
     client.set("kept", "yes")
     os.kill(before.pid, signal.SIGKILL)
     wait_for(lambda: running.state().components["redis"].restarts == before.restarts + 1, 10)
-    wait_for(lambda: _answers(port), 10)
+    wait_for(lambda: asyncio.run(answers(before.where)), 10)
     assert client.get("kept") == b"yes"
     client.close()
 
@@ -179,7 +182,7 @@ def test_the_doctor_sees_a_running_stack(running: Stack):
     wait_for(lambda: running.claw("doctor").returncode == 0, 15)  # another test may just have killed a part
     report = running.claw("doctor").stdout
     assert all(re.search(rf"^ok +{part} ", report, re.MULTILINE) for part in [*PARTS, "topics", "stack"])
-    assert running.claw("topics", "check", CLAW_KAFKA_PORT=running.state().kafka.rpartition(":")[2]).returncode == 0
+    assert running.claw("topics", "check").returncode == 0
 
 
 def test_beside_another_killed_started_again_and_put_down(running: Stack, other: Stack):
@@ -204,11 +207,3 @@ def test_beside_another_killed_started_again_and_put_down(running: Stack, other:
     assert other.process.wait(1) == 0
     assert not other.processes()
     assert other.claw("down").stdout == f"no stack runs in {other.home}\n"
-
-
-def _answers(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), 1).close()
-    except OSError:
-        return False
-    return True

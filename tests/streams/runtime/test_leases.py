@@ -43,53 +43,71 @@ async def workers(redis, settings):
 async def test_one_holder_at_a_time_and_attempts_that_grow(workers):
     first, second, order = workers("w1"), workers("w2"), []
 
-    async def work(leases, generation):
-        async with leases.hold("a", b"k", PLACE, generation) as lease:
+    async def work(leases):
+        async with leases.hold("a", b"k", PLACE) as lease:
             order.append(("in", lease.attempt))
             await asyncio.sleep(0.05)
             order.append(("out", lease.attempt))
 
-    await asyncio.gather(work(first, 3), work(second, 4), work(first, 3))
+    await asyncio.gather(work(first), work(second), work(first))
     ins, outs = order[::2], order[1::2]
     assert [attempt for _, attempt in ins] == [attempt for _, attempt in outs], "nobody came in before the other was out"
     attempts = [attempt for _, attempt in ins]
     assert attempts == sorted(set(attempts))
-    assert attempts[0] >= 3
 
 
-async def test_another_event_of_the_key_waits_but_has_attempts_of_its_own(workers):
-    leases = workers("w")
-    async with leases.hold("a", b"k", PLACE, 9) as lease:
-        assert lease.attempt == 9
-    async with leases.hold("a", b"k", LogOffset("t", 0, 8), 2) as lease:
-        assert lease.attempt == 2
+async def test_attempts_grow_from_event_to_event_whatever_redis_forgets(workers, redis):
+    """A reply may take several events: the next one must not begin below what was said, nor may one after a loss of Redis."""
+    attempts = []
+    for worker, place in (("w1", PLACE), ("w2", LogOffset("t", 0, 8)), ("w1", PLACE), ("w1", LogOffset("t", 1, 3))):
+        async with workers(worker).hold("a", b"k", place) as lease:
+            attempts.append(lease.attempt)
+        await asyncio.sleep(0.002)
+        await redis.delete(*lease.keys)
+    assert attempts == sorted(set(attempts))
+
+
+async def test_a_lease_that_redis_could_not_take_back_does_not_stop_its_own_worker(workers, redis, monkeypatch):
+    """It would wait for itself until the lease runs out; another worker has to."""
+    leases, other = workers("w1"), workers("w2")
+    async with leases.hold("a", b"k", PLACE) as lease:
+        monkeypatch.setattr(leases, "_redis", nowhere := connect(RedisSettings(url="redis://127.0.0.1:1/0")))
+    assert await redis.get(lease.keys[0]) is not None
+    await redis.pexpire(lease.keys[0], 60_000)
+    monkeypatch.setattr(leases, "_redis", redis)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.5), other.hold("a", b"k", PLACE):
+            pass
+    async with asyncio.timeout(0.5), leases.hold("a", b"k", PLACE) as again:
+        assert again.attempt > lease.attempt
+    await nowhere.aclose()
 
 
 async def test_a_holder_that_lives_keeps_it_and_one_that_died_loses_it(workers, redis):
     first, second = workers("w1"), workers("w2")
-    async with first.hold("a", b"k", PLACE, 1) as lease:
+    async with first.hold("a", b"k", PLACE) as lease:
         await asyncio.sleep(0.7)
         assert await first.still_owner(lease)
         first._renewer.cancel()  # as if the process had died
         began = time.monotonic()
-        async with second.hold("a", b"k", PLACE, 2) as newer:
+        async with second.hold("a", b"k", PLACE) as newer:
             assert time.monotonic() - began < 2
-            assert newer.attempt == 2
+            assert newer.attempt > lease.attempt
             assert not await first.still_owner(lease)
             assert lease.lost.is_set()
 
 
 async def test_a_hanging_holder_is_superseded(workers):
     first, second = workers("w1"), workers("w2", wait_s_max=0.5)
-    async with first.hold("a", b"k", PLACE, 1) as lease, second.hold("a", b"k", PLACE, 2) as newer:
-        assert newer.attempt == 2
+    async with first.hold("a", b"k", PLACE) as lease, second.hold("a", b"k", PLACE) as newer:
+        assert newer.attempt > lease.attempt
         await asyncio.wait_for(lease.lost.wait(), 1)
         assert await second.still_owner(newer)
 
 
 async def test_a_lease_that_ran_out_unseen_and_that_nobody_took_is_taken_back(workers, redis, settings):
     leases = workers("w")
-    async with leases.hold("a", b"k", PLACE, 1) as lease:
+    async with leases.hold("a", b"k", PLACE) as lease:
         await redis.delete(*lease.keys)
         assert await leases.still_owner(lease)
         assert await redis.get(lease.keys[0]) == lease.holder.encode()
@@ -99,7 +117,7 @@ async def test_a_lease_that_ran_out_unseen_and_that_nobody_took_is_taken_back(wo
 async def test_a_renewal_under_way_does_not_bring_a_released_lease_back(workers, redis):
     leases = workers("w")
     for number in range(50):
-        async with leases.hold("a", b"k", LogOffset("t", 0, number), 1) as lease:
+        async with leases.hold("a", b"k", LogOffset("t", 0, number)) as lease:
             renewals = [asyncio.ensure_future(leases._renew(lease)) for _ in range(3)]
             await asyncio.sleep(0)
         await asyncio.gather(*renewals)
@@ -107,11 +125,14 @@ async def test_a_renewal_under_way_does_not_bring_a_released_lease_back(workers,
         assert not lease.lost.is_set()
 
 
-async def test_without_redis_work_goes_on_with_the_generation(workers):
+async def test_without_redis_work_goes_on_under_a_newer_attempt(workers):
     nowhere = connect(RedisSettings(url="redis://127.0.0.1:1/0"))
     leases = workers("w", nowhere)
-    async with leases.hold("a", b"k", PLACE, 5) as lease:
-        assert lease.attempt == 5
+    async with workers("w0").hold("a", b"k", PLACE) as earlier:
+        pass
+    await asyncio.sleep(0.002)
+    async with leases.hold("a", b"k", PLACE) as lease:
+        assert lease.attempt > earlier.attempt
         assert await leases.still_owner(lease)
     assert leases._metrics.fallbacks.labels("lease")._value.get() >= 2
     await nowhere.aclose()
@@ -119,5 +140,5 @@ async def test_without_redis_work_goes_on_with_the_generation(workers):
 
 async def test_an_event_without_a_key_waits_for_nobody(workers):
     leases = workers("w")
-    async with leases.hold("a", None, LogOffset("t", 0, 1), 1), asyncio.timeout(1), leases.hold("a", None, LogOffset("t", 0, 2), 1):
+    async with leases.hold("a", None, LogOffset("t", 0, 1)), asyncio.timeout(1), leases.hold("a", None, LogOffset("t", 0, 2)):
         pass

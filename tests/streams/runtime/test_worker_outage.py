@@ -27,7 +27,7 @@ def _end(worker: asyncio.subprocess.Process) -> None:
 async def test_a_worker_waits_for_the_log_and_goes_on(lane_settings, tmp_path, effects):
     taken: set[int] = set()
     node = kafka.KafkaNode(tmp_path / "kafka", tmp_path / "kafka.log", claim("kafka", 0, taken), claim("controller", 0, taken))
-    settings = msgspec.structs.replace(lane_settings, kafka=msgspec.structs.replace(lane_settings.kafka, bootstrap=node.servers))
+    settings = msgspec.structs.replace(lane_settings, kafka=node.settings(lane_settings.kafka))
     component = await asyncio.to_thread(kafka.prepare, node, os.environ)
     fleet = Fleet(settings, tmp_path)
     async with AsyncExitStack() as stack:

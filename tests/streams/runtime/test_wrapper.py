@@ -71,7 +71,7 @@ class Bench:
         self.agent = replace(Agent(name="agent", reads=(POKED,), step=self.step, failed=self.failed), **options)
         self.recorder = Recorder()
         hooks = StepHooks((StepMetrics(self.metrics), self.recorder), self.metrics.count_observer_error)
-        parts = WorkerPorts(settings, publisher, SystemClock(), self.leases, hooks, lambda: 4)
+        parts = WorkerPorts(settings, publisher, SystemClock(), self.leases, hooks)
         self.wrapper = Wrapper(self.agent, parts, self.deaths)
         self.turn = Execution(asyncio.Semaphore(1), asyncio.get_running_loop().time())
 
@@ -305,7 +305,7 @@ async def test_a_leased_step_knows_its_attempt_and_ends_when_the_lease_is_lost(m
     bench.plan = [long]
     work = asyncio.ensure_future(bench.run())
     await entered.wait()
-    assert bench.seen[0][1].attempt == 4
+    assert bench.seen[0][1].attempt > 0
     (lease,) = bench.leases._held
     await redis.set(lease.keys[0], "somebody else")
     assert await asyncio.wait_for(work, 3) is WorkOutcome.LEFT
@@ -318,8 +318,11 @@ async def test_a_leased_agent_tells_a_failure_under_the_newest_attempt(make):
     bench.plan = [Superseded("a newer attempt")] * 9
     for _ in range(6):
         await bench.run()
-    assert [context.attempt for _, context in bench.seen] == [4, 5, 6, 7, 8]
-    assert bench.told_as == [(9, True)]
+    attempts = [context.attempt for _, context in bench.seen]
+    assert (len(attempts), attempts) == (5, sorted(set(attempts)))
+    ((attempt, is_owner),) = bench.told_as
+    assert attempt > attempts[-1]
+    assert is_owner
 
 
 async def test_work_that_had_not_begun_when_its_partition_went_away_does_not_begin(make):

@@ -71,7 +71,7 @@ async def refused(publisher: KafkaPublisher, each: Outgoing) -> float:
 
 async def test_a_broker_that_stops_and_comes_back(broker: Broker):
     """One story, since a broker is expensive: an open stream, an outage, a flood of refused events, recovery, the stream's end."""
-    kafka = KafkaSettings(bootstrap=broker.node.servers, reply_partitions=2)
+    kafka = broker.node.settings(KafkaSettings(reply_partitions=2))
     await administration.apply(kafka, [CHATS_ANSWERED])
     publisher = KafkaPublisher(kafka, topics=[CHATS_ANSWERED])
     own, other = Relay(kafka, choose=lambda _: 0), Relay(kafka, choose=lambda _: 1)
@@ -115,7 +115,7 @@ async def test_a_broker_that_stops_and_comes_back(broker: Broker):
 async def test_starting_before_the_broker(folder: Path):
     """Nothing is fatal: the process comes up, says so, and works once the log does."""
     broker = Broker(folder)
-    kafka = KafkaSettings(bootstrap=broker.node.servers, reply_partitions=1)
+    kafka = broker.node.settings(KafkaSettings(reply_partitions=1))
     publisher, relay = KafkaPublisher(kafka, topics=[CHATS_ANSWERED]), Relay(kafka)
     await asyncio.gather(publisher.start(), relay.start())
     assert (publisher.ready, relay.ready) == (False, False)
