@@ -114,7 +114,11 @@ class Caps:
             for owner, limit in zip(OWNERS, self._limits(kind, caller), strict=True):
                 if limit:
                     used = await self._count(kind, owner, caller)
-                    views.append(LimitView(name=kind, scope=owner, used=used, limit=limit, remaining=max(0, limit - used)))
+                    unit, remaining = "bytes" if kind.endswith("bytes") else kind, max(0, limit - used)
+                    view = LimitView(
+                        name=kind, kind="cap", scope=owner, unit=unit, used=used, limit=limit, remaining=remaining, reset_s=None
+                    )
+                    views.append(view)
         return views
 
     async def _count(self, kind: CapKind, owner: CapOwner, caller: Caller) -> int:

@@ -81,7 +81,7 @@ for i = 1, 4 do
   local limit, more = tonumber(ARGV[4 + i]), wanted[(i - 1) % 2 + 1]
   if limit > 0 and more > 0 and used[i] + more > limit then return {{i, used[i], more}} end
 end
-if redis.call('HEXISTS', KEYS[3], member) == 0 then redis.call('HSET', KEYS[3], member, entry or '-') end
+redis.call('HSETNX', KEYS[3], member, entry or '-')
 redis.call('ZADD', KEYS[4], now + ARGV[4], member)
 redis.call('HSET', KEYS[1], member, (order or '0') .. ' 1 ' .. ARGV[3] .. ' ' .. chunks)
 add(string.match(member, '^[^/]*'), wanted[1], wanted[2], 0)
