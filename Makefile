@@ -3,7 +3,8 @@
 #   make demo    start everything, load documents, ask three questions, stop
 #   make up      run the stack until Ctrl-C (settings: environment, or .env)
 #   make test    all tests, on a real Kafka and Redis      ARGS=... goes to pytest
-#   make faults  a minute of killed processes and failing models under 200 conversations; `make test` takes the short form
+#   make faults fairness  a minute of killed processes and failing models under 200 conversations; `make test` takes the short form
+#   make fairness  one abusive account beside ten normal ones for two minutes, against their idle latency
 #   make check   formatting, lint, types, import rules, generated pages, lock; writes nothing here
 #   make bench   benchmarks, one JSON line per figure      BENCH=name runs one
 
@@ -20,7 +21,7 @@ CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/claw
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .DEFAULT_GOAL := demo
-.PHONY: demo up test faults check bench environment
+.PHONY: demo up test faults fairness check bench environment
 
 demo: environment
 	@$(BIN)/claw demo
@@ -33,6 +34,9 @@ test: environment
 
 faults: environment
 	@CLAW_TEST_CHAOS_S=60 $(BIN)/pytest -rA tests/system/test_chat_chaos.py $(ARGS)
+
+fairness: environment
+	@$(BIN)/python -m benchmarks fairness
 
 bench: environment
 	@$(BIN)/python -m benchmarks $(BENCH)

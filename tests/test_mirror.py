@@ -12,6 +12,7 @@ CROSS_CUTTING = {
     "test_glossary": "the terms of docs/glossary.md against the code",
     "test_golden": "recorded events of every release still decode",
     "test_linear_patterns": "every regular expression of every package",
+    "test_loop_steps": "what event loops do with foreign text, of every package",
     "test_mirror": "this rule",
     "test_structure": "counts of the structure and their bars",
     "api/http/test_bad_input": "the same malformed requests against every route",

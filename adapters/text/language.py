@@ -7,6 +7,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from functools import cache, lru_cache
+from itertools import pairwise
 from typing import Literal
 
 import opencc
@@ -198,16 +199,24 @@ def stem_word(word: str) -> str:
 class Haystack:
     """A folded text with an index of its terms."""
 
-    __slots__ = ("_words", "folded")
+    __slots__ = ("_pairs", "_words", "folded")
 
     def __init__(self, folded: str) -> None:
         self.folded = folded
         self._words: frozenset[str] | None = None
+        self._pairs: frozenset[str] | None = None
+
+    @property
+    def pairs(self) -> frozenset[str]:
+        """Every two characters that stand beside each other: to look for thousands of them in the text itself takes its length each."""
+        if self._pairs is None:
+            self._pairs = frozenset(map("".join, pairwise(self.folded)))
+        return self._pairs
 
     def contains(self, term: str) -> bool:
         """Chinese terms anywhere in the text, others as whole words (stemmed)."""
         if _HAN_RUN.match(term):
-            return term in self.folded
+            return term in self.pairs if len(term) == 2 else term in self.folded  # noqa: PLR2004
         if self._words is None:
             self._words = frozenset(
                 stem_word(run) for run in _RUN.findall(split_codes(self.folded)) if run.isascii() or not _HAN_RUN.match(run)

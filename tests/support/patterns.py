@@ -114,8 +114,12 @@ def _calls(trees: list[ast.Module]) -> dict[str, set[str]]:
 
 
 def _written(module: ModuleType, tree: ast.Module) -> Iterator[tuple[str, re.Pattern[Any], set[str]]]:
-    """``re.method(pattern, …)`` anywhere; what is only known at run time is an "x" in the pattern."""
+    """``re.method(pattern, …)`` anywhere, and the patterns of ``Meta``; what is only known at run time is an "x" in the pattern."""
     for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Meta":
+            for given in (each.value for each in node.keywords if each.arg == "pattern"):
+                pattern = eval(compile(ast.Expression(given), "<pattern>", "eval"), {}, _Names(vars(module)))
+                yield f"{module.__name__}:{node.lineno}", re.compile(pattern), {"search"}
         if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in COMPILERS and node.args):
             continue
         if not (isinstance(node.func.value, ast.Name) and node.func.value.id == "re"):

@@ -10,6 +10,7 @@ from adapters.models import prompts
 from adapters.text.language import fold
 from schemas.chats import Outcome
 
+HELD_CHARS_MAX = 400  # of an answer decide whether it begins with the sentence: signs and blanks around it are few
 OWN_WORDS_CHARS_MAX = 400  # of an answer that says it in other words; a longer one says more than that
 
 _APOLOGIES = ("", "抱歉", "很抱歉", "非常抱歉", "对不起", "不好意思", "sorry", "imsorry", "imsorrybut", "sorrybut", "unfortunately")
@@ -39,9 +40,9 @@ class RefusalDetector:
         if self._decided:
             return text
         self._held += text
-        said = _squeeze(self._held)
+        said = _squeeze(self._held[:HELD_CHARS_MAX])
         self.found = said.startswith(_sentences())
-        if not self.found and any(each.startswith(said) for each in _sentences()):
+        if not self.found and len(self._held) < HELD_CHARS_MAX and any(each.startswith(said) for each in _sentences()):
             return ""
         return self.finish()
 

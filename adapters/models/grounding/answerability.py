@@ -36,7 +36,8 @@ No measure sees that a passage is near the subject yet does not answer (SQuAD's 
 """
 
 from collections.abc import Iterable, Sequence
-from functools import cache
+from functools import cache, lru_cache
+from itertools import pairwise
 
 from msgspec import Struct
 
@@ -59,6 +60,7 @@ from adapters.text.language import (
 from schemas.chats import Passage
 
 COVERAGE_MIN = 0.2  # whatever the others say
+QUESTION_CHARS_MAX = 1_000  # of a question are compared: every sentence of the passages costs that much
 FOREIGN_BELOW = 0.1  # of cosine: texts in another language lie that much below those in the question's own, for the same meaning
 SENTENCE_PASSAGES = 3  # whose sentences are looked at
 LEAD_HITS = 10  # others that a lead is measured against
@@ -102,6 +104,7 @@ def _character_weights() -> dict[str, float]:
     return {character: _COMMON_WEIGHT_MIN + step * rank for rank, character in enumerate(_COMMON)}
 
 
+@lru_cache(maxsize=8_192)
 def term_weight(term: str) -> float:
     """The weight of a term: 1 for words, numbers and rare characters, down to 0.15 for the commonest Chinese characters."""
     if term.isascii():
@@ -132,7 +135,7 @@ def _cover_together(question: str, texts: Iterable[str]) -> float:
 
 
 def _cover(question: str, haystacks: Iterable[Haystack]) -> float:
-    folded = fold(question)
+    folded = fold(question[:QUESTION_CHARS_MAX])
     rest, properties = take_properties(folded)
     if not properties:
         wanted = content_runs(folded)
@@ -254,7 +257,7 @@ def _share(runs: Sequence[str], haystack: Haystack) -> float:
     for run in runs:
         if is_han(run):
             weights = list(map(term_weight, run))
-            pairs = [run[at : at + 2] in haystack.folded for at in range(max(1, len(run) - 1))]
+            pairs = [pair in haystack.pairs for pair in map("".join, pairwise(run))] or [run in haystack.folded]
             found = [any(pairs[max(0, at - 1) : at + 1]) for at in range(len(run))]
             whole += sum(weights)
             held += sum(weight for weight, is_held in zip(weights, found, strict=True) if is_held)

@@ -28,6 +28,7 @@ from schemas.settings import RetrievalSettings
 
 TABLES_MAX = 8  # asked per question: those behind the best hits
 HITS_MAX = 12  # that may bring one
+QUESTION_CHARS_MAX = 1_000  # a longer text asks for more than a table computes, and is read for each table
 ON_LOOP_CELLS_MAX = 1_500  # about 3 ms; larger tables are read and asked in a thread
 HELD_MAX = 256  # tables in memory
 CELLS_HELD_MAX = 1_000_000  # of them together, about 200 MB at the very most
@@ -50,7 +51,7 @@ class TableAnswers:
 
         Empty when none gives one. Relative dates count from ``today``. Raises Unavailable.
         """
-        if not self.settings.table_rows_max:
+        if not self.settings.table_rows_max or len(question) > QUESTION_CHARS_MAX:
             return ()
         tables = [await self.table(tenant, hit, part) for hit, part in tables_of(hits)]
         read = [table for table in tables if table is not None]
