@@ -13,7 +13,7 @@ COMMANDS = (
     *("eval", "evalsha", "time"),
     *("del", "unlink", "exists", "expire", "expireat", "pexpire", "ttl", "pttl", "type", "scan"),
     *("get", "set", "mget", "getrange", "strlen", "incr"),
-    *("hset", "hsetnx", "hget", "hmget", "hgetall", "hdel", "hincrby", "hkeys", "hlen"),
+    *("hset", "hsetnx", "hget", "hmget", "hgetall", "hdel", "hexists", "hincrby", "hkeys", "hlen"),
     *("sadd", "srem", "srandmember", "scard"),
     *("zadd", "zcard", "zcount", "zrandmember", "zrange", "zrangebyscore", "zrank", "zscore"),
     *("zrem", "zremrangebyrank", "zremrangebyscore"),
