@@ -3,8 +3,9 @@
 #   make demo    start everything, load documents, ask three questions, stop
 #   make up      run the stack until Ctrl-C (settings: environment, or .env)
 #   make test    all tests, on a real Kafka and Redis      ARGS=... goes to pytest
-#   make faults fairness  a minute of killed processes and failing models under 200 conversations; `make test` takes the short form
+#   make faults  a minute of killed processes and failing models under 200 conversations; `make test` takes the short form
 #   make fairness  one abusive account beside ten normal ones for two minutes, against their idle latency
+#   make chaos-http  a minute of hostile connections while twenty users chat
 #   make check   formatting, lint, types, import rules, generated pages, lock; writes nothing here
 #   make bench   benchmarks, one JSON line per figure      BENCH=name runs one
 
@@ -21,7 +22,7 @@ CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/claw
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .DEFAULT_GOAL := demo
-.PHONY: demo up test faults fairness check bench environment
+.PHONY: demo up test faults fairness chaos-http check bench environment
 
 demo: environment
 	@$(BIN)/claw demo
@@ -37,6 +38,9 @@ faults: environment
 
 fairness: environment
 	@$(BIN)/python -m benchmarks fairness
+
+chaos-http: environment
+	@$(BIN)/python -m benchmarks.chaos_http
 
 bench: environment
 	@$(BIN)/python -m benchmarks $(BENCH)

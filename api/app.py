@@ -4,6 +4,7 @@ From the outside in: the envelope (request id, trace, metrics), CORS when origin
 (authentication, limits, rights), the handler. Errors of every layer leave as problems.
 """
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,7 +20,7 @@ from api.http.envelope import Envelope
 from api.http.gate import Gate
 from api.http.hosts import AllowedHosts
 from api.http.metrics import Metrics
-from api.http.openapi import asyncapi_route, openapi_config
+from api.http.openapi import asyncapi_route, build_openapi, openapi_config
 from api.http.request import ApiRequest
 from api.openai.errors import error_response
 from api.openai.token_arrays import load_vocabulary
@@ -45,9 +46,11 @@ def create_app(settings: Settings) -> Litestar:
         status = StatusServer({"/livez": liveness, "/metrics": metrics.page})
         app.state.metrics_port = await status.start(settings.node)
         log.info("api_started", metrics_port=app.state.metrics_port)
+        building = asyncio.create_task(asyncio.to_thread(build_openapi, app))
         try:
             async with open_ports(settings, metrics, AREAS) as ports:
                 app.state.ports = ports
+                await building
                 yield
         finally:
             await status.stop()

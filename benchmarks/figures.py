@@ -39,14 +39,15 @@ def show(figure: Figure) -> None:
     print(json.dumps(asdict(figure)), flush=True)
 
 
-def save_figures(benchmark: str, figures: Sequence[Figure]) -> None:
+def save_figures(benchmark: str, figures: Sequence[Figure], command: str = "") -> None:
     """Replace the benchmark's section in docs/benchmarks.md; the text people wrote around the sections stays."""
     begin, end = f"<!-- {benchmark}: begin -->", f"<!-- {benchmark}: end -->"
     rows = "\n".join(
         f"| {f.name} | {f.value:g} {f.unit} | {'' if f.ratio is None else f'{f.ratio:.3g}x {f.baseline}'} | {f.bar} |" for f in figures
     )
     stamp = f"{datetime.now(UTC):%Y-%m-%d}, {platform.machine()}, Python {platform.python_version()}"
-    section = f"{begin}\n`make bench BENCH={benchmark}` ({stamp})\n\n| figure | value | against | bar |\n|---|---|---|---|\n{rows}\n{end}"
+    command = command or f"make bench BENCH={benchmark}"
+    section = f"{begin}\n`{command}` ({stamp})\n\n| figure | value | against | bar |\n|---|---|---|---|\n{rows}\n{end}"
     page = PAGE.read_text() if PAGE.exists() else "# Benchmarks\n"
     pattern = re.compile(re.escape(begin) + ".*?" + re.escape(end), re.DOTALL)
     page = pattern.sub(lambda _: section, page) if pattern.search(page) else f"{page.rstrip()}\n\n## {benchmark}\n\n{section}\n"

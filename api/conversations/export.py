@@ -14,7 +14,7 @@ from litestar.response import Stream
 from api.chats.branches import branch_ids
 from api.chats.ports import ChatPorts
 from api.http.gate import CHAT
-from api.http.openapi import EXPORT_FILE, PROBLEMS
+from api.http.openapi import EXPORT_FILE, PROBLEMS, ExportOperation
 from api.http.request import ApiRequest
 from schemas.bodies.conversations import ConversationView, MessageView
 from schemas.chats import Citation, Message
@@ -31,7 +31,13 @@ _encode = msgspec.json.Encoder().encode
 _LINES = re.compile(r"\s+")
 
 
-@get("/conversations/{conversation_id:str}/export", opt=CHAT, responses={**PROBLEMS, 200: EXPORT_FILE}, summary="Export a conversation")
+@get(
+    "/conversations/{conversation_id:str}/export",
+    opt=CHAT,
+    responses={**PROBLEMS, 200: EXPORT_FILE},
+    operation_class=ExportOperation,
+    summary="Export a conversation",
+)
 async def export(request: ApiRequest, conversation_id: FromPath[UUID], format: Format = "json") -> Stream:  # noqa: A002
     """A file to download. Messages written meanwhile may be missing; a download that breaks off is not valid JSON."""
     ports, caller = request.ports(ChatPorts), request.user

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Union, cast
 
 import msgspec
-from litestar import Request, Response, Router, get
+from litestar import Litestar, Request, Response, Router, get
+from litestar._openapi.plugin import OpenAPIPlugin
 from litestar.exceptions import NotFoundException
 from litestar.openapi import OpenAPIConfig, ResponseSpec
 from litestar.openapi.plugins import JsonRenderPlugin
@@ -48,7 +49,7 @@ PROBLEMS: dict[int, ResponseSpec] = {
 NO_MORE = ResponseSpec(data_container=None, description="The stream has ended; nothing follows `Last-Event-ID`.", generate_examples=False)
 GONE = ResponseSpec(data_container=None, description="Deleted: no reader sees it any more.", generate_examples=False)
 EXPORT_FILE = ResponseSpec(
-    data_container=str, description="The file: JSON or Markdown.", generate_examples=False, media_type="application/octet-stream"
+    data_container=str, description="The file: JSON or Markdown.", generate_examples=False, media_type="application/json"
 )
 
 
@@ -71,6 +72,15 @@ class StreamOperation(Operation):
         responses = cast("dict[str, OpenAPIResponse]", self.responses)
         stream, whole = responses.pop(str(STREAMED)), responses["200"]
         whole.content = {**(whole.content or {}), **(stream.content or {})}
+
+
+@dataclass
+class ExportOperation(Operation):
+    """An operation whose file has a media type by its format; the framework knows one for each status."""
+
+    def __post_init__(self) -> None:
+        content = cast("dict[str, OpenAPIResponse]", self.responses)["200"].content or {}
+        content["text/markdown"] = content["application/json"]
 
 
 STREAMED = 299  # a status that is never sent
@@ -96,6 +106,22 @@ async def _refuse_unknown(request: Request[Any, Any, Any]) -> None:
         raise NotFoundException
 
 
+class EncodedOnce(JsonRenderPlugin):
+    """The document as JSON, encoded by the first call: half a megabyte that anybody may ask for."""
+
+    _encoded: bytes | None = None
+
+    def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
+        if self._encoded is None:
+            self._encoded = super().render(request, openapi_schema)
+        return self._encoded
+
+
+def build_openapi(app: Litestar) -> None:
+    """Build the document, which takes a second of computing, before the first request asks for it and everybody else waits."""
+    app.plugins.get(OpenAPIPlugin).provide_openapi_schema()
+
+
 def openapi_config() -> OpenAPIConfig:
     """OpenAPI 3.1 at /schema and /schema/openapi.json; no pages that load scripts from elsewhere."""
     return OpenAPIConfig(
@@ -104,7 +130,7 @@ def openapi_config() -> OpenAPIConfig:
         description=DESCRIPTION,
         license=License(name="Apache-2.0", identifier="Apache-2.0"),
         openapi_router=Router("/schema", route_handlers=[], opt=OPEN, include_in_schema=False, before_request=_refuse_unknown),
-        render_plugins=[JsonRenderPlugin(path=["/", "/openapi.json"])],
+        render_plugins=[EncodedOnce(path=["/", "/openapi.json"])],
         security=[{"bearer": []}],
         components=Components(
             security_schemes={

@@ -130,7 +130,15 @@ def decode_json(body: bytes, kind: Any) -> Any:
     try:
         return _decode(_decoder(kind), body)
     except msgspec.ValidationError:
-        raise Refused("validation_failed", errors=_field_errors(_decode(_UNTYPED, body), kind)) from None
+        raise Refused("validation_failed", errors=_field_errors(_decode_untyped(body), kind)) from None
+
+
+def _decode_untyped(body: bytes) -> Any:
+    """JSON of any type. A number that no type can hold (``1e999``) is a ValidationError even here, without the name of its field."""
+    try:
+        return _decode(_UNTYPED, body)
+    except msgspec.ValidationError as error:
+        raise Refused("invalid_request", f"the JSON has a value that cannot be read: {error}") from None
 
 
 @lru_cache(maxsize=256)  # one per route

@@ -42,6 +42,7 @@ EXPIRY_DAYS_MAX = 3_660
 Top = Annotated[int, QueryParameter(ge=1, le=100, description="Names per dimension.")]
 WindowName = Annotated[Literal["minute", "hour", "day"], QueryParameter(description="The length of the window, up to now.")]
 
+REVISION_DIGITS_MAX = 18  # of an offset-like number; Python refuses to convert very long ones
 log = structlog.get_logger(__name__)
 
 
@@ -168,12 +169,12 @@ def _response(request: ApiRequest, config: Config | None) -> Response[RulesView]
 
 
 def _if_match_revision(request: ApiRequest) -> int | None:
-    """The revision in ``If-Match``; -1 for text that is none."""
+    """The revision in ``If-Match``; -1, which no record has, for any other text."""
     header = request.headers.get("if-match")
     if header in {None, "*"}:
         return None
     number = str(header).strip().removeprefix("W/").strip('"')
-    return int(number) if number.isdigit() else -1
+    return int(number) if number.isascii() and number.isdigit() and len(number) <= REVISION_DIGITS_MAX else -1
 
 
 async def _put(request: ApiRequest, access: Access, data: AccessPut) -> AccessView:

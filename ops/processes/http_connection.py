@@ -2,7 +2,7 @@
 
 A request's body is bounded by the application, which alone knows how large it may be. Everything else is bounded here: the head in bytes
 and time, what frames the body (chunk sizes and extensions; trailers are refused), the rate and the time of the body, what still arrives
-after an early answer, and the number of connections.
+after an early answer, the time in which an answer is taken, and the number of connections.
 """
 
 import asyncio
@@ -22,6 +22,8 @@ CHECK_S = 1.0  # how often the rate of a body is looked at
 CHUNK_BYTES = 20  # that frame a chunk: its size in up to 16 hexadecimal digits, and two line ends
 DRAIN_S = 5.0  # for the rest of a body after an early answer: closing at once would destroy the answer on its way
 DRAIN_BYTES_MAX = 4_194_304
+CLOSE_S_MAX = 10.0  # for a client to take what was sent last
+PIPELINED_MAX = 32  # requests that wait for the answer to an earlier one; each is some 4 KiB here for 20 bytes of the client's
 
 _HEAD, _BODY, _DRAIN, _IDLE = "head", "body", "drain", "idle"  # what is expected of the client; idle: nothing
 
@@ -42,12 +44,14 @@ class BoundedHttp(HttpToolsProtocol):
         super().__init__(config, server_state, app_state, _loop)
         self._settings, self._counts = settings, counts
         self._key: str | None = None  # of the connection in the counts
+        self._has_place = True  # on a server that may be full
         self._expects = _IDLE
         self._timer: asyncio.TimerHandle | None = None
         self._refusal: Refused | None = None  # raised within a callback of the parser, sent after it
         self._head_bytes = 0  # of the headers that are complete
         self._other_bytes = 0  # of the request that are no body, from the read after the one it began in
         self._began = False  # a request, in this read
+        self._unread: asyncio.TimerHandle | None = None  # while the client takes nothing of the answer
         self._body_bytes = 0  # while a body is expected
         self._body_began_s = self._body_pause_s = 0.0
 
@@ -58,18 +62,34 @@ class BoundedHttp(HttpToolsProtocol):
         self._key = self._counts.enter(self.client)
         if self._counts.is_over(self._key):
             self._refuse(Refused("too_many_connections", "CLAW_HTTP_CONNECTIONS_PER_ADDRESS_MAX bounds the connections of one address."))
+        elif self._counts.has_too_many(self._key):
+            self._refuse(self._full())
         else:
+            self._has_place = self._counts.make_room(self.loop.time())
             self._expect(_HEAD, self._settings.head_s)
+            self._wait()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._expect(_IDLE)
+        self._end_unread()
         self._leave()
         super().connection_lost(exc)
 
+    def make_way(self) -> None:
+        """Close a connection that waits: others have requests."""
+        self._expect(_IDLE)
+        self._leave()
+        self._close()
+
     def _leave(self) -> None:
+        self._counts.serve(self)
         if self._key is not None:
             self._counts.leave(self._key)
             self._key = None
+
+    def _wait(self) -> None:
+        if self._key is not None:
+            self._counts.wait(self, self._key, self.loop.time())
 
     # What arrives
 
@@ -107,8 +127,15 @@ class BoundedHttp(HttpToolsProtocol):
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        if self._counts.is_full:
-            self._stop_parsing(Refused("overloaded", "This server has too many connections open."))
+        self._counts.serve(self)
+        if not self._has_place:
+            self._has_place = self._counts.make_room(self.loop.time())
+            if not self._has_place:
+                self._stop_parsing(self._full())
+        if len(self.pipeline) >= PIPELINED_MAX:
+            self._stop_parsing(
+                Refused("invalid_request", f"At most {PIPELINED_MAX} requests may wait on one connection: read their answers.")
+            )
         if any(name in {b"content-length", b"transfer-encoding"} for name, _ in self.headers):
             self._body_began_s, self._body_pause_s = self.loop.time(), 0.0
             self._expect(_BODY, CHECK_S)
@@ -123,7 +150,7 @@ class BoundedHttp(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         self._body_bytes += len(body)
         if self._expects is _DRAIN and self._body_bytes > DRAIN_BYTES_MAX:
-            self.transport.close()
+            self._close()
         super().on_body(body)
 
     def on_message_complete(self) -> None:
@@ -132,9 +159,32 @@ class BoundedHttp(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
+        if self.pipeline and not self.transport.is_closing():
+            self.flow.pause_reading()  # requests wait here already: the answer to one of them is no reason to read more
         if self._expects is _BODY:  # answered early: refused, or nobody wanted the body
             self._body_bytes = 0
             self._expect(_DRAIN, DRAIN_S)
+            self._wait()
+        elif self.cycle is None or self.cycle.response_complete:
+            self._wait()
+
+    # What is sent
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._unread = self.loop.call_later(self._settings.unread_s, self.transport.abort)
+        self._wait()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._end_unread()
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._counts.serve(self)
+
+    def _end_unread(self) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
 
     # What is refused
 
@@ -145,6 +195,9 @@ class BoundedHttp(HttpToolsProtocol):
         self._head_bytes += size
         if self._head_bytes > self._settings.head_bytes_max:
             self._stop_parsing(self._too_large())
+
+    def _full(self) -> Refused:
+        return Refused("overloaded", "This server has too many connections open.")
 
     def _too_large(self) -> Refused:
         return Refused("head_too_large", f"All of a request but its body may have {self._settings.head_bytes_max} bytes.")
@@ -164,7 +217,13 @@ class BoundedHttp(HttpToolsProtocol):
             body = msgspec.json.encode(problem)
             fields = ("content-type: application/problem+json", f"content-length: {len(body)}", "connection: close")
             self.transport.write("\r\n".join((f"HTTP/1.1 {status.value} {status.phrase}", *fields, "", "")).encode() + body)
+        self._close()
+
+    def _close(self) -> None:
+        """Send what is left, to a client that takes it."""
         self.transport.close()
+        if self.transport.get_write_buffer_size():
+            self.loop.call_later(CLOSE_S_MAX, self.transport.abort)
 
     # The time
 
@@ -182,7 +241,7 @@ class BoundedHttp(HttpToolsProtocol):
             self._expect(_HEAD, self._settings.head_s)  # an earlier request on this connection is being answered
             return
         if self._expects is not _BODY:
-            self.transport.close()  # a head that does not end is nobody's request yet; after an early answer nothing is owed
+            self._close()  # a head that does not end is nobody's request yet; after an early answer nothing is owed
             return
         if self.flow.read_paused:
             self._body_pause_s += CHECK_S  # it is we who do not read
@@ -193,3 +252,7 @@ class BoundedHttp(HttpToolsProtocol):
             self._refuse(Refused("request_too_slow", f"A body arrives at {rate}, and within {self._settings.body_s_max:g} s."))
         else:
             self._expect(_BODY, CHECK_S)
+            if self._body_bytes < self._settings.body_bytes_per_s_min * spent_s:
+                self._wait()  # a full server does not grant body_s
+            else:
+                self._counts.serve(self)

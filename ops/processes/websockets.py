@@ -13,6 +13,9 @@ from schemas.settings.sockets import SocketSettings
 PING_S = 20.0  # of silence from us, at the level of the protocol; below the 60 s after which usual proxies give up
 PONG_S = 40.0  # then the client counts as gone; one that reads slowly answers the ping late
 CLOSE_S_MAX = 10.0  # for a client to read what was sent last and to close
+UNREAD_BYTES_MAX = (
+    4_194_304  # that the client has not taken: beyond what is sent to a slow reader, only pongs that nobody reads come so far
+)
 HARD_FACTOR = 4  # times the largest frame: below it a frame is answered with a problem, beyond it closes the connection (1009)
 
 _quiet = logging.getLogger("claw.websockets")
@@ -43,6 +46,11 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._key = self._counts.enter(self.client)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.transport.get_write_buffer_size() > UNREAD_BYTES_MAX:
+            self.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._key is not None:

@@ -38,13 +38,16 @@ class HttpSettings(Section, frozen=True, kw_only=True):
         int, Meta(ge=1, le=1_048_576, description="Slowest average rate at which a client may send a body; slower is 408.")
     ] = 1_024
     body_s_max: Annotated[float, Meta(gt=0, le=86_400, description="Time for a body at any rate.")] = 1_800.0
+    unread_s: Annotated[
+        float, Meta(gt=0, le=3_600, description="Time for a client that has stopped reading to take 48 KiB; then the connection ends.")
+    ] = 60.0
     connections_max: Annotated[
         int,
         Meta(
             ge=1,
             le=200_000,
             description="Connections per API process beside its event streams and WebSockets (CLAW_LIMIT_STREAMS_MAX, "
-            "CLAW_SOCKET_SOCKETS_MAX); beyond the sum 503.",
+            "CLAW_SOCKET_SOCKETS_MAX); beyond the sum connections that wait make room, or 503.",
         ),
     ] = 2_000
     connections_per_address_max: Annotated[

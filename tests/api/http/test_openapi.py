@@ -1,6 +1,7 @@
 """The served document: what streams say has schemas of its own."""
 
 import pytest
+from litestar._openapi.plugin import OpenAPIPlugin
 
 from schemas.bodies.streams import PROGRESS_EVENTS, REPLY_EVENTS
 from tests.support.api_process import House
@@ -30,3 +31,10 @@ async def test_streams_name_the_schemas_of_their_events(house: House):
     assert named("/v1/chat/completions", "post") == {"ChatCompletionChunk"}
     statuses = {status for each in document["paths"].values() for operation in each.values() for status in operation["responses"]}
     assert "299" not in statuses
+
+
+async def test_the_document_is_built_before_the_first_request(house: House):
+    """Building it takes long enough for everybody to notice."""
+    assert house.app.plugins.get(OpenAPIPlugin)._openapi_schema is not None
+    first, second = [(await house.client.get("/schema/openapi.json")).content for _ in range(2)]
+    assert first == second

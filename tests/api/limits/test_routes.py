@@ -85,6 +85,9 @@ async def test_rules_change_live_on_every_replica_and_bad_ones_change_nothing(re
     statuses = [(await someone.call("GET", "/conversations")).status_code for _ in range(4)]
     assert statuses == [200, 200, 200, 429]
     is_problem(await admin.call("PUT", "/rate-limits/rules", json=body, headers={"if-match": before.headers["etag"]}), 412, "lost_update")
+    for tag in (b"\xb2", b"9" * 5_000, b"x"):  # a superscript is a digit to str.isdigit, and not to int
+        answer = await admin.call("PUT", "/rate-limits/rules", json=body, headers={"if-match": tag})
+        is_problem(answer, 412, "lost_update")
     for wrong, field in (
         ({**RULE, "rate": 0}, "rules[0].rate"),
         ({**RULE, "rate": -5}, "rules[0].rate"),

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
@@ -32,7 +33,7 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
         size, more = size + len(event.get("body", b"")), event.get("more_body", False)
         if scope["path"] == "/slow":
             await asyncio.sleep(0.8)  # longer than a client may take: the time counts as the server's own
-    text = str(size).encode()
+    text = b"x" * 1_000_000 if scope["path"] == "/large" else str(size).encode()
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", str(len(text)).encode())]})
     await send({"type": "http.response.body", "body": text})
 
@@ -193,6 +194,25 @@ async def test_after_an_early_answer_the_rest_of_the_body_is_read_for_a_while(mo
         assert seconds < 4
 
 
+async def test_an_answer_that_nobody_takes_ends_with_its_connection():
+    """A reader that takes a part of it now and then is not cut off."""
+    many = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * 20
+    async with served(HttpSettings(unread_s=0.5)) as port:
+        raw = socket.socket()
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2_048)
+        raw.setblocking(False)
+        loop = asyncio.get_running_loop()
+        with raw:
+            await loop.sock_connect(raw, ("127.0.0.1", port))
+            with pytest.raises(ConnectionError):
+                await asyncio.wait_for(send_for_ever(raw, b"GET /large" + many[5:]), 10)
+
+
+async def send_for_ever(raw: socket.socket, data: bytes) -> None:
+    while True:
+        await asyncio.get_running_loop().sock_sendall(raw, data)
+
+
 async def test_one_address_has_a_bound_of_connections():
     async with served(HttpSettings(connections_per_address_max=3)) as port:
         held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3)]
@@ -226,6 +246,62 @@ async def test_a_server_that_is_full_says_so_as_a_problem():
         finally:
             for _, writer in held:
                 writer.close()
+
+
+async def test_a_full_server_makes_room_for_another_address():
+    """Silent, dripping and kept-alive connections give way; a request in progress does not."""
+    bounds = HttpSettings(connections_max=2)
+    async with served(bounds, limits=LimitSettings(streams_max=1), socket=SocketSettings(sockets_max=1)) as port:
+        busy = await asyncio.open_connection("127.0.0.1", port, local_addr=("127.0.2.1", 0))
+        busy[1].write(b"GET /slow HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        held = [await asyncio.open_connection("127.0.0.1", port, local_addr=("127.0.2.2", 0)) for _ in range(3)]
+        held[0][1].write(LAST.replace(b"close", b"keep-alive"))
+        held[1][1].write(LAST[:20])
+        try:
+            assert (await held[0][0].readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
+            assert (await exchange(port, LAST)).startswith(b"HTTP/1.1 200 ")
+            assert (await busy[0].read()).startswith(b"HTTP/1.1 200 ")
+        finally:
+            for _, writer in (busy, *held):
+                writer.close()
+
+
+async def test_a_body_that_drips_makes_room_before_its_time_is_up(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(http_connection, "CHECK_S", 0.05)
+    bounds = HttpSettings(connections_max=1)
+    async with served(bounds, limits=LimitSettings(streams_max=1), socket=SocketSettings(sockets_max=1)) as port:
+        held = [await asyncio.open_connection("127.0.0.1", port, local_addr=("127.0.2.2", 0)) for _ in range(3)]
+        for _, writer in held:
+            writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\nx")
+        try:
+            await until(lambda: exchange(port, LAST), b"HTTP/1.1 200 ")
+        finally:
+            for _, writer in held:
+                writer.close()
+
+
+async def test_requests_that_wait_on_one_connection_are_bounded():
+    some = b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n" * (http_connection.PIPELINED_MAX + 2)
+    async with served() as port:
+        assert "may wait on one connection" in problem(await exchange(port, some))["detail"]
+
+
+async def test_an_answer_is_no_reason_to_read_more_while_requests_wait(monkeypatch: pytest.MonkeyPatch):
+    """Else a client that never stops sending would make the server hold more requests with every answer."""
+    most = 0
+
+    def on_response_complete(connection: http_connection.BoundedHttp) -> None:
+        nonlocal most
+        answered(connection)
+        most = max(most, len(connection.pipeline))
+        assert not connection.pipeline or connection.flow.read_paused
+
+    answered = http_connection.BoundedHttp.on_response_complete
+    monkeypatch.setattr(http_connection.BoundedHttp, "on_response_complete", on_response_complete)
+    async with served() as port:
+        answer = await exchange(port, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * 10 + LAST)
+    assert answer.count(b"HTTP/1.1 200 OK") == 11
+    assert most > 1
 
 
 async def until(attempt: Callable[[], Coroutine[Any, Any, bytes]], beginning: bytes) -> None:
