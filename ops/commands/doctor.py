@@ -16,6 +16,8 @@ from adapters.children import measures
 from adapters.children.child import ChildDied
 from adapters.children.probe_child import probe
 from adapters.parsing.pdf.ocr import find_engine
+from adapters.redis.client import connect
+from adapters.redis.versions import ServerVersion, ask_version, parse_version
 from domain.indexes.catalogue import CollectionCatalogue
 from domain.indexes.plans import is_outdated
 from ops.commands import topics
@@ -26,7 +28,7 @@ from ops.stack.plan import OK
 from ops.stack.ports import holder_of, is_free
 from ops.stack.probe import http_status
 from ops.stack.state import StackState, is_alive, is_running, read_state
-from schemas.errors import ClawError, ConfigurationError
+from schemas.errors import ClawError, ConfigurationError, Unavailable
 from schemas.settings import WORKER_GROUPS, Settings
 
 PYTHONS = ((3, 11), (3, 14))  # from, below
@@ -37,22 +39,24 @@ CONNECT_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """The result of one check. With a ``remedy`` the check failed."""
+    """The result of one check. With a ``remedy`` the check failed, or it is a ``warning``."""
 
     name: str
     detail: str
     remedy: str = ""
+    warning: bool = False
 
 
 def run(settings: Settings, environ: Mapping[str, str]) -> int:
     """Print every finding; returns 1 when a check failed."""
     findings = [*check_machine(settings, environ), *check_home(settings, environ), *asyncio.run(_check_processes(settings))]
     for finding in findings:
-        print(f"{'wrong' if finding.remedy else 'ok':<6} {finding.name:<16} {finding.detail}")
+        print(f"{_verdict(finding):<6} {finding.name:<16} {finding.detail}")
         if finding.remedy:
             print(f"{'':<23} -> {finding.remedy}")
-    wrong = sum(1 for finding in findings if finding.remedy)
-    print(f"{len(findings)} checks, {wrong} wrong")
+    verdicts = [_verdict(finding) for finding in findings]
+    wrong, warnings = verdicts.count("wrong"), verdicts.count("warn")
+    print(f"{len(findings)} checks, {wrong} wrong" + (f", {warnings} to be warned of" if warnings else ""))
     return 1 if wrong else 0
 
 
@@ -77,6 +81,12 @@ async def check_confinement(settings: Settings) -> Finding:
     return Finding("confinement", f"{detail}; {measures.describe_risks(lacking)}" if lacking else detail)
 
 
+def _verdict(finding: Finding) -> str:
+    if not finding.remedy:
+        return "ok"
+    return "warn" if finding.warning else "wrong"
+
+
 def check_machine(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
     """Interpreter and the programs of the embedded servers."""
     version = ".".join(map(str, sys.version_info[:3]))
@@ -89,7 +99,9 @@ def check_machine(settings: Settings, environ: Mapping[str, str]) -> Iterator[Fi
         yield Finding("kafka jars", f"{absent} to be fetched into {folder} at the next start" if absent else f"complete in {folder}")
     if not settings.redis.url:
         try:
-            yield Finding("redis-server", redis.server_binary(environ))
+            binary = redis.server_binary(environ)
+            found = parse_version(redis.version_of(binary))
+            yield Finding("redis-server", f"{found or 'unknown version'} at {binary}", *_judge(settings, found))
         except ConfigurationError as error:
             yield Finding("redis-server", "missing", error.detail)
     engine, choice = find_engine(settings.documents.ocr, settings.documents.ocr_languages), settings.documents.ocr
@@ -164,6 +176,8 @@ async def _check_external_servers(settings: Settings) -> AsyncIterator[Finding]:
         where = urlsplit(settings.redis.url)
         reached = await _connects(where.hostname or "127.0.0.1", where.port or 6379)
         yield Finding("redis", where.hostname or "", "" if reached else "start it, or correct CLAW_REDIS_URL")
+        if reached:
+            yield await _check_redis_version(settings)
 
 
 async def _check_running(settings: Settings, state: StackState, folder: Path) -> AsyncIterator[Finding]:
@@ -220,6 +234,22 @@ async def _check_indexes(settings: Settings, servers: str) -> Finding:
         return Finding("indexes", f"{detail} ({first.active.index}); they are being rebuilt: `claw rebuild status`")
     remedy = f"run `claw rebuild index --tenant {first.tenant} --kb {first.knowledge_base_id}`, or set CLAW_RETRIEVAL_REBUILD_AUTOMATICALLY"
     return Finding("indexes", f"{detail} ({first.active.index})", remedy)
+
+
+async def _check_redis_version(settings: Settings) -> Finding:
+    client = connect(settings.redis)
+    try:
+        found = await ask_version(client)
+    except Unavailable as error:
+        return Finding("redis version", f"not told: {error.__cause__}", "correct CLAW_REDIS_USERNAME and CLAW_REDIS_PASSWORD, or its ACL")
+    finally:
+        await client.aclose()
+    return Finding("redis version", str(found or "unknown"), *_judge(settings, found))
+
+
+def _judge(settings: Settings, found: ServerVersion | None) -> tuple[str, bool]:
+    """The remedy for an outdated server, and whether it is a warning only."""
+    return (found.warning if found else ""), settings.redis.outdated == "warn"
 
 
 async def _connects(host: str, port: int) -> bool:

@@ -79,7 +79,7 @@ def acl_commands(kafka: KafkaSettings, tenant: str, principal: str) -> str:
     """The commands that an operator runs on a broker with an authorizer."""
     tool = f"kafka-acls.sh --bootstrap-server {kafka.servers} --add --allow-principal '{principal}'"
     progressed = administration.broker_name(kafka, DOCUMENTS_PROGRESSED)
-    return f"""# on a broker with an authorizer (the embedded one has none: every process on this machine may write):
+    return f"""# on a broker with an authorizer, as its administrator:
 {tool} --operation Write --operation Describe --topic {administration.broker_name(kafka, inbox_topic(tenant))}
 # only for a producer with transactions, whose transactional.id begins so
 {tool} --operation Write --operation Describe --transactional-id '{_group(principal)}' --resource-pattern-type prefixed

@@ -1,5 +1,6 @@
 """`claw api`: the HTTP server around the application."""
 
+import asyncio
 from functools import partial
 from typing import Any
 
@@ -8,6 +9,7 @@ import uvicorn
 from ops.processes import logs, runtime, websockets
 from ops.processes.connections import ConnectionCounts
 from ops.processes.http_connection import BoundedHttp
+from ops.processes.redis_version import check_server
 from ops.stack.ports import is_free
 from schemas.errors import ConfigurationError
 from schemas.settings import Settings
@@ -25,6 +27,7 @@ def run(settings: Settings) -> int:
         raise ConfigurationError(f"CLAW_PORT: port {node.port} on {node.host} is taken; set CLAW_PORT to another (0 takes a free one)")
     logs.configure(node, "api")
     runtime.prepare()
+    asyncio.run(check_server(settings.redis))
     server = uvicorn.Server(configuration(create_app(settings), settings))
     runtime.tune_gc()
     server.run()

@@ -11,6 +11,7 @@ from adapters.redis.client import connect
 from domain.areas import TOPICS
 from ops.commands import inbox
 from ops.processes import logs, runtime, worker_groups
+from ops.processes.redis_version import check_server
 from schemas.settings import Settings
 from streams.clock import SystemClock
 from streams.log.publisher import KafkaPublisher
@@ -34,6 +35,7 @@ async def _run(settings: Settings, name: str) -> int:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     if name == inbox.LANE:
         settings = await inbox.with_discovered_inboxes(settings)
+    await check_server(settings.redis)
     async with AsyncExitStack() as stack:
         redis = connect(settings.redis)
         stack.push_async_callback(redis.aclose)

@@ -18,8 +18,10 @@ from pathlib import Path
 from urllib.parse import quote
 
 import msgspec
+import structlog
 
 from adapters.redis.commands import COMMANDS
+from adapters.redis.versions import ServerVersion, parse_version
 from ops.stack.child import Component
 from ops.stack.credentials import USER, make_password, make_private_folder, write_private
 from schemas.errors import ConfigurationError
@@ -29,6 +31,8 @@ from schemas.settings.section import Secret
 PROBE_S = 2.0
 VERSION_S = 10.0
 SOCKET_BYTES_MAX = 100  # of its path: macOS takes 103, Linux 107
+log = structlog.get_logger(__name__)
+
 PLAIN = (string.ascii_letters + string.digits + "/._->").encode()
 
 
@@ -132,6 +136,20 @@ async def answers(where: str) -> bool:
     except (OSError, TimeoutError):
         return False
     return reply.startswith((b"+PONG", b"-NOAUTH"))
+
+
+def check_version(settings: RedisSettings, environ: Mapping[str, str]) -> None:
+    """Log a warning when the server that would be started lacks security fixes; raises ConfigurationError where the settings refuse it."""
+    report(parse_version(version_of(server_binary(environ))), settings)
+
+
+def report(found: ServerVersion | None, settings: RedisSettings) -> None:
+    """The same for a version that is known; None when it is not."""
+    if found is None or found.is_repaired:
+        return
+    if settings.outdated == "refuse":
+        raise ConfigurationError(f"CLAW_REDIS_OUTDATED is refuse: {found.warning}")
+    log.warning("redis_outdated", version=str(found), detail=found.warning)
 
 
 def version_of(binary: str) -> str:

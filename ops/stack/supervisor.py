@@ -99,10 +99,11 @@ class Supervisor:
     async def _start_servers(self) -> None:
         plan = self._plan
         servers: list[Coroutine[Any, Any, None]] = []
+        if plan.redis:
+            redis.check_version(plan.settings.redis, plan.environ)
+            servers.append(self._start_part(redis.prepare(plan.redis, plan.environ)))
         if plan.kafka:
             servers.append(self._start_kafka(plan.kafka))
-        if plan.redis:
-            servers.append(self._start_part(redis.prepare(plan.redis, plan.environ)))
         await _run_all(*servers)
 
     async def _start_kafka(self, node: kafka.KafkaNode) -> None:

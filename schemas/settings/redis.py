@@ -1,6 +1,6 @@
 """Settings of the connection to Redis."""
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta
 
@@ -30,6 +30,10 @@ class RedisSettings(Section, frozen=True, kw_only=True):
     ssl_ca_file: Annotated[str, Meta(description="With rediss://: PEM file of the certificate authority.")] = ""
     timeout_s: Annotated[float, Meta(gt=0, le=10, description="Timeout of a command; after it Redis counts as down.")] = 1.0
     max_connections: Annotated[int, Meta(ge=1, le=10_000, description="Connections per process.")] = 64
+    outdated: Annotated[
+        Literal["warn", "refuse"],
+        Meta(description="With a server whose version lacks security fixes: `warn` in the log and `claw doctor`, or `refuse` to start."),
+    ] = "warn"
     key_prefix: Annotated[
         str, Meta(max_length=64, pattern="^[a-z0-9.-]*$", description="Prefix of every key; lets installations share a server.")
     ] = "claw"

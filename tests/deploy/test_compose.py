@@ -11,6 +11,7 @@ import msgspec
 import pytest
 import yaml
 
+from adapters.redis.commands import COMMANDS
 from schemas.settings import WORKER_GROUPS, Settings, sections_of
 from schemas.settings.section import Secret
 
@@ -31,7 +32,6 @@ NOT_IN_CONTAINERS = {
     "CLAW_KAFKA_SSL_CA_FILE",  # TLS is for servers elsewhere: deploy/tls.env.example
     "CLAW_KAFKA_SSL_CERT_FILE",
     "CLAW_KAFKA_SSL_KEY_FILE",
-    "CLAW_REDIS_USERNAME",
     "CLAW_REDIS_SSL_CA_FILE",
     "CLAW_QDRANT_SSL_CA_FILE",
 }
@@ -185,6 +185,25 @@ class TestSecrets:
     )
     def test_a_credential_goes_only_where_it_is_used(self, secret: str, holders: set[str]) -> None:
         assert {name for name in OURS if secret in SERVICES[name]["environment"]} == holders
+
+
+class TestStores:
+    def test_redis_has_one_user_with_what_the_product_sends(self) -> None:
+        (script,) = SERVICES["redis"]["command"]
+        users = [line.split() for line in script.splitlines() if line.strip().startswith("user ")]
+        assert users[0] == ["user", "default", "off"]
+        assert users[1] == ["user", "claw", "on", '">$$REDISCLI_AUTH"', "~*", "&*", "-@all", *(f"+{command}" for command in COMMANDS)]
+        assert len(users) == 2
+
+    def test_kafka_lets_nobody_in_without_a_password_and_nobody_do_what_was_not_granted(self) -> None:
+        """The listeners without credentials are on the container's own loopback."""
+        kafka = SERVICES["kafka"]["environment"]
+        protocols = dict(pair.split(":") for pair in kafka["KAFKA_LISTENER_SECURITY_PROTOCOL_MAP"].split(","))
+        for listener in kafka["KAFKA_LISTENERS"].split(","):
+            name, _, address = listener.partition("://")
+            assert protocols[name].startswith("SASL") or address.startswith("127.0.0.1:")
+        assert kafka["KAFKA_AUTHORIZER_CLASS_NAME"].endswith(".StandardAuthorizer")
+        assert "KAFKA_ALLOW_EVERYONE_IF_NO_ACL_FOUND" not in kafka
 
 
 @pytest.mark.parametrize("name", SERVICES)
