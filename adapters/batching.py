@@ -1,10 +1,13 @@
-"""Concurrent calls gathered into one: an engine or a model costs less per item when it gets several at once."""
+"""Concurrent calls gathered into one: an engine or a model costs less per item when it gets several at once.
+
+Items that wait get into a call by their tenants' turns (``adapters.fairness.TENANT``).
+"""
 
 import asyncio
-from collections import deque
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
+from adapters.fairness import TENANT, FairQueue
 from schemas.errors import ClawError, Unavailable
 
 Item = TypeVar("Item")
@@ -16,7 +19,7 @@ class Batcher(Generic[Item, Result]):
 
     ``work`` gets 1..``items_max`` items, together at most ``weight_max`` by ``weigh`` (a single heavier one goes alone), and returns one
     result per item, in order. ``window_s`` waits that long for company before a batch that is not full; 0 never delays a lone call.
-    A batch has items of one ``group``.
+    With a ``group`` a batch has items of one only, and these take turns instead of tenants.
     When a batch fails with a ClawError its items are tried one by one, once, so one bad item does not fail its neighbours.
     """
 
@@ -31,12 +34,12 @@ class Batcher(Generic[Item, Result]):
         weight_max: int = 1_000_000_000,
         window_s: float = 0.0,
         parallel: int = 1,
-        group: Callable[[Item], Hashable] = lambda _: None,
+        group: Callable[[Item], str] | None = None,
     ) -> None:
         self._work, self._weigh, self._group = work, weigh, group
         self._items_max, self._weight_max, self._waiting_max = items_max, weight_max, waiting_max
         self._code, self._window_s, self._parallel = code, window_s, parallel
-        self._waiting: deque[tuple[Item, asyncio.Future[Result]]] = deque()
+        self._waiting: FairQueue[tuple[Item, asyncio.Future[Result]]] = FairQueue()
         self._drains: set[asyncio.Task[None]] = set()
         self._running = 0
 
@@ -44,7 +47,7 @@ class Batcher(Generic[Item, Result]):
         if len(self._waiting) >= self._waiting_max:
             raise Unavailable(self._code, f"{self._waiting_max} calls are waiting")
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        self._waiting.append((item, future))
+        self._waiting.push(TENANT.get() if self._group is None else self._group(item), (item, future))
         if self._running < self._parallel:
             self._running += 1
             drain = asyncio.create_task(self._drain())
@@ -55,7 +58,7 @@ class Batcher(Generic[Item, Result]):
     async def close(self) -> None:
         """Finish what runs; calls that wait raise Unavailable."""
         while self._waiting:
-            _, future = self._waiting.popleft()
+            _, future = self._waiting.pop()
             if not future.done():
                 future.set_exception(Unavailable(self._code, "closing"))
         await asyncio.gather(*self._drains, return_exceptions=True)
@@ -74,19 +77,15 @@ class Batcher(Generic[Item, Result]):
     def _next_batch(self) -> list[tuple[Item, asyncio.Future[Result]]]:
         batch: list[tuple[Item, asyncio.Future[Result]]] = []
         weight = 0
-        others: list[tuple[Item, asyncio.Future[Result]]] = []
-        while self._waiting and len(batch) < self._items_max:
-            item, future = self._waiting[0]
-            if batch and not future.done() and self._group(item) != self._group(batch[0][0]):
-                others.append(self._waiting.popleft())
-                continue
+        group = None if self._group is None else self._waiting.next_tenant
+        while len(batch) < self._items_max and self._waiting.has(group):
+            item, future = self._waiting.peek(group)
             if not future.done():  # done here means its caller was cancelled
                 weight += self._weigh(item)
                 if batch and weight > self._weight_max:
                     break
                 batch.append((item, future))
-            self._waiting.popleft()
-        self._waiting.extendleft(reversed(others))
+            self._waiting.pop(group)
         return batch
 
     async def _run(self, batch: list[tuple[Item, asyncio.Future[Result]]]) -> None:

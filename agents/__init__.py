@@ -7,7 +7,7 @@
 | index | index | knowledge | documents.embedded -> the index, visibility, documents.progressed, documents.chunked |
 | generate | generate | chat | chats.grounded -> chats.answered, messages.changed, usage.recorded, digests.asked, chats.asked |
 | summarise | digest | chat | digests.asked -> messages.changed, conversations.changed, usage.recorded |
-| parse | parse_express, parse_bulk | documents | documents.queued -> documents.chunked, documents.embedded, documents.progressed |
+| parse | parse_express, parse_bulk, parse_slow | documents | documents.queued -> documents.{chunked,embedded,progressed,queued} |
 | embed | embed | documents | documents.chunked -> documents.embedded, documents.progressed |
 | ingest | admit | tables | inbox.<tenant> -> documents.submitted, documents.progressed |
 | dispatch | route | tables | documents.submitted -> documents.queued, documents.embedded, documents.progressed |

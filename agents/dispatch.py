@@ -1,8 +1,8 @@
-"""documents.submitted -> route -> documents.queued.{express,bulk}, documents.embedded (removals), documents.progressed
+"""documents.submitted -> route -> documents.queued.{express,bulk,slow}, documents.embedded (removals), documents.progressed
 
 The offset of a submission becomes its version. A withdrawal hides the document at once, in the visibility record; its points are removed
-afterwards. A submission with unchanged content is detected and skipped. Documents of upstream systems, and of tenants with many under way,
-go to the bulk lane so that people do not wait for them.
+afterwards. A submission with unchanged content is detected and skipped. Documents of upstream systems, and of tenants with many in
+progress, go to the bulk lane so that people do not wait for them; what exceeds a tenant's share of it goes to the slow queue.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,24 +13,23 @@ import msgspec
 
 from domain import composition
 from domain.documents.content_hash import content_hash_of, is_unchanged
-from domain.documents.express import Express
-from domain.documents.progress import deletion, dispatch_failure, progress_event, work_progress
+from domain.documents.lanes import LaneRequest, Lanes
+from domain.documents.progress import deletion, dispatch_failure, lane_of, progress_event, work_progress
 from domain.documents.sources import blob_path
 from domain.documents.topics import (
     DOCUMENTS_EMBEDDED,
-    DOCUMENTS_QUEUED_BULK,
-    DOCUMENTS_QUEUED_EXPRESS,
     DOCUMENTS_SUBMITTED,
+    QUEUE_TOPICS,
 )
 from domain.documents.visibility import NO_VERSION, PriorState, Visibility
 from domain.indexes.catalogue import IndexPlans
 from schemas import ids
 from schemas.documents import (
+    DocumentQueue,
     DocumentQueued,
     DocumentRemovalRequested,
     DocumentSubmitted,
     DocumentWithdrawn,
-    Lane,
     Removal,
     Submitted,
     Work,
@@ -53,8 +52,8 @@ def build(ports: AgentPorts) -> tuple[Agent, ...]:
 
 def create_dispatch(ports: AgentPorts) -> "Dispatch":
     """Its step, which also requeues what the reconciler finds."""
-    visibility, express = ports.get(composition.visibility), ports.get(composition.express)
-    return Dispatch(visibility, express, ports.get(composition.collection_catalogue), ports.settings.retrieval, blob_path)
+    visibility, lanes = ports.get(composition.visibility), ports.get(composition.lanes)
+    return Dispatch(visibility, lanes, ports.get(composition.collection_catalogue), ports.settings.retrieval, blob_path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +61,7 @@ class Dispatch:
     """The agent's ports. ``file_of(event, version)`` is the path of the file behind a submission, "" when it has none."""
 
     visibility: Visibility
-    express: Express
+    lanes: Lanes
     plans: IndexPlans
     retrieval: RetrievalSettings
     file_of: Callable[[DocumentSubmitted, int], str]
@@ -85,38 +84,56 @@ class Dispatch:
         """Submissions share a round trip."""
         submissions = [(event, context) for event, context in events if isinstance(event, DocumentSubmitted)]
         versions = [(event.subject, at.place.offset, self.file_of(event, at.place.offset)) for event, at in submissions]
-        befores = iter(await self.visibility.record_submissions(versions))
-        return [
-            await (
-                self.queue_submission(event, next(befores), context) if isinstance(event, DocumentSubmitted) else self.step(event, context)
-            )
-            for event, context in events
-        ]
+        befores = await self.visibility.record_submissions(versions)
+        submitted = [self.compare(event, before, context) for (event, context), before in zip(submissions, befores, strict=True)]
+        changed = [one for one in submitted if not one.is_unchanged]
+        requests = [LaneRequest(one.event.tenant, one.event.subject, one.version, one.event.data.origin == "api") for one in changed]
+        queues = dict(zip(map(id, changed), await self.lanes.enter_many(requests), strict=True))
+        queued = iter(
+            [submission_events(one, queues.get(id(one)), context) for one, (_, context) in zip(submitted, submissions, strict=True)]
+        )
+        return [next(queued) if isinstance(event, DocumentSubmitted) else await self.step(event, context) for event, context in events]
 
-    async def queue_submission(self, event: DocumentSubmitted, before: PriorState, context: Context) -> list[Outgoing]:
-        """The events of one submission."""
+    def compare(self, event: DocumentSubmitted, before: PriorState, context: Context) -> "_Submission":
+        """The submission beside what is known of its document."""
         document, version = event.data, context.place.offset
         plan = self.plans.plan(event.tenant, document.knowledge_base_id)
         content_hash = content_hash_of(document, plan.active, self.retrieval)
-        tidying = removal_events(event, NO_VERSION, before.orphans, context, TIDYING) if before.orphans else []
-        if is_unchanged(document, content_hash, before, version):
-            return [*tidying, no_change_event(event, version, before, context)]
-        lane: Lane = "bulk"
-        if document.origin == "api" and await self.express.enter(event.tenant, event.subject, version):
-            lane = "express"
-        return [*tidying, *work_events(event, version, lane, plan, context.clock.now(), content_hash=content_hash, before=before)]
+        return _Submission(event, version, before, plan, content_hash, is_unchanged(document, content_hash, before, version))
 
-    async def requeue(self, event: DocumentSubmitted, version: int, lane: Lane, again: int, now: datetime) -> list[Outgoing]:
+    async def requeue(self, event: DocumentSubmitted, version: int, queue: DocumentQueue, again: int, now: datetime) -> list[Outgoing]:
         """The work of a stalled version once more, the ``again``-th time."""
         plan = self.plans.plan(event.tenant, event.data.knowledge_base_id)
         content_hash = content_hash_of(event.data, plan.active, self.retrieval)
         before = await self.visibility.prior_state(event.subject)
-        return work_events(event, version, lane, plan, now, content_hash=content_hash, before=before, again=again)
+        return work_events(event, version, queue, plan, now, content_hash=content_hash, before=before, again=again)
 
     async def report_failure(self, event: Submitted, problem: Problem, context: Context) -> Sequence[Outgoing]:
         """The cause, as the document's progress."""
         progress = dispatch_failure(event, context.place.offset, problem)
         return [progress_event(event, NAME, progress, context.clock.now(), ordinal=9)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Submission:
+    """One submission, and whether it changes anything."""
+
+    event: DocumentSubmitted
+    version: int
+    before: PriorState
+    plan: IndexPlan
+    content_hash: str
+    is_unchanged: bool
+
+
+def submission_events(submission: _Submission, queue: DocumentQueue | None, context: Context) -> list[Outgoing]:
+    """The events of one submission; ``queue`` is None for one that changes nothing."""
+    event, before, version = submission.event, submission.before, submission.version
+    tidying = removal_events(event, NO_VERSION, before.orphans, context, TIDYING) if before.orphans else []
+    if queue is None:
+        return [*tidying, no_change_event(event, version, before, context)]
+    now, plan, content_hash = context.clock.now(), submission.plan, submission.content_hash
+    return [*tidying, *work_events(event, version, queue, plan, now, content_hash=content_hash, before=before)]
 
 
 def no_change_event(event: DocumentSubmitted, version: int, before: PriorState, context: Context) -> Outgoing:
@@ -134,7 +151,7 @@ def visible_version(before: PriorState) -> int:
 def work_events(
     event: DocumentSubmitted,
     version: int,
-    lane: Lane,
+    queue: DocumentQueue,
     plan: IndexPlan,
     now: datetime,
     *,
@@ -146,10 +163,10 @@ def work_events(
 
     The visible collection comes last: a document's events are handled in order, so when its points are stored, so are the others'.
     """
-    topic = DOCUMENTS_QUEUED_EXPRESS if lane == "express" else DOCUMENTS_QUEUED_BULK
     work = Work(
         version=version,
-        lane=lane,
+        lane=lane_of(queue),
+        slow=queue == "slow",
         task_id=ids.task_id(event.id),
         document=event.data,
         content_hash=content_hash,
@@ -160,7 +177,7 @@ def work_events(
     for ordinal, shelf in enumerate(reversed(plan.collections)):
         work = msgspec.structs.replace(work, shelf=shelf, quiet=shelf.generation != plan.active.generation)
         queued = DocumentQueued.from_cause(event, NAME, data=work, now=now, ordinal=2 * again + ordinal)
-        outgoing.insert(1, Outgoing(topic, queued))
+        outgoing.insert(1, Outgoing(QUEUE_TOPICS[queue], queued))
     return outgoing
 
 

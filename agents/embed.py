@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from adapters.children.worker import TextWorker
 from domain import composition
-from domain.documents.express import Express
+from domain.documents.lanes import Lanes
 from domain.documents.progress import batch_progress, progress_event
 from domain.documents.topics import DOCUMENTS_CHUNKED, DOCUMENTS_EMBEDDED
 from domain.documents.visibility import Visibility
@@ -28,12 +28,12 @@ EVENT_BYTES_MAX = 700_000  # of vectors in one event: 64 chunks of 1,024 dimensi
 
 def build(ports: AgentPorts) -> tuple[Agent, ...]:
     """The agent, with the child processes that it shares with ``parse``."""
-    worker, visibility, express = (
+    worker, visibility, lanes = (
         ports.get(composition.text_worker),
         ports.get(composition.visibility),
-        ports.get(composition.express),
+        ports.get(composition.lanes),
     )
-    return (EmbedChunks(worker, visibility, express, EMBEDDINGS_IN_FLIGHT_MAX).agent(),)
+    return (EmbedChunks(worker, visibility, lanes, EMBEDDINGS_IN_FLIGHT_MAX).agent(),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class EmbedChunks:
 
     worker: TextWorker
     visibility: Visibility
-    express: Express
+    lanes: Lanes
     in_flight_max: int
 
     def agent(self) -> Agent:
@@ -80,7 +80,7 @@ class EmbedChunks:
     async def leave_express(self, event: Chunked) -> None:
         """Free the document's place in the express lane."""
         if event.data.lane == "express":
-            await self.express.leave(event.tenant, event.subject, event.data.version)
+            await self.lanes.leave(event.tenant, event.subject, event.data.version, "express")
 
 
 def split_batch(batch: ChunkBatch, vectors: Sequence[Vectors]) -> Iterator[tuple[ChunkBatch, tuple[Vectors, ...]]]:

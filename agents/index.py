@@ -17,7 +17,7 @@ from adapters.index.port import Point, StoredVectors, VectorIndex
 from adapters.text.sparse import unpack
 from adapters.web.fetch import Fetcher
 from domain import composition
-from domain.documents.express import Express
+from domain.documents.lanes import Lanes
 from domain.documents.progress import batch_progress, points_removal, progress_event
 from domain.documents.records import show_progress
 from domain.documents.sources import DocumentLoader
@@ -59,9 +59,9 @@ def build(ports: AgentPorts) -> tuple[Agent, ...]:
     """The agent; it deletes files of documents and reads none."""
     files = DocumentLoader(ports.get(composition.blob_store), Fetcher(ports.settings.documents), ports.settings.encryption_secret)
     engines, catalogue = ports.get(composition.engines), ports.get(composition.collection_catalogue)
-    visibility, express = ports.get(composition.visibility), ports.get(composition.express)
+    visibility, lanes = ports.get(composition.visibility), ports.get(composition.lanes)
     documents = ports.get(composition.read_models).documents
-    return (IndexChunks(engines, catalogue, visibility, express, documents, files, UPSERTS_IN_FLIGHT_MAX).agent(),)
+    return (IndexChunks(engines, catalogue, visibility, lanes, documents, files, UPSERTS_IN_FLIGHT_MAX).agent(),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class IndexChunks:
     engines: Engines
     plans: IndexPlans
     visibility: Visibility
-    express: Express
+    lanes: Lanes
     documents: RecordTable[Progress]
     files: DocumentFiles
     in_flight_max: int
@@ -236,9 +236,8 @@ class IndexChunks:
 
     async def leave_express(self, event: DocumentEmbedded) -> None:
         """Free the document's place in the express lane."""
-        batch = event.data.batch
-        if batch.lane == "express":
-            await self.express.leave(event.tenant, event.subject, batch.version)
+        if event.data.batch.lane == "express":
+            await self.lanes.leave(event.tenant, event.subject, event.data.batch.version, "express")
 
     def progress_events(
         self, event: DocumentEmbedded, state: State, context: Context, *, done: int = 0, cause: Problem | None = None

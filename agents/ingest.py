@@ -48,11 +48,20 @@ def build(ports: AgentPorts) -> tuple[Agent, ...]:
 
     step = Ingest(
         has_knowledge_base=has_knowledge_base,
+        caps=ports.get(composition.document_caps),
         blobs=ports.get(composition.blob_store),
         sizes=inbox.SizeLimits(settings.limits.document_inline_bytes_max, settings.documents.file_bytes_max),
         random_bytes=secrets.token_bytes,
     )
     return (step.agent(tuple(inbox_topic(tenant) for tenant in settings.lanes.inboxes)),)
+
+
+class Caps(Protocol):
+    """The caps on documents."""
+
+    async def reserve_for_inbox(self, tenant: str, base_id: str, document_id: str, size: int) -> None:
+        """Raises Refused("documents_full" or "storage_full")."""
+        ...
 
 
 class Blobs(Protocol):
@@ -68,6 +77,7 @@ class Ingest:
     """The agent's ports. ``has_knowledge_base(tenant, id)`` rejects documents of knowledge bases that do not exist."""
 
     has_knowledge_base: Callable[[str, str], Awaitable[bool]]
+    caps: Caps
     blobs: Blobs
     sizes: inbox.SizeLimits
     random_bytes: Callable[[int], bytes]
@@ -85,6 +95,7 @@ class Ingest:
             return [Outgoing(DOCUMENTS_SUBMITTED, await self._withdrawal(tenant, delivery, context))]
         given = inbox.parse_document(delivery.key, delivery.value, delivery.headers, self.sizes)
         base = await self._knowledge_base(tenant, given.knowledge_base_id)
+        await self.caps.reserve_for_inbox(tenant, base, given.document_id, len(given.content) or len(given.text.encode()))
         event = DocumentSubmitted(
             id=_cause_id(delivery),
             source=f"/claw/{NAME}",

@@ -1,8 +1,9 @@
-"""documents.queued.{express,bulk} -> parse -> documents.chunked or documents.embedded, documents.progressed
+"""documents.queued.{express,bulk,slow} -> parse -> documents.chunked or documents.embedded, documents.progressed
 
 Parses and chunks in a child process, so that a heavy or hostile document does not block the event loop; if the child dies, only that
 document fails. Superseded versions are dropped before any work. A small document with a local embedding comes back from the child with its
-vectors and skips ``embed``, whose topic exists so that paid calls are not repeated after a failure elsewhere.
+vectors and skips ``embed``, whose topic exists so that paid calls are not repeated after a failure elsewhere. A document that ends its
+parser sends its tenant to the slow queue for a while, also with what waits in the other queues already.
 """
 
 import asyncio
@@ -14,12 +15,12 @@ from typing import Protocol
 import msgspec
 from msgspec.structs import replace
 
-from adapters.children.worker import ParsedDocument, TextWorker
+from adapters.children.worker import ParsedDocument, ParserDied, TextWorker
 from adapters.parsing.core.source import DocumentSource
 from adapters.web.fetch import Fetcher
 from domain import composition
 from domain.documents.content_hash import content_hash_of, is_unchanged
-from domain.documents.express import Express
+from domain.documents.lanes import Lanes
 from domain.documents.progress import explicit_title, progress_event, shown_title, work_progress
 from domain.documents.sources import DocumentLoader
 from domain.documents.topics import (
@@ -27,6 +28,7 @@ from domain.documents.topics import (
     DOCUMENTS_EMBEDDED,
     DOCUMENTS_QUEUED_BULK,
     DOCUMENTS_QUEUED_EXPRESS,
+    DOCUMENTS_QUEUED_SLOW,
 )
 from domain.documents.visibility import Visibility
 from schemas.documents import (
@@ -35,8 +37,9 @@ from schemas.documents import (
     Document,
     DocumentChunked,
     DocumentEmbedded,
+    DocumentQueue,
+    DocumentQueued,
     EmbeddedBatch,
-    Lane,
     Queued,
     State,
 )
@@ -50,11 +53,13 @@ from streams.topics import Topic
 NAME, WORKER_GROUP = "parse", "documents"
 EXPRESS_IN_FLIGHT_MAX = 16  # per partition: parsing is CPU, a deep queue in the children would only age there
 BULK_IN_FLIGHT_MAX = 48  # per partition; the children take express first, so depth costs people nothing and batches every hop
+SLOW_IN_FLIGHT_MAX = 16  # per partition: enough for the batches of texts, while nothing of the other queues waits
 BATCH_BYTES_MAX = 256 * 1024  # encoded chunks of one event; leaves room for vectors behind embed
 BATCH_CHUNKS_MAX = 64
 ALIVE_EVERY_S = 30.0  # behind many heavy files a document waits long for a child, which is no standstill (the children bound it)
 # A longer parse publishes that it has begun; for a shorter one the event would cost more than the work.
-REPORT_AFTER_S: dict[Lane, float] = {"express": 0.5, "bulk": 5.0}
+REPORT_AFTER_S: dict[DocumentQueue, float] = {"express": 0.5, "bulk": 5.0, "slow": 5.0}
+DEFERRED = 4  # ordinal of the progress event of a document that changes its queue
 
 
 class DocumentSources(Protocol):
@@ -64,15 +69,16 @@ class DocumentSources(Protocol):
 
 
 def build(ports: AgentPorts) -> tuple[Agent, ...]:
-    """One agent per lane."""
+    """One agent per queue."""
     settings = ports.settings
     fetcher = ports.attach(Fetcher(settings.documents))
     sources = DocumentLoader(ports.get(composition.blob_store), fetcher, settings.encryption_secret)
-    visibility, express = ports.get(composition.visibility), ports.get(composition.express)
-    parse = Parse(ports.get(composition.text_worker), sources, visibility, express, settings.retrieval)
+    visibility, lanes = ports.get(composition.visibility), ports.get(composition.lanes)
+    parse = Parse(ports.get(composition.text_worker), sources, visibility, lanes, settings.retrieval)
     return (
         parse.agent("parse_express", DOCUMENTS_QUEUED_EXPRESS, EXPRESS_IN_FLIGHT_MAX),
         parse.agent("parse_bulk", DOCUMENTS_QUEUED_BULK, BULK_IN_FLIGHT_MAX),
+        parse.agent("parse_slow", DOCUMENTS_QUEUED_SLOW, SLOW_IN_FLIGHT_MAX),
     )
 
 
@@ -83,11 +89,11 @@ class Parse:
     worker: TextWorker
     sources: DocumentSources
     visibility: Visibility
-    express: Express
+    lanes: Lanes
     retrieval: RetrievalSettings
 
     def agent(self, name: str, reads: Topic, in_flight_max: int) -> Agent:
-        """One agent per lane (``parse_express``, ``parse_bulk``): bulk gets the smaller share of what runs at once."""
+        """One agent per queue (``parse_express``, ``parse_bulk``, ``parse_slow``): the children take express first, slow last."""
         return Agent(name=name, reads=(reads,), step=self.step, failed=self.report_failure, in_flight_max=in_flight_max)
 
     async def step(self, event: Queued, context: Context) -> Sequence[Outgoing]:
@@ -95,8 +101,10 @@ class Parse:
         work = event.data
         state, known = await self.visibility.read_for_indexing(event.subject, work.shelf.generation, earlier=work.earlier)
         if state.supersedes(work.version):
-            await self.leave_express(event)
+            await self.leave_lane(event)
             return []
+        if not work.slow and await self.lanes.is_slowed(event.tenant):
+            return await self.defer(event, context)
         document = work.document
         async with (
             self.report_when_slow(event, context),
@@ -107,26 +115,39 @@ class Parse:
                 event = replace(event, data=replace(work, content_hash=fetched))
                 before = await self.visibility.prior_state(event.subject)
                 if not work.quiet and is_unchanged(document, fetched, before, work.version):
-                    await self.leave_express(event)
+                    await self.leave_lane(event)
                     return self.progress_events(event, "unchanged", 3, context, chunks=before.chunks)
-            outcome = await self.worker.parse(
-                source, title=explicit_title(document), lane=work.lane, shelf=work.shelf, known=known, tenant=event.tenant
-            )
+            try:
+                outcome = await self.worker.parse(
+                    source, title=explicit_title(document), lane=work.queue, shelf=work.shelf, known=known, tenant=event.tenant
+                )
+            except ParserDied:
+                await self.lanes.slow_down(event.tenant)
+                raise
+        if work.lane == "bulk":
+            await self.leave_lane(event)
         if outcome.vectors:
             return embedding_events(event, outcome, self.worker.embedding_name(work.shelf), context)
         return [*chunk_events(event, outcome, context), *self.progress_events(event, "embedding", 1, context, chunks=len(outcome.chunks))]
 
+    async def defer(self, event: Queued, context: Context) -> Sequence[Outgoing]:
+        """Put it into the slow queue: a file of its tenant has ended its parser since it was queued."""
+        await self.leave_lane(event)
+        now, work = context.clock.now(), replace(event.data, lane="bulk", slow=True)
+        queued = DocumentQueued.from_cause(event, NAME, data=work, now=now, ordinal=0)
+        return [*self.progress_events(queued, "queued", DEFERRED, context), Outgoing(DOCUMENTS_QUEUED_SLOW, queued)]
+
     async def report_failure(self, event: Queued, problem: Problem, context: Context) -> Sequence[Outgoing]:
         """The cause, as the document's progress; for a hidden collection in its build record."""
-        await self.leave_express(event)
+        await self.leave_lane(event)
         if event.data.quiet:
             await self.visibility.record_build(event.subject, event.data.shelf.generation, event.data.version, problem.code)
         return self.progress_events(event, "failed", 2, context, cause=problem)
 
-    async def leave_express(self, event: Queued) -> None:
-        """Free the document's place in the express lane."""
-        if event.data.lane == "express":
-            await self.express.leave(event.tenant, event.subject, event.data.version)
+    async def leave_lane(self, event: Queued) -> None:
+        """Free the document's place in its lane."""
+        if not event.data.slow:
+            await self.lanes.leave(event.tenant, event.subject, event.data.version, event.data.lane)
 
     def progress_events(
         self, event: Queued, state: State, ordinal: int, context: Context, *, cause: Problem | None = None, chunks: int = 0
@@ -152,7 +173,7 @@ class Parse:
                 context.alive()
 
         timer = loop.call_later(
-            REPORT_AFTER_S[event.data.lane],
+            REPORT_AFTER_S[event.data.queue],
             lambda: tasks.extend(
                 (
                     asyncio.create_task(report(), name="parsing-report"),

@@ -53,4 +53,4 @@ def agent(views: ReadModels, documents: OpenDocuments, storage: Storage) -> Agen
         await asyncio.gather(documents.apply_many(progressed), storage.apply_many(progressed))
         return [()] * len(events)
 
-    return Agent(name="project", reads=READS, step=step, step_many=step_many, together_max=256)
+    return Agent(name="project", reads=READS, step=step, step_many=step_many, together_max=256, by_turns=False)

@@ -94,6 +94,8 @@ def settings_for(provider: str) -> dict[str, str]:
         "CLAW_MODEL_NAME": MODEL,
         "CLAW_CACHE_ANSWERS": "off",  # so that every chat reaches the model
         "CLAW_LIMIT_ENABLED": "false",
+        "CLAW_CAP_FREE_STREAMS_MAX": "0",
+        "CLAW_CAP_TENANT_STREAMS_MAX": "0",
     }
 
 

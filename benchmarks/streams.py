@@ -95,6 +95,8 @@ async def _bench(stub: str, model: str, window_ms: int) -> AsyncIterator[StreamB
         "CLAW_MODEL_CONCURRENCY": str(STREAMS),
         "CLAW_MODEL_DELTA_WINDOW_MS": str(window_ms),
         "CLAW_LIMIT_ENABLED": "false",
+        "CLAW_CAP_FREE_STREAMS_MAX": "0",
+        "CLAW_CAP_TENANT_STREAMS_MAX": "0",
         "CLAW_CACHE_ANSWERS": "off",  # so that every stream is an answer of its own
     }
     with tempfile.TemporaryDirectory(prefix="claw-bench-") as home:

@@ -18,8 +18,10 @@ from adapters.index.choose import create_vector_index, list_indexes, remove_empt
 from adapters.index.port import VectorIndex
 from adapters.models.choose import create_writer
 from adapters.models.port import Writer
-from domain.documents.express import Express
+from domain.document_caps import DocumentCaps
+from domain.documents.lanes import Lanes
 from domain.documents.open_documents import OpenDocuments
+from domain.documents.storage import Storage
 from domain.documents.topics import DOCUMENTS_PROGRESSED
 from domain.documents.visibility import Visibility, VisibilityCheck
 from domain.documents.visibility_replica import VisibilityReplica
@@ -61,6 +63,11 @@ def concurrency_limits(ports: AgentPorts) -> ConcurrencyLimits:
     return ConcurrencyLimits(ports.settings, ports.redis)
 
 
+def document_caps(ports: AgentPorts) -> DocumentCaps:
+    """The caps on documents, for those that arrive through Kafka."""
+    return DocumentCaps(ports.settings.caps, Storage(ports.redis, ports.prefix), ports.get(read_models), ports.clock)
+
+
 def engines(ports: AgentPorts) -> Engines:
     """The indexes, with their query encoders."""
     settings = ports.settings
@@ -71,9 +78,9 @@ def engines(ports: AgentPorts) -> Engines:
     return ports.attach(Engines(settings.retrieval, make_index, ports.get(concurrency_limits)))
 
 
-def express(ports: AgentPorts) -> Express:
-    """The documents of people that are in progress."""
-    return Express(ports.redis, ports.prefix)
+def lanes(ports: AgentPorts) -> Lanes:
+    """The queues of documents, and who has how many in them."""
+    return Lanes(ports.redis, ports.prefix, ports.settings.documents.slow_s, ports.clock.monotonic_s)
 
 
 def open_documents(ports: AgentPorts) -> OpenDocuments:
@@ -116,8 +123,9 @@ def second_vectors(ports: AgentPorts) -> SecondVectors:
 def text_worker(ports: AgentPorts) -> TextWorker:
     """The child processes that parse, chunk and embed."""
     settings = ports.settings
-    gates = ports.get(concurrency_limits)
-    return ports.attach(TextWorker(settings.retrieval, settings.documents, confinement=settings.parsers.confinement, gates=gates))
+    limits, weight = ports.get(concurrency_limits), settings.lanes.weight_of
+    confinement = settings.parsers.confinement
+    return ports.attach(TextWorker(settings.retrieval, settings.documents, confinement=confinement, gates=limits, weight=weight))
 
 
 def visibility(ports: AgentPorts) -> Visibility:

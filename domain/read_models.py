@@ -7,10 +7,13 @@ accounts                account id               account id
 emails                  ``email_scope(address)`` same
 credentials             credential id            credential id
 account_credentials     ``account id/kind``      credential id     created
+invitations             ``all``                  invitation id     created
 conversations           ``tenant/user``          conversation id   last activity
+tenant_conversations    tenant                   conversation id   created
 messages                ``tenant/conversation``  message id        created
 feedback                ``tenant/conversation``  reply id          offset
 knowledge_bases         tenant                   knowledge base id created
+account_knowledge_bases ``tenant/user``          knowledge base id created
 documents               ``tenant/kb``            document id       version
 ======================= ======================== ================= ==========================
 
@@ -20,9 +23,9 @@ Messages are grouped by their parent. Deleted and revoked records are missing; f
 from adapters.redis.client import RedisClient
 from domain.accounts.records import ACCOUNT_CREDENTIALS, ACCOUNTS, CREDENTIALS, EMAILS
 from domain.areas import RECORDS
-from domain.chats.records import BRIEF_MESSAGE_S, CONVERSATIONS, FEEDBACK, MESSAGES, put_brief_message
+from domain.chats.records import BRIEF_MESSAGE_S, CONVERSATIONS, FEEDBACK, MESSAGES, TENANT_CONVERSATIONS, put_brief_message
 from domain.documents.records import DOCUMENTS
-from domain.knowledge.area import KNOWLEDGE_BASES
+from domain.knowledge.area import ACCOUNT_KNOWLEDGE_BASES, KNOWLEDGE_BASES
 from schemas.chats import Message
 from streams.log.outgoing import LogOffset
 from streams.tables.projection import Tables
@@ -38,9 +41,11 @@ class ReadModels(Tables):
         self.credentials = self.of(CREDENTIALS)
         self.account_credentials = self.of(ACCOUNT_CREDENTIALS)
         self.conversations = self.of(CONVERSATIONS)
+        self.tenant_conversations = self.of(TENANT_CONVERSATIONS)
         self.messages = self.of(MESSAGES)
         self.feedback = self.of(FEEDBACK)
         self.knowledge_bases = self.of(KNOWLEDGE_BASES)
+        self.account_knowledge_bases = self.of(ACCOUNT_KNOWLEDGE_BASES)
         self.documents = self.of(DOCUMENTS)
         self._brief_messages = self.with_retention(MESSAGES, BRIEF_MESSAGE_S)
 

@@ -44,6 +44,7 @@ def parser() -> argparse.ArgumentParser:
     modes = get_args(AnswerMode)
     create.add_argument("--mode", choices=modes, help="mode of its questions; with grounded it refuses assistant")
     _admin_commands(commands)
+    _invite_commands(commands)
     evaluations = commands.add_parser(
         "eval",
         help="Run evaluations against data sets with known answers.",
@@ -136,6 +137,18 @@ def _admin_commands(commands: Any) -> None:
         "--password-stdin", action="store_true", help="read the password from the first line of standard input instead of prompting"
     )
     create.add_argument("--promote", action="store_true", help="give the existing account with this address the administrator role")
+
+
+def _invite_commands(commands: Any) -> None:
+    about = "Manage invitations to register (CLAW_AUTH_REGISTRATION=invitation)."
+    invite = commands.add_parser("invite", help=about, description=about)
+    invites = invite.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    create = _add(invites, "create", _invite_create, "Create an invitation: one person can register with it, once.")
+    create.add_argument("--email", default="", help="the only e-mail address that it is for (default: any)")
+    create.add_argument("--days", type=float, default=7.0, help="days until it expires (default: 7)")
+    _add(invites, "list", _invite_list, "List the invitations, with their state.")
+    revoke = _add(invites, "revoke", _invite_revoke, "Revoke an unused invitation.")
+    revoke.add_argument("id", metavar="ID", help="the beginning of its id, as list prints it")
 
 
 def _inbox_commands(commands: Any) -> None:
@@ -343,6 +356,24 @@ def _admin_create(settings: Settings, chosen: argparse.Namespace) -> int:
         password_stdin=chosen.password_stdin,
         promote=chosen.promote,
     )
+
+
+def _invite_create(settings: Settings, chosen: argparse.Namespace) -> Any:
+    from ops.commands import invitations
+
+    return invitations.create(settings, chosen.email, chosen.days)
+
+
+def _invite_list(settings: Settings, _: argparse.Namespace) -> Any:
+    from ops.commands import invitations
+
+    return invitations.list_(settings)
+
+
+def _invite_revoke(settings: Settings, chosen: argparse.Namespace) -> Any:
+    from ops.commands import invitations
+
+    return invitations.revoke(settings, chosen.id)
 
 
 def _eval_documents(settings: Settings, chosen: argparse.Namespace) -> int:

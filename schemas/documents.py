@@ -8,6 +8,7 @@ from schemas.errors import Problem
 from schemas.events import Event
 
 Lane = Literal["express", "bulk"]
+DocumentQueue = Literal["express", "bulk", "slow"]  # ``slow`` is a part of the lane ``bulk``, with a topic of its own
 MediaType = Literal["text/plain", "text/markdown", "text/html", "text/csv"]  # of text that travels inside an event
 FileType = Literal[
     "",  # to be detected
@@ -125,6 +126,12 @@ class Work(Struct, frozen=True, kw_only=True):
     quiet: bool = False
     earlier: bool = False
     visible: int = -1  # the version that readers saw when this one was queued; -1 for none
+    slow: bool = False  # behind the others of its lane: its tenant has more than its share, or a file of it reached a limit
+
+    @property
+    def queue(self) -> DocumentQueue:
+        """The queue in which it waits to be parsed."""
+        return "slow" if self.slow else self.lane
 
 
 class Locator(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -262,6 +269,12 @@ class Progress(Struct, frozen=True, kw_only=True):
     done: int = 0  # chunks stored so far
     notes: tuple[Note, ...] = ()
     visible: int = -1  # the version visible before this one: compaction keeps one record per document, which must have it
+    slow: bool = False  # it waits, or waited, in the slow queue
+
+    @property
+    def queue(self) -> DocumentQueue:
+        """The queue in which it waits to be parsed."""
+        return "slow" if self.slow else self.lane
 
     @property
     def percent(self) -> int:

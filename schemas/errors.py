@@ -114,6 +114,55 @@ CATALOGUE: dict[str, Code] = {
         "The quota is used up",
         "Wait for Retry-After seconds, or ask the operator to raise the quota that rule names.",
     ),
+    "budget_spent": Code(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "The installation's budget for models is spent",
+        "Wait for Retry-After seconds, or ask the operator to raise the budget that rule names (CLAW_BUDGET_*).",
+    ),
+    "registration_closed": Code(HTTPStatus.FORBIDDEN, "Registration is closed", "Ask the operator for an account."),
+    "invitation_required": Code(
+        HTTPStatus.FORBIDDEN, "Registration needs an invitation", "Send the invitation that the operator gave you."
+    ),
+    "invitation_invalid": Code(
+        HTTPStatus.FORBIDDEN, "The invitation is unknown, used or expired", "Ask the operator for another invitation."
+    ),
+    # what an account or a tenant may hold
+    "too_many_streams": Code(
+        HTTPStatus.TOO_MANY_REQUESTS, "Too many event streams are open", "Close a stream, or ask the operator to raise the cap in detail."
+    ),
+    "too_many_sockets": Code(
+        HTTPStatus.TOO_MANY_REQUESTS,
+        "Too many WebSocket connections are open",
+        "Close a connection, or ask the operator to raise the cap in detail.",
+    ),
+    "too_many_uploads": Code(
+        HTTPStatus.TOO_MANY_REQUESTS,
+        "Too many uploads are in progress",
+        "Wait until an upload has ended, or ask the operator to raise the cap in detail.",
+    ),
+    "conversations_full": Code(
+        HTTPStatus.CONFLICT,
+        "There is no room for another conversation",
+        "Delete a conversation, or ask the operator to raise the cap in detail.",
+    ),
+    "knowledge_bases_full": Code(
+        HTTPStatus.CONFLICT,
+        "There is no room for another knowledge base",
+        "Delete a knowledge base, or ask the operator to raise the cap in detail.",
+    ),
+    "documents_full": Code(
+        HTTPStatus.CONFLICT, "There is no room for another document", "Delete documents, or ask the operator to raise the cap in detail."
+    ),
+    "storage_full": Code(
+        HTTPStatus.CONFLICT,
+        "There is no room for the bytes of this document",
+        "Delete documents, or ask the operator to raise the cap in detail.",
+    ),
+    "idempotency_full": Code(
+        HTTPStatus.TOO_MANY_REQUESTS,
+        "Too much is kept behind Idempotency-Keys",
+        "Send the request without an Idempotency-Key, or later: what is kept expires after a day.",
+    ),
     # conversations
     "conversation_busy": Code(
         HTTPStatus.CONFLICT, "A reply is still in progress in this conversation", "Wait until the reply in reply_id ends, or cancel it."

@@ -13,7 +13,7 @@ SECOND_US = 1_000_000
 
 Scope = Literal["global", "anonymous", "address", "user", "key", "route"]
 Ipv6Prefix = Literal[64, 56, 48]
-Counts = Literal["requests", "model_tokens"]
+Counts = Literal["requests", "model_tokens", "embedding_tokens"]
 WhenDown = Literal["local", "open", "closed"]
 Access = Literal["allow", "deny"]
 SubjectKind = Literal["cidr", "user", "key"]
@@ -27,10 +27,11 @@ class Rule(Struct, frozen=True, kw_only=True, dict=True):
     have one. ``ipv6_prefix`` (scope "address"): IPv6 addresses count by networks of this size; IPv4 addresses count one by one, under the
     rule for 64.
     ``route`` (scope "route"): path segments below /api/v1, ``*`` for any one, matched from the start; those of OpenAI's routes begin with
-    ``/v1``. ``tier``: only for users of it.
-    ``counts`` is the unit of a token: a request, or a token that a model reads or writes (scope "user"). A ``shadow`` rule counts and
-    reports what it would have refused, without refusing. ``when_down``: without Redis each process grants its share (``local``),
-    everything (``open``) or nothing (``closed``).
+    ``/v1``. ``exclusive``: what this rule counts is not counted by the rules of its user and address as well, for routes whose clients make
+    many small calls. ``tier``: only for users of it.
+    ``counts`` is the unit of a token: a request, a token that a model reads or writes, or one of a text to embed (scope "user"). A
+    ``shadow`` rule counts and reports what it would have refused, without refusing. ``when_down``: without Redis each process grants its
+    share (``local``), everything (``open``) or nothing (``closed``).
     """
 
     name: str
@@ -40,6 +41,7 @@ class Rule(Struct, frozen=True, kw_only=True, dict=True):
     scope: Scope
     ipv6_prefix: Ipv6Prefix = 64
     route: str = ""
+    exclusive: bool = False
     tier: Tier | Literal[""] = ""
     counts: Counts = "requests"
     shadow: bool = False

@@ -49,6 +49,21 @@ class Credential(Struct, frozen=True, kw_only=True):
     mode: AnswerMode | None = None
 
 
+class Invitation(Struct, frozen=True, kw_only=True):
+    """Lets one person register. ``id`` is the SHA-256 of its 256 random bits, in hexadecimal: the text itself is stored nowhere.
+
+    ``account_id``: the account that was registered with it, "" while it is unused. ``email``: the only address it is for; "" any.
+    """
+
+    id: str
+    created_at: datetime
+    expires_at: datetime
+    email: str = ""
+    account_id: str = ""
+    revoked: bool = False
+    revision: int = 1
+
+
 class Conversation(Struct, frozen=True, kw_only=True):
     """``revision`` is the ETag: it grows by one with every change. ``titled_by`` "": no title yet, or one of an early release.
 
@@ -69,6 +84,12 @@ class Conversation(Struct, frozen=True, kw_only=True):
     deleted: bool = False
     revision: int = 1
     mode: AnswerMode = "grounded"
+
+
+class RecordOwner(Struct, frozen=True):
+    """The account that a record belongs to, for tables that only count records."""
+
+    account_id: str
 
 
 class KnowledgeBase(Struct, frozen=True, kw_only=True):
@@ -96,6 +117,12 @@ class CredentialChanged(Event, tag="claw.credential.changed.v1", frozen=True, kw
     """Subject and key: credential id."""
 
     data: Credential
+
+
+class InvitationChanged(Event, tag="claw.invitation.changed.v1", frozen=True, kw_only=True):
+    """Subject and key: invitation id. The event concerns the installation, so ``tenant`` is ``-``."""
+
+    data: Invitation
 
 
 class ConversationChanged(Event, tag="claw.conversation.changed.v1", frozen=True, kw_only=True):

@@ -1,7 +1,6 @@
 """A bounded pool of child processes that each do one task at a time."""
 
 import asyncio
-import heapq
 import itertools
 from collections.abc import Coroutine
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from typing import Any
 
 from adapters.children.child import ChildDied, ChildProcess, ChildSpec, TaskLimits, TaskResult
 from adapters.children.protocol import Task
+from adapters.fairness import FairQueue, Weight, equal_weight
 from schemas.errors import Refused, Unavailable
 
 NEW_FACTOR = 1.25  # times what a child holds when it is ready, the embedding's tokenizer for one: its successor would hold no less
@@ -35,15 +35,18 @@ class Policy:
 
 
 class ChildPool:
-    """Assigns tasks to children by rank, lower first, then by arrival. For one event loop."""
+    """Assigns tasks to children by rank, lower first, then by tenants' turns. For one event loop.
 
-    def __init__(self, spec: ChildSpec, policy: Policy) -> None:
+    What a tenant's tasks took counts against its next turns: one with slow files gets fewer of them.
+    """
+
+    def __init__(self, spec: ChildSpec, policy: Policy, weight: Weight = equal_weight) -> None:
         self._spec, self._policy = spec, policy
         self._idle: list[ChildProcess] = []
         self._children: set[ChildProcess] = set()
         self._coming = 0  # children that are starting, beyond those that run
-        self._waiters: list[tuple[int, int, asyncio.Future[ChildProcess]]] = []
-        self._order = itertools.count()
+        self._weight = weight
+        self._waiters: dict[int, FairQueue[asyncio.Future[ChildProcess]]] = {}  # by rank
         self._runs: set[asyncio.Task[TaskResult]] = set()
         self._successions: set[asyncio.Task[None]] = set()
         self._stopped = False
@@ -63,8 +66,7 @@ class ChildPool:
     async def stop(self) -> None:
         """End every child; waiting and running tasks raise Unavailable."""
         self._stopped = True
-        while self._waiters:
-            _, _, waiter = self._waiters.pop()
+        while (waiter := self._next_waiter()) is not None:
             if not waiter.done():
                 waiter.set_exception(Unavailable("overloaded", "stopping"))
         for succession in self._successions:
@@ -82,6 +84,8 @@ class ChildPool:
         """
         child = await self._acquire(rank, tenant)
         run = asyncio.create_task(self._run(child, task, limits, tenant))
+        began_s = asyncio.get_running_loop().time()
+        run.add_done_callback(lambda _: self._queue(rank).charge(tenant, asyncio.get_running_loop().time() - began_s))
         self._runs.add(run)
         run.add_done_callback(self._forget_run)
         # a cancelled caller does not stop the child, which cannot take another task before it has answered this one
@@ -118,13 +122,13 @@ class ChildPool:
             if not child.is_ended:
                 return child
             self._start_replacement(child, dead=True)  # killed from outside while idle
-        if len(self._waiters) >= self._policy.waiting_max:
+        if sum(map(len, self._waiters.values())) >= self._policy.waiting_max:
             raise Unavailable("overloaded", f"{self._policy.waiting_max} tasks wait for a child process")
         if len(self._children) + self._coming < self._policy.size:
             self._coming += 1
             self._run_in_background(self._add_child())
         waiter: asyncio.Future[ChildProcess] = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._waiters, (rank, next(self._order), waiter))
+        self._queue(rank).push(tenant, waiter)
         taken = False
         try:
             async with asyncio.timeout(self._policy.wait_s_max):
@@ -134,11 +138,12 @@ class ChildPool:
         except TimeoutError as error:
             raise Unavailable("overloaded", f"no child process was free for {self._policy.wait_s_max:g} s") from error
         finally:
+            self._queue(rank).discard(tenant, waiter)
             if not taken and waiter.done() and not waiter.cancelled() and waiter.exception() is None:
                 self._release(waiter.result())  # assigned in the same step that ended the wait
 
     def _release(self, child: ChildProcess) -> None:
-        """Assign the child to the oldest waiter of the lowest rank; a child at the end of its life is replaced without a gap."""
+        """Assign the child to the next waiter of the lowest rank; a child at the end of its life is replaced without a gap."""
         if self._stopped:
             return
         if child.replaced:
@@ -151,14 +156,22 @@ class ChildPool:
         if not child.replacing and (child.tasks >= self._policy.tasks_max or held_kib > held_kib_max):
             child.replacing = True  # it goes on working until its successor is ready
             self._start_replacement(child, dead=False)
-        while self._waiters:
-            _, _, waiter = heapq.heappop(self._waiters)
+        while (waiter := self._next_waiter()) is not None:
             if not waiter.done():
                 waiter.set_result(child)
                 return
         self._idle.append(child)
         if not self._policy.eager:
             child.retirement = asyncio.get_running_loop().call_later(self._policy.idle_s, self._retire, child)
+
+    def _queue(self, rank: int) -> FairQueue[asyncio.Future[ChildProcess]]:
+        if rank not in self._waiters:
+            self._waiters[rank] = FairQueue(self._weight)
+        return self._waiters[rank]
+
+    def _next_waiter(self) -> asyncio.Future[ChildProcess] | None:
+        queue = next((self._waiters[rank] for rank in sorted(self._waiters) if self._waiters[rank]), None)
+        return None if queue is None else queue.pop()
 
     def _retire(self, child: ChildProcess) -> None:
         """End a child that was idle for long: its memory is worth more than the second it takes to start another."""

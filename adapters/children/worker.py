@@ -17,8 +17,9 @@ from adapters.children.pool import ChildPool, Policy
 from adapters.children.protocol import DocumentChunks, ParseBatch, ParseBatchResult, ParseSummary, ParseTask, TaskRefusal
 from adapters.concurrency import ConcurrencyLimits
 from adapters.embedders.local import LOCAL_MODELS, table_folder
+from adapters.fairness import Weight, equal_weight
 from adapters.parsing.core.source import Bounds, DocumentSource
-from schemas.documents import Chunk, Lane, Note, Shelf, Vectors
+from schemas.documents import Chunk, DocumentQueue, Note, Shelf, Vectors
 from schemas.errors import ConfigurationError, Refused, Unavailable
 from schemas.settings import RetrievalSettings
 from schemas.settings.documents import DocumentSettings
@@ -26,8 +27,8 @@ from schemas.settings.documents import DocumentSettings
 log = structlog.get_logger(__name__)
 
 LIGHT, HEAVY = "adapters.children.text_child", "adapters.children.file_child"
-LANES: tuple[Lane, ...] = ("express", "bulk")
-NICENESS: dict[Lane, int] = {"express": 5, "bulk": 15}  # the other processes answer people
+QUEUES: tuple[DocumentQueue, ...] = ("express", "bulk", "slow")
+NICENESS: dict[DocumentQueue, int] = {"express": 5, "bulk": 15, "slow": 19}  # the other processes answer people
 WAITING_MAX = 1_024  # calls; agents are bounded far below
 TEXT_WAIT_S = 60.0  # waiting for a free child, for tasks that take milliseconds
 FILE_WAIT_S = 3_600.0  # behind files that may each take as long as the settings allow: waiting is no failure
@@ -39,7 +40,7 @@ TEXTS_AT_ONCE_MAX = 24  # short texts in one message: about 30 ms
 CHARS_AT_ONCE_MAX = 100_000  # and their length together
 INLINE_TEXT_TYPES = ("text/plain", "text/markdown", "text/csv")
 INLINE_TEXT_CHARS_MAX = 200_000  # a longer text is parsed like a file, so that a note does not wait behind a book
-RANK: dict[Lane, int] = {"express": 1, "bulk": 2}  # 0: vectors
+RANK: dict[DocumentQueue, int] = {"express": 1, "bulk": 2, "slow": 3}  # 0: vectors
 
 CHUNKS_EMBEDDED = Counter("claw_chunks_embedded", "Chunks whose vectors were computed.")
 CHUNKS_REUSED = Counter("claw_chunks_reused", "Chunks that have the vectors of an earlier version.")
@@ -66,12 +67,16 @@ class ParseUsage:
     peak_kib: int
 
 
+class ParserDied(Refused):
+    """A document ended its child: it reached a limit of time, memory or output, or crashed it."""
+
+
 class TextWorker:
     """Parses, chunks and encodes in child processes. For one event loop.
 
-    Inline text and vectors have ``retrieval.parse_processes`` small children; files and HTML have ``documents.processes`` per lane, which
-    start when they are first needed, so that a book never delays a note, nor a machine's file a person's. ``observe`` hears of every parse;
-    an embedding provider is called through ``gates``.
+    Inline text and vectors have ``retrieval.parse_processes`` small children; files and HTML have ``documents.processes`` per queue, which
+    start when they are first needed, so that a book never delays a note, nor a machine's file a person's. Those who wait for a child are
+    served by their tenants' turns (``weight``). ``observe`` hears of every parse; an embedding provider is called through ``gates``.
     """
 
     def __init__(
@@ -82,6 +87,7 @@ class TextWorker:
         confinement: Confinement = "auto",
         gates: ConcurrencyLimits | None = None,
         observe: Callable[[ParseUsage], None] = lambda _: None,
+        weight: Weight = equal_weight,
     ) -> None:
         self._confinement = confinement
         self._retrieval, self._documents, self._observe = retrieval, documents, observe
@@ -93,12 +99,13 @@ class TextWorker:
             ocr_memory_kib=documents.ocr_memory_mib * 1024,
         )
         light = self._child_spec(LIGHT, "express", embedding=retrieval.embedding if retrieval.embedding in LOCAL_MODELS else "")
-        self._light = ChildPool(light, self._policy("light", retrieval.parse_processes))
+        self._light = ChildPool(light, self._policy("light", retrieval.parse_processes), weight)
         self._heavy = {
-            lane: ChildPool(self._child_spec(HEAVY, lane, measured=True), self._policy("heavy", documents.processes)) for lane in LANES
+            queue: ChildPool(self._child_spec(HEAVY, queue, measured=True), self._policy("heavy", documents.processes), weight)
+            for queue in QUEUES
         }
         self._encoders = Encoders(retrieval, self._light, self._limits, gates)
-        self._texts = {lane: self._make_batcher(lane, retrieval.parse_processes) for lane in LANES}
+        self._texts = {queue: self._make_batcher(queue, retrieval.parse_processes) for queue in QUEUES}
 
     def embedding_name(self, shelf: Shelf) -> str:
         """The name stored with the vectors of this collection. Raises ConfigurationError for a provider that is not configured."""
@@ -132,7 +139,7 @@ class TextWorker:
         source: DocumentSource,
         *,
         title: str,
-        lane: Lane,
+        lane: DocumentQueue,
         shelf: Shelf,
         known: frozenset[str] | None = None,
         tenant: str = "",
@@ -174,21 +181,21 @@ class TextWorker:
         self._count_vectors(vectors)
         return vectors
 
-    async def _read_text(self, task: ParseTask, lane: Lane, tenant: str) -> tuple[ParseSummary, list[Chunk]]:
+    async def _read_text(self, task: ParseTask, lane: DocumentQueue, tenant: str) -> tuple[ParseSummary, list[Chunk]]:
         """Parse a text in a batch with others that arrived while the children were busy."""
         answer = await self._texts[lane]((tenant, task))
         if isinstance(answer, TaskRefusal):
             raise Refused(answer.code, answer.detail)
         return answer.chunked, answer.chunks
 
-    async def _read_file(self, task: ParseTask, lane: Lane, tenant: str) -> tuple[ParseSummary, list[Chunk]]:
+    async def _read_file(self, task: ParseTask, lane: DocumentQueue, tenant: str) -> tuple[ParseSummary, list[Chunk]]:
         done = await self._run_task(task, self._heavy[lane], RANK[lane], tenant)
         if isinstance(done.answer, TaskRefusal):
             raise Refused(done.answer.code, done.answer.detail)
         assert isinstance(done.answer, ParseSummary)
         return done.answer, done.chunks
 
-    def _make_batcher(self, lane: Lane, parallel: int) -> Batcher[tuple[str, ParseTask], DocumentChunks | TaskRefusal]:
+    def _make_batcher(self, lane: DocumentQueue, parallel: int) -> Batcher[tuple[str, ParseTask], DocumentChunks | TaskRefusal]:
         """Parse a batch of one tenant. When it ends its child, the texts are tried one by one, so that the bad one fails alone."""
 
         async def read(tasks: list[tuple[str, ParseTask]]) -> list[DocumentChunks | TaskRefusal]:
@@ -226,7 +233,7 @@ class TextWorker:
         self._observe(ParseUsage(done.seconds, done.peak_kib))
         return done
 
-    def _refusal(self, died: ChildDied) -> Refused:
+    def _refusal(self, died: ChildDied) -> ParserDied:
         """The error of a dead child: a limit by the name of its setting, or a crash."""
         settings: dict[Cause, str] = {
             "memory": "CLAW_DOCUMENT_PARSE_MEMORY_MIB, CLAW_DOCUMENT_OCR_MEMORY_MIB",
@@ -236,8 +243,8 @@ class TextWorker:
             "processes": "a bound of its parser",
         }
         if died.cause in settings:
-            return Refused("document_too_complex", f"{died.reason} ({settings[died.cause]})")
-        return Refused("document_crashed_parser", died.reason)
+            return ParserDied("document_too_complex", f"{died.reason} ({settings[died.cause]})")
+        return ParserDied("document_crashed_parser", died.reason)
 
     @staticmethod
     def _count_vectors(vectors: Sequence[Vectors]) -> None:
@@ -245,12 +252,12 @@ class TextWorker:
         CHUNKS_EMBEDDED.inc(computed)
         CHUNKS_REUSED.inc(len(vectors) - computed)
 
-    def _child_spec(self, module: str, lane: Lane, *, embedding: str = "", measured: bool = False) -> ChildSpec:
+    def _child_spec(self, module: str, lane: DocumentQueue, *, embedding: str = "", measured: bool = False) -> ChildSpec:
         settings = self._documents
         return ChildSpec(
             module=module,
             niceness=NICENESS[lane],
-            batch=lane == "bulk",
+            batch=lane != "express",
             memory_mib=settings.parse_memory_mib,
             cpu_s=settings.parse_cpu_s,
             ocr_cpu_s=int(settings.ocr_wall_s) + 1,

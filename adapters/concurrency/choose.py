@@ -35,6 +35,7 @@ class ConcurrencyLimits:
                 label=f"{urlsplit(base_url).netloc}/{model}",
                 limit=permits,
                 workers=self._settings.model.workers,
+                weight=self._settings.lanes.weight_of,
             )
         return self._limits[name]
 

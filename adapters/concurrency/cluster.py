@@ -1,10 +1,10 @@
 """A concurrency limit that all processes share, with a fixed local share while Redis is down.
 
 A free permit costs one round trip. Those who find none wait in a queue of their process; only its first few stand in the queue in Redis,
-so that what waiting costs Redis does not grow with the number of those who wait. Leases are renewed by one task per limit. A holder that
-Redis no longer knows closes its call; when Redis cannot be asked, the oldest calls up to the local share go on and the others are closed
-before their leases end, so that nobody else has their places yet. Only a process that stood still can hold more than the limit allows:
-the calls it had open.
+so that what waiting costs Redis does not grow with the number of those who wait. Tenants of one priority take turns. Leases are renewed
+by one task per limit. A holder that Redis no longer knows closes its call; when Redis cannot be asked, the oldest calls up to the local
+share go on and the others are closed before their leases end, so that nobody else has their places yet. Only a process that stood still can
+hold more than the limit allows: the calls it had open.
 """
 
 import asyncio
@@ -21,6 +21,7 @@ import structlog
 from adapters.concurrency import metrics
 from adapters.concurrency.port import Permit, Priority
 from adapters.concurrency.scripts import PermitRequest, Permits
+from adapters.fairness import TENANT, VirtualTime, Weight, equal_weight
 from adapters.redis.client import RedisClient
 from schemas.errors import Unavailable
 
@@ -51,6 +52,7 @@ class _HeldPermit:
 @dataclass(slots=True, order=True)
 class _Waiter:
     priority: Priority
+    time: float  # virtual, of the tenant's turn
     serial: int
     holder: str = field(compare=False)
     turn: asyncio.Future[Permit] = field(compare=False)
@@ -73,6 +75,7 @@ class ClusterLimit:
         workers: int,
         lease_s: float = LEASE_S,
         clock_s: Callable[[], float] = time.monotonic,
+        weight: Weight = equal_weight,
     ) -> None:
         self._label, self._limit, self._lease_s, self._clock_s = label, limit, lease_s, clock_s
         self.share = max(1, limit // workers)
@@ -83,6 +86,7 @@ class ClusterLimit:
         self._process, self._serials = secrets.token_hex(8), count(1)
         self._held: dict[str, _HeldPermit] = {}
         self._waiting: list[_Waiter] = []  # a heap
+        self._turns = VirtualTime(weight)
         self._freed = asyncio.Event()
         self._renewer: asyncio.Task[None] | None = None
         self._asker: asyncio.Task[None] | None = None
@@ -110,7 +114,7 @@ class ClusterLimit:
 
     async def _acquire(self, holder: str, serial: int, priority: Priority, wait_s: float) -> Permit:
         if not self._waiting or self._waiting[0].priority > priority:
-            waiter = _Waiter(priority, serial, holder, asyncio.get_running_loop().create_future())
+            waiter = _Waiter(priority, 0.0, serial, holder, asyncio.get_running_loop().create_future())
             try:
                 await self._request_permits([waiter])
             except asyncio.CancelledError:
@@ -121,7 +125,9 @@ class ClusterLimit:
         return await self._wait(holder, serial, priority, wait_s)
 
     async def _wait(self, holder: str, serial: int, priority: Priority, wait_s: float) -> Permit:
-        waiter = _Waiter(priority, serial, holder, asyncio.get_running_loop().create_future())
+        turn = self._turns.next_of(tenant := TENANT.get())
+        self._turns.charge(tenant, 1.0)
+        waiter = _Waiter(priority, turn, serial, holder, asyncio.get_running_loop().create_future())
         heapq.heappush(self._waiting, waiter)
         if self._asker is None or self._asker.done():
             self._asker = asyncio.create_task(self._poll_for_waiters(), name="permit-poll")
@@ -180,6 +186,7 @@ class ClusterLimit:
 
     def _grant(self, waiter: _Waiter, sent_s: float, *, shared: bool) -> None:
         permit = Permit()
+        self._turns.advance(waiter.time)
         self._held[waiter.holder] = _HeldPermit(permit, waiter.priority, waiter.serial, sent_s)
         metrics.HELD.labels(self._label).set(len(self._held))
         if not shared:

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import msgspec
 
+from adapters.fairness import Weight, equal_weight
 from adapters.models.choose import create_answer_model
 from adapters.models.grounding.citations import CitationResolver
 from adapters.models.grounding.local import LocalModel
@@ -72,6 +73,7 @@ def build(ports: AgentPorts) -> tuple[Agent, ...]:
         waits=lambda: limits.people_waiting,
         public_url=settings.node.public_url,
         late_s=settings.lanes.late_s,
+        weight=settings.lanes.weight_of,
     )
     return (step.agent(),)
 
@@ -92,10 +94,11 @@ class Generate:
     waits: Callable[[], int] = none_waiting  # answers of this process that wait for a permit of the model
     public_url: str = ""  # of the API, for the URLs in citations
     late_s: float = WorkerSettings().late_s  # with a loop later than that it begins fewer answers
+    weight: Weight = equal_weight  # of a tenant's turns
     throttle: AdaptiveConcurrency = field(init=False)
 
     def __post_init__(self) -> None:
-        self.throttle = AdaptiveConcurrency(self.settings.concurrency, self.late_s)
+        self.throttle = AdaptiveConcurrency(self.settings.concurrency, self.late_s, self.weight)
 
     def agent(self) -> Agent:
         """Leased: at most one worker answers in a conversation at a time."""
@@ -114,7 +117,7 @@ class Generate:
     async def step(self, event: ChatGrounded, context: Context) -> Sequence[Outgoing]:
         """One answer, from the passages to the stored message."""
         with self.watch.subscribe(event.tenant, event.data.question.reply_id) as cancelled:
-            async with self.throttle.slot(unless=cancelled):
+            async with self.throttle.slot(unless=cancelled, tenant=event.tenant):
                 context.alive()
                 return await self.process(event, context, cancelled)
 

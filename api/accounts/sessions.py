@@ -3,6 +3,8 @@
 A login takes the same time and has the same response whether the e-mail is known or not.
 """
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from http import HTTPStatus
 
 from litestar import Response, Router, get, post
@@ -14,14 +16,16 @@ from api.http.identity import Caller
 from api.http.openapi import PROBLEMS
 from api.http.request import ApiRequest
 from api.http.responses import json_response
+from domain.accounts.invitations import invitation_lease, use_invitation
 from domain.accounts.records import email_scope, find_account, find_password
 from domain.accounts.registration import new_account
+from domain.accounts.topics import INVITATIONS_CHANGED
 from domain.limits.rules import network_of
 from schemas import ids
 from schemas.bodies.auth import Login, Register, Session, User
 from schemas.errors import Refused
 from schemas.limits import Rule
-from schemas.records import Account
+from schemas.records import Account, InvitationChanged
 from streams.log.outgoing import Outgoing
 
 # Guessing a password is slow from one network, and bounded from many. Where the owner logged in before, only what comes from there counts:
@@ -33,13 +37,16 @@ REGISTER = Rule(name="register", rate=20, burst=40, scope="address")
 
 @post("/auth/register", opt=PUBLIC, responses=PROBLEMS, security=[{}], summary="Register")
 async def register(request: ApiRequest, data: JSONBody[Register]) -> Response[Session]:
-    """A new account with a session. A repeat with the same ``Idempotency-Key`` and body returns a new session."""
+    """A new account with a session. A repeat with the same ``Idempotency-Key`` and body returns a new session. Where registration is by
+    invitation, ``invitation`` is required, and is used up; where it is closed, ``403 registration_closed``.
+    """
     ports = request.ports(AccountPorts)
+    _check_registration(ports, data)
     await ports.http.limiting.spend([(REGISTER, network_of(address_of(request.scope)))])
     scope = email_scope(data.email)
     account_id = await request.new_id("account", user=scope)
     password_hash = await ports.passwords.hash(data.password)  # before the lease: it takes longer than the work under the lease
-    async with ports.core.records.lease(f"email/{scope}"):
+    async with _invited(ports, data), ports.core.records.lease(f"email/{scope}"):
         present = await find_account(ports.core.read_models, data.email)
         if present is None:
             present = await _create_account(request, data, account_id, password_hash)
@@ -77,12 +84,36 @@ async def me(request: ApiRequest) -> User:
     return User.of(account, ids.default_knowledge_base(account.tenant))
 
 
+def _check_registration(ports: AccountPorts, data: Register) -> None:
+    """Refused("registration_closed" or "invitation_required")."""
+    registration = ports.core.settings.auth.registration
+    if registration == "closed":
+        raise Refused("registration_closed")
+    if registration == "invitation" and not data.invitation:
+        raise Refused("invitation_required")
+
+
+@asynccontextmanager
+async def _invited(ports: AccountPorts, data: Register) -> AsyncIterator[None]:
+    """The lease of the invitation, where one is needed."""
+    if ports.core.settings.auth.registration != "invitation":
+        yield
+        return
+    async with ports.core.records.lease(invitation_lease(data.invitation)):
+        yield
+
+
 async def _create_account(request: ApiRequest, data: Register, account_id: str, password_hash: str) -> Account:
-    """Account, password and knowledge base; they can be read when this returns."""
+    """Account, password and knowledge base, and the invitation as used; they can be read when this returns."""
     made = new_account(account_id, email=data.email, name=data.name, password_hash=password_hash, now=request.core.clock.now())
     account = made.account
     caller = Caller(account.id, account.tenant, account.role, account.tier)
-    changes = [Outgoing(topic, await request.event(kind, record.id, record, caller)) for topic, kind, record in made.changes()]
+    changes: list[Outgoing] = []
+    if request.core.settings.auth.registration == "invitation":
+        used = await use_invitation(request.core.read_models, data.invitation, data.email, account_id, request.core.clock.now())
+        installation = Caller(account.id, ids.INSTALLATION, account.role, account.tier)
+        changes.append(Outgoing(INVITATIONS_CHANGED, await request.event(InvitationChanged, used.id, used, installation)))
+    changes += [Outgoing(topic, await request.event(kind, record.id, record, caller)) for topic, kind, record in made.changes()]
     await request.core.records.change(*changes)
     return account
 

@@ -54,7 +54,7 @@ async def ask(request: ApiRequest, conversation_id: str, command: AskCommand) ->
     not acknowledge it, or when too many questions are waiting ("overloaded": nothing was written).
     """
     ports, caller, began_s = request.ports(ChatPorts), request.user, request.core.clock.monotonic_s()
-    queue = await ports.estimates.new_question_queue()
+    queue = await ports.estimates.new_question_queue(caller.tenant)
     message_id = await request.new_id("message", caller.tenant, caller.account_id)
     reply_id = await request.new_id("reply", caller.tenant, caller.account_id)
     begin = ports.relay.location()  # before the question: no event of its answer can be earlier

@@ -1,6 +1,7 @@
 """Estimated waits of documents until they are searchable, and of questions until they are answered: the lag divided by the throughput.
 
-Workers report both through Redis. Without a measurement, or without a worker, an estimate is None: unknown is not "long".
+Workers report both through Redis, and whose events wait: tenants take turns, so what counts is how many go before this tenant's, not what
+another one has queued. Without a measurement, or without a worker, an estimate is None: unknown is not "long".
 """
 
 import asyncio
@@ -8,19 +9,15 @@ import math
 from collections import Counter
 from typing import NamedTuple
 
+from adapters.fairness import Weight, equal_weight
 from adapters.redis.client import RedisClient
 from api.http.recent import Recent
-from domain.documents.express import Express
-from domain.documents.topics import (
-    DOCUMENTS_CHUNKED,
-    DOCUMENTS_EMBEDDED,
-    DOCUMENTS_QUEUED_BULK,
-    DOCUMENTS_QUEUED_EXPRESS,
-    DOCUMENTS_SUBMITTED,
-)
-from schemas.documents import Lane, State
+from domain.documents.lanes import Lanes
+from domain.documents.topics import DOCUMENTS_CHUNKED, DOCUMENTS_EMBEDDED, DOCUMENTS_SUBMITTED, QUEUE_TOPICS
+from schemas.documents import DocumentQueue, State
 from schemas.errors import Unavailable
 from streams.clock import Clock
+from streams.runtime.backlog import Backlog
 from streams.runtime.worker_registry import WorkerState, list_workers
 from streams.topics import Topic
 
@@ -32,7 +29,7 @@ RATE_MIN = 1e-6
 
 Hop = tuple[Topic, str]  # a topic with a lag, and the agent that consumes it
 DISPATCH_HOP: Hop = (DOCUMENTS_SUBMITTED, "route")
-PARSE_HOPS: dict[Lane, Hop] = {"express": (DOCUMENTS_QUEUED_EXPRESS, "parse_express"), "bulk": (DOCUMENTS_QUEUED_BULK, "parse_bulk")}
+PARSE_HOPS: dict[DocumentQueue, Hop] = {queue: (topic, f"parse_{queue}") for queue, topic in QUEUE_TOPICS.items()}
 EMBED_HOP: Hop = (DOCUMENTS_CHUNKED, "embed")
 INDEX_HOP: Hop = (DOCUMENTS_EMBEDDED, "index")
 OPEN_STATES: tuple[State, ...] = ("queued", "parsing", "embedding")
@@ -53,9 +50,11 @@ class Workload(NamedTuple):
     rates: dict[str, float]
     waiting: dict[str, int]
     speeds: dict[str, float]
+    backlogs: dict[str, Backlog] = {}  # noqa: RUF012 - never changed
+    weight: Weight = equal_weight
 
     @classmethod
-    def of(cls, states: list[WorkerState]) -> "Workload":
+    def of(cls, states: list[WorkerState], weight: Weight = equal_weight) -> "Workload":
         """The sums: every worker reads partitions of its own."""
         lags: Counter[str] = Counter()
         rates: dict[str, float] = {}
@@ -67,31 +66,41 @@ class Workload(NamedTuple):
             for sums, values in ((rates, state.rates), (speeds, state.speeds)):
                 for agent, value in values.items():
                     sums[agent] = sums.get(agent, 0.0) + value
-        return cls(dict(lags), rates, dict(waiting), speeds)
+        agents = {agent for state in states for agent in state.backlogs}
+        backlogs = {agent: Backlog.sum(state.backlogs.get(agent, Backlog()) for state in states) for agent in agents}
+        return cls(dict(lags), rates, dict(waiting), speeds, backlogs, weight)
 
-    def wait_s(self, hops: tuple[Hop, ...]) -> float | None:
-        """Seconds until the lag of these hops is processed; None when one of them is not reported, or has no throughput yet."""
+    def before(self, agent: str, waiting: int, tenant: str, *, new: bool) -> int:
+        """How many of the ``waiting`` events of an agent have their turn before the tenant's."""
+        return self.backlogs.get(agent, Backlog()).turns_before(tenant, waiting, self.weight, new=new)
+
+    def wait_s(self, hops: tuple[Hop, ...], tenant: str = "", *, new: bool = True) -> float | None:
+        """Seconds until the tenant's new event, or the ones it has, went through these hops; None when one of them is not reported, or has
+        no throughput yet.
+        """
         total_s = 0.0
         for topic, agent in hops:
             if topic.name not in self.lags:
                 return None
-            lag = self.lags[topic.name]
+            lag = self.before(agent, self.lags[topic.name], tenant, new=new)
             if lag and agent not in self.rates:
                 return None
             total_s += lag / max(self.rates[agent], RATE_MIN) if lag else 0.0
         return _round_wait_s(total_s)
 
-    @property
-    def queue(self) -> QueueEstimate | None:
-        """The queue of questions; None without reports of the agents that answer them."""
+    def queue(self, tenant: str = "", *, new: bool = True) -> QueueEstimate | None:
+        """The queue of questions before a new one of the tenant, or up to its last one that waits; None without reports of the agents."""
         if any(agent not in self.waiting for agent in ANSWERING_AGENTS):
             return None
         total_s: float | None = 0.0
+        position = 0
         for agent in ANSWERING_AGENTS:
-            if self.waiting[agent] and total_s is not None:
+            before = self.before(agent, self.waiting[agent], tenant, new=new)
+            position += before
+            if before and total_s is not None:
                 speed = self.speeds.get(agent) or self.rates.get(agent)
-                total_s = None if speed is None else total_s + self.waiting[agent] / max(speed, RATE_MIN)
-        return QueueEstimate(sum(self.waiting[agent] for agent in ANSWERING_AGENTS), None if total_s is None else _round_wait_s(total_s))
+                total_s = None if speed is None else total_s + before / max(speed, RATE_MIN)
+        return QueueEstimate(position, None if total_s is None else _round_wait_s(total_s))
 
 
 def _round_wait_s(seconds: float) -> float:
@@ -101,12 +110,21 @@ def _round_wait_s(seconds: float) -> float:
 class Estimates:
     """Estimates from reports of the last second, or of the last request. While Redis is down they are None and nothing is refused."""
 
-    def __init__(self, redis: RedisClient, prefix: str, clock: Clock, wait_s_max: float, chat_wait_s_max: float = WAIT_S_MAX) -> None:
+    def __init__(
+        self,
+        redis: RedisClient,
+        prefix: str,
+        clock: Clock,
+        wait_s_max: float,
+        chat_wait_s_max: float = WAIT_S_MAX,
+        weight: Weight = equal_weight,
+    ) -> None:
         self._redis, self._prefix, self._wait_s_max, self._chat_wait_s_max = redis, prefix, wait_s_max, chat_wait_s_max
-        self._express = Express(redis, prefix)
+        self._weight = weight
+        self._lanes = Lanes(redis, prefix, 0.0, clock.monotonic_s)
         self._reports: Recent[str, Workload] = Recent(1, clock.monotonic_s)
         self._looking: asyncio.Task[Workload] | None = None
-        self._full: Recent[str, bool] = Recent(TENANTS_MAX, clock.monotonic_s)
+        self._queues: Recent[str, DocumentQueue] = Recent(TENANTS_MAX, clock.monotonic_s)
 
     async def new_document_wait_s(self, tenant: str) -> float | None:
         """Seconds until a document that ``tenant`` submits now is searchable.
@@ -114,33 +132,33 @@ class Estimates:
         Raises Unavailable("overloaded"), with the time to retry after, when that exceeds the bound for documents.
         """
         report = await self._workload()
-        lane: Lane = "bulk" if await self._is_full(tenant) else "express"
-        wait_s = report.wait_s((DISPATCH_HOP, PARSE_HOPS[lane], EMBED_HOP, INDEX_HOP))
+        queue = await self._next_queue(tenant)
+        wait_s = report.wait_s((DISPATCH_HOP, PARSE_HOPS[queue], EMBED_HOP, INDEX_HOP), tenant)
         if wait_s is not None and wait_s > self._wait_s_max:
             raise Unavailable("overloaded", f"a new document would wait {wait_s:.0f} s", retry_after_s=wait_s - self._wait_s_max)
         return wait_s
 
-    async def open_document_wait_s(self, lane: Lane, state: State) -> float | None:
+    async def open_document_wait_s(self, tenant: str, queue: DocumentQueue, state: State) -> float | None:
         """Seconds until a document in ``state`` is searchable; None when it has ended."""
         if state not in OPEN_STATES:
             return None
         report = await self._workload()
-        return report.wait_s((PARSE_HOPS[lane], EMBED_HOP, INDEX_HOP) if state == "queued" else (EMBED_HOP, INDEX_HOP))
+        return report.wait_s((PARSE_HOPS[queue], EMBED_HOP, INDEX_HOP) if state == "queued" else (EMBED_HOP, INDEX_HOP), tenant, new=False)
 
-    async def new_question_queue(self) -> QueueEstimate | None:
-        """The queue before a question that is asked now; None when it is unknown.
+    async def new_question_queue(self, tenant: str) -> QueueEstimate | None:
+        """The queue before a question that the tenant asks now; None when it is unknown.
 
         Raises Unavailable("overloaded"), with the time to retry after, when the wait exceeds the bound for questions.
         """
-        queue = await self.question_queue()
+        queue = (await self._workload()).queue(tenant)
         if queue is not None and queue.wait_s is not None and queue.wait_s > self._chat_wait_s_max:
             detail = f"{queue.position} questions wait, about {queue.wait_s:.0f} s"
             raise Unavailable("overloaded", detail, retry_after_s=queue.wait_s - self._chat_wait_s_max)
         return queue
 
-    async def question_queue(self) -> QueueEstimate | None:
-        """The queue before the newest question; None when it is unknown."""
-        return (await self._workload()).queue
+    async def question_queue(self, tenant: str) -> QueueEstimate | None:
+        """The queue up to the newest question of the tenant; None when it is unknown."""
+        return (await self._workload()).queue(tenant, new=False)
 
     async def stop(self) -> None:
         """Cancel a read of the reports in progress."""
@@ -160,18 +178,18 @@ class Estimates:
 
     async def _refresh(self) -> Workload:
         try:
-            report = Workload.of(await list_workers(self._redis, self._prefix))
+            report = Workload.of(await list_workers(self._redis, self._prefix), self._weight)
         except Unavailable:
             report = Workload.of([])
         self._reports.put("", report)
         return report
 
-    async def _is_full(self, tenant: str) -> bool:
-        known = self._full.get(tenant, FRESH_S)
+    async def _next_queue(self, tenant: str) -> DocumentQueue:
+        known = self._queues.get(tenant, FRESH_S)
         if known is None:
             try:
-                known = await self._express.is_full(tenant)
+                known = await self._lanes.next_queue(tenant)
             except Unavailable:
-                known = False
-            self._full.put(tenant, known)
+                known = "express"
+            self._queues.put(tenant, known)
         return known

@@ -35,7 +35,9 @@ def open_ports(opening: Opening) -> ChatPorts:
     core, limits = opening.core, opening.ports(LimitPorts)
     settings, prefix = core.settings, core.settings.redis.key_prefix
     relay, reply_locks = Relay(settings.kafka), ReplyLocks(core.redis, prefix)
-    estimates = Estimates(core.redis, prefix, core.clock, settings.documents.wait_s_max, settings.limits.chat_wait_s_max)
+    estimates = Estimates(
+        core.redis, prefix, core.clock, settings.documents.wait_s_max, settings.limits.chat_wait_s_max, settings.lanes.weight_of
+    )
     opening.run(relay)
     opening.stop_with(estimates.stop)
     return ChatPorts(

@@ -78,7 +78,7 @@ async def read(request: ApiRequest, reply_id: FromPath[UUID]) -> QueryView:
 )
 async def stream(request: ApiRequest, reply_id: FromPath[UUID], thinking: WithThinking = None) -> Response[None]:
     """From the beginning, or exactly after ``Last-Event-ID``; on any replica, also once it has ended."""
-    request.http.streams.check_capacity()
+    await request.take_stream()
     reply = await find_streamable(request, str(reply_id))
     return stream_reply(request, reply, thinking=thinking)
 
@@ -102,7 +102,7 @@ async def cancel(request: ApiRequest, reply_id: FromPath[UUID]) -> QueryCancelAc
 async def _query(request: ApiRequest, data: QueryRequest, bases: tuple[str, ...] | None) -> Response[QueryView]:
     ports = request.ports(ChatPorts)
     check_question(ports, "question", data.question)
-    ports.http.streams.check_capacity()
+    await request.take_stream()
     asked = StandaloneQuestion(
         door="query",
         content=data.question,

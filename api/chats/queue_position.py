@@ -25,8 +25,8 @@ class QueuePosition(NamedTuple):
 class QueueTracker:
     """One reader's place. Reports have the length of the queue; the place in it follows from the time of asking and the throughput."""
 
-    def __init__(self, estimates: Estimates, clock: Clock, place: str) -> None:
-        self._estimates, self._clock, self._place = estimates, clock, place
+    def __init__(self, estimates: Estimates, clock: Clock, place: str, tenant: str) -> None:
+        self._estimates, self._clock, self._place, self._tenant = estimates, clock, place, tenant
         self._read_s = self._sent_s = clock.monotonic_s()
         self._ahead: float | None = None
         self._position: int | None = None
@@ -40,7 +40,7 @@ class QueueTracker:
 
     async def next_frame(self) -> ReplyFrame | None:
         """``queued`` when the place has changed, a heartbeat when one is due, else None. ``queued`` has the id of the event before it."""
-        queue, now_s = await self._estimates.question_queue(), self._clock.monotonic_s()
+        queue, now_s = await self._estimates.question_queue(self._tenant), self._clock.monotonic_s()
         place = advance_position(queue, self._ahead, now_s - self._read_s)
         self._read_s = now_s
         if place is not None and self._reports:

@@ -92,7 +92,7 @@ async def relay_reply(
         with ports.http.streams.enter():
             if first is not None:
                 yield first
-            queue, asked_s = _track_queue(ports, reply, last_event_id), reply.asked_s
+            queue, asked_s = _track_queue(ports, caller, reply, last_event_id), reply.asked_s
             async with aclosing(read_frames(ports, caller, reply, last_event_id, first_heartbeat_s=POLL_S if queue else None)) as frames:
                 async for frame in frames:
                     if queue is not None and frame is HEARTBEAT:
@@ -148,12 +148,13 @@ def finish_reply(ports: ChatPorts, caller: Caller, reply: Reply, frame: ReplyFra
 _decode = msgspec.json.Decoder(_CompletedText).decode
 
 
-def _track_queue(ports: ChatPorts, reply: Reply, last_event_id: str | None) -> QueueTracker | None:
+def _track_queue(ports: ChatPorts, caller: Caller, reply: Reply, last_event_id: str | None) -> QueueTracker | None:
     """A tracker for a reader without any event of the answer, else None."""
     seen = EventId.parse(last_event_id)
     if reply.location is None or (seen is not None and seen.ordinal > 0):
         return None
-    return QueueTracker(ports.estimates, ports.core.clock, str(seen or EventId(reply.location.partition, reply.location.offset, 0)))
+    place = str(seen or EventId(reply.location.partition, reply.location.offset, 0))
+    return QueueTracker(ports.estimates, ports.core.clock, place, caller.tenant)
 
 
 def read_frames(

@@ -102,7 +102,7 @@ async def _respond(request: ApiRequest, conversation_id: str, command: AskComman
     """The response to a question: where to follow the reply, or the reply as a stream."""
     streamed = wants_events(request)
     if streamed:
-        request.http.streams.check_capacity()
+        await request.take_stream()
     answering = await _ask_once(request, conversation_id, command, settle_first=not streamed)
     if not streamed:
         return json_response(answering.body, HTTPStatus.ACCEPTED, {"Location": _path(answering.reply)})
@@ -135,7 +135,7 @@ async def stream(
     request: ApiRequest, conversation_id: FromPath[UUID], reply_id: FromPath[UUID], thinking: WithThinking = None
 ) -> Response[None]:
     """From the beginning, or exactly after ``Last-Event-ID``; on any replica, also once it has ended."""
-    request.http.streams.check_capacity()
+    await request.take_stream()
     reply = await _find_streamable(request, str(conversation_id), str(reply_id))
     return stream_reply(request, reply, thinking=thinking)
 

@@ -65,7 +65,7 @@ async def ask_standalone(request: ApiRequest, asked: StandaloneQuestion) -> tupl
     if request.idempotency_key is not None and (known := await _find_earlier_location(request, reply_id)) is not None:
         return Reply(reply_id, conversation_id, message_id, known, with_thinking=asked.with_thinking), None
     mode = choose_mode(caller, asked.mode, field=asked.mode_field)
-    queue = await ports.estimates.new_question_queue()
+    queue = await ports.estimates.new_question_queue(caller.tenant)
     bases = await _resolve_bases(request, asked.knowledge_base_ids)
     await ports.quotas.check(caller)
     history = fit_turns(asked.history, HistoryBudget.from_limits(ports.core.settings.limits))

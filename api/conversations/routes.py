@@ -52,7 +52,8 @@ async def create(request: ApiRequest, data: JSONBody[ConversationCreate]) -> Res
             created_at=now,
             updated_at=now,
         )
-        await _write(request, record)
+        async with request.http.caps.room("conversations", caller, record.id):
+            await _write(request, record)
         return _response(record, HTTPStatus.CREATED)
 
     return await run_idempotent(request, make)

@@ -30,7 +30,7 @@ EVENTS = event_stream(
 async def events(request: ApiRequest, knowledge_base_id: FromPath[UUID]) -> Response[None]:
     """The progress of every document, with percentage and estimated wait."""
     ports, core, http = request.ports(DocumentPorts), request.core, request.http
-    http.streams.check_capacity()
+    await request.take_stream()
     base = await http.access.find_knowledge_base(request.user, str(knowledge_base_id))
     watched = WatchedKnowledgeBase(core.read_models, http.access, ports.estimates, request.user, base.id)
     return EventStream(watch(ports.progress, watched, core.clock, http.streams))

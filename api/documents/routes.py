@@ -155,7 +155,11 @@ async def _document_views(request: ApiRequest, found: Sequence[Progress]) -> lis
     keys = [ids.document_key(tenant, progress.knowledge_base_id, progress.document_id) for progress in found]
     standings = await ports.core.visibility.version_states(keys)
     return [
-        DocumentView.of(progress, standings[key].visible_version, await ports.estimates.open_document_wait_s(progress.lane, progress.state))
+        DocumentView.of(
+            progress,
+            standings[key].visible_version,
+            await ports.estimates.open_document_wait_s(tenant, progress.queue, progress.state),
+        )
         for key, progress in zip(keys, found, strict=True)
         if standings[key].deleted < progress.version
     ]
@@ -222,7 +226,12 @@ async def submit_document(request: ApiRequest, base_id: str, document: Document)
     wait_s = await ports.estimates.new_document_wait_s(caller.tenant)
     document = msgspec.structs.replace(document, knowledge_base_id=base.id, submitted_by=caller.account_id)
     event = await request.event(DocumentSubmitted, ids.document_key(caller.tenant, base.id, document.document_id), document)
-    place = await ports.core.publisher.publish(Outgoing(DOCUMENTS_SUBMITTED, event))
+    await request.http.caps.reserve_document(caller, base.id, document.document_id, document.bytes)
+    try:
+        place = await ports.core.publisher.publish(Outgoing(DOCUMENTS_SUBMITTED, event))
+    except Refused:  # it is not on the log, whereas one that was not acknowledged may be
+        await request.http.caps.release_document(caller, base.id, document.document_id)
+        raise
     # the Location is readable at once: the state that the agent ``route`` will publish
     await show_progress(ports.core.read_models.documents, caller.tenant, submission_progress(document, place.offset, ids.task_id(event.id)))
     return _response(base.id, document.document_id, place, event.id, wait_s)

@@ -1,7 +1,7 @@
 """Documents that are files or web pages: the file is stored, or the address checked, before anything is published."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, get_args
@@ -102,7 +102,7 @@ async def upload(request: ApiRequest, knowledge_base_id: FromPath[UUID]) -> Resp
         check_key(request.idempotency_key)
     base = await request.http.access.find_own_knowledge_base(request.user, str(knowledge_base_id))
     await request.ports(DocumentPorts).estimates.new_document_wait_s(request.user.tenant)  # an overload is reported before the file is sent
-    with _upload_slot(request.ports(DocumentPorts), request.user.account_id):
+    async with _upload_slot(request):
         form, blob = await _receive(request, blob_folder(request.user.tenant, base.id))
     async with _delete_if_unpublished(request.ports(DocumentPorts), blob) as naming:
 
@@ -203,15 +203,16 @@ async def _delete_if_unpublished(
                 await ports.blobs.delete(blob.path)
 
 
-@contextmanager
-def _upload_slot(ports: DocumentPorts, account_id: str) -> Iterator[None]:
-    """A slot for an upload; Unavailable("overloaded") when all are taken."""
-    uploads = ports.uploads
+@asynccontextmanager
+async def _upload_slot(request: ApiRequest) -> AsyncIterator[None]:
+    """A slot for an upload; Unavailable("overloaded") when all are taken, Refused("too_many_uploads") when the caller has too many."""
+    uploads, account_id = request.ports(DocumentPorts).uploads, request.user.account_id
     if uploads.total >= UPLOADS_MAX or uploads[account_id] >= UPLOADS_PER_ACCOUNT_MAX:
         raise Unavailable("overloaded", "too many uploads are in progress", retry_after_s=RETRY_AFTER_S)
     uploads.add(account_id)
     try:
-        yield
+        async with request.http.caps.place("uploads", request.user):
+            yield
     finally:
         uploads.remove(account_id)
 

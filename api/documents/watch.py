@@ -96,7 +96,7 @@ class WatchedKnowledgeBase:
         return known, max(total, len(known) + 1)
 
     async def _view(self, progress: Progress) -> ProgressView:
-        return ProgressView.of(progress, await self._estimates.open_document_wait_s(progress.lane, progress.state))
+        return ProgressView.of(progress, await self._estimates.open_document_wait_s(self._caller.tenant, progress.queue, progress.state))
 
 
 def _group_of_key(key: bytes) -> bytes:

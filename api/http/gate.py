@@ -10,6 +10,7 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send, WebSocketScope
 
 from api.area import ports_of
+from api.http.caps import free_held
 from api.http.envelope import response_headers_of
 from api.http.identity import Caller
 from api.http.ports import HttpPorts
@@ -45,7 +46,10 @@ class Gate:
                 return
         elif scope["type"] == ScopeType.HTTP and scope["method"] != "OPTIONS":
             await admit(scope)
-        await self.app(scope, receive, send)
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            free_held(scope)
 
 
 async def admit(scope: HTTPScope | WebSocketScope) -> None:

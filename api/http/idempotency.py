@@ -21,12 +21,13 @@ NOT_FINAL = frozenset({408, 425, 429})  # statuses, like all 5xx, that are not s
 
 log = structlog.get_logger(__name__)
 
-# KEYS entry; ARGV digest of the body, life in s. An entry is the digest (64 characters), then the stored answer as JSON, if any.
+# KEYS entry; ARGV digest of the body, life in s. Replies the entry that was there, "" for none. An entry is the digest (64 characters),
+# then the stored answer as JSON, if any.
 _BEGIN = Script("""
 local entry = redis.call('GET', KEYS[1])
 if not entry or #entry < 64 then
   redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
-  return ARGV[1]
+  return ''
 end
 return entry
 """)
@@ -44,6 +45,7 @@ class Fresh(Struct, frozen=True):
 
     entry: str
     digest: str
+    is_new: bool = False  # no request had this key before
 
 
 class Replay(Struct, frozen=True):
@@ -70,6 +72,8 @@ class Idempotency:
         parts = "".join(f"{len(part)}:{part}" for part in (tenant, user, route, key))
         entry = f"{self._prefix}:idempotency:{hashlib.sha256(parts.encode()).hexdigest()}"
         stored: bytes = await _BEGIN(self._redis, (entry,), (digest, STORED_S))
+        if not stored:
+            return Fresh(entry, digest, is_new=True)
         if stored[:64] != digest.encode():
             raise Refused("idempotency_conflict")
         if len(stored) == len(digest):
@@ -80,12 +84,21 @@ class Idempotency:
             log.warning("answer_undecodable", entry=entry, error=str(error))
             return Fresh(entry, digest)
 
+    async def forget(self, fresh: Fresh) -> None:
+        """The request was not accepted: its key is unused."""
+        await self._redis.execute_command("DEL", fresh.entry)
+
     async def finish(self, fresh: Fresh, status: int, body: bytes, headers: Mapping[str, str]) -> None:
         """Store the response for 24 hours, unless its status is 5xx, 408, 425 or 429, or it is larger than 256 KiB."""
-        if status >= 500 or status in NOT_FINAL or len(body) > BODY_BYTES_MAX:  # noqa: PLR2004
+        if not is_kept(status, body):
             return
         answer = msgspec.json.encode(Replay(status, body, dict(headers)))
         await _FINISH(self._redis, (fresh.entry,), (fresh.digest, answer, STORED_S))
+
+
+def is_kept(status: int, body: bytes) -> bool:
+    """Whether this response is stored for a repeat."""
+    return status < 500 and status not in NOT_FINAL and len(body) <= BODY_BYTES_MAX  # noqa: PLR2004
 
 
 def check_key(key: str) -> None:

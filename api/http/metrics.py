@@ -4,6 +4,7 @@ from http import HTTPStatus
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 
+from domain.usage.budget import BudgetState
 from streams.runtime.status_server import StatusResponse
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
@@ -39,6 +40,12 @@ class Metrics:
             "claw_limit_shadow_refusals", "Requests that a shadow rule would have refused.", ("rule",), registry=self.registry
         )
         self.limits_local = Gauge("claw_limits_local", "1 while limits are decided by this process alone.", registry=self.registry)
+        self._budget_used = Gauge(
+            "claw_budget_used_ratio", "What is used of a budget of the installation.", ("budget",), registry=self.registry
+        )
+        self._budget_warning = Gauge(
+            "claw_budget_warning", "1 from CLAW_BUDGET_WARNING_PERCENT of a budget on.", ("budget",), registry=self.registry
+        )
         self.denials = Counter("claw_limit_denials", "Requests of callers on the deny list.", ("kind",), registry=self.registry)
         self.logins = Counter("claw_logins", "Logins.", ("outcome",), registry=self.registry)
         self.feedback = Counter("claw_feedback", "Ratings given to answers, by model.", ("model", "rating"), registry=self.registry)
@@ -57,6 +64,11 @@ class Metrics:
             found = self._labelled[key] = (self._requests.labels(method, route, str(status)), self._seconds.labels(route))
         found[0].inc()
         found[1].observe(seconds)
+
+    def observe_budget(self, state: BudgetState, warns: bool) -> None:  # noqa: FBT001
+        """What a budget was read as."""
+        self._budget_used.labels(state.name).set(state.used / state.limit)
+        self._budget_warning.labels(state.name).set(float(warns))
 
     def count_cache_lookup(self, scenario: str, outcome: str) -> None:
         """Count one cache lookup, or its consequence."""

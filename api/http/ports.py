@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from adapters.secrets.tokens import AccessTokens
 from api.area import Opening
 from api.http.access import Access
+from api.http.caps import Caps
 from api.http.hosts import AllowedHosts
 from api.http.idempotency import Idempotency
 from api.http.identity import Identities
@@ -14,6 +15,7 @@ from domain.configs.configs import Configs
 from domain.limits.decisions import DecisionReporter
 from domain.limits.limiter import Limiter
 from domain.limits.live_rules import live_rules
+from domain.limits.places import Places
 from domain.limits.reservations import build_reservations
 
 
@@ -27,6 +29,7 @@ class HttpPorts:
     access: Access
     configs: Configs
     limiting: RateLimiting
+    caps: Caps
     idempotency: Idempotency
     streams: OpenCount
 
@@ -40,6 +43,8 @@ def open_ports(opening: Opening) -> HttpPorts:
     opening.stop_with(limiter.stop)
     opening.run(configs)
     opening.run(reporter)
+    places = Places(core.redis, prefix, replicas=settings.limits.replicas, fell_back=core.metrics.fallbacks.labels("places").inc)
+    opening.run(places)
     tokens = AccessTokens(settings.auth)
     return HttpPorts(
         hosts=AllowedHosts(settings),
@@ -57,6 +62,7 @@ def open_ports(opening: Opening) -> HttpPorts:
             reservations=build_reservations(core.redis, settings),
             clock=core.clock,
         ),
+        caps=Caps(core, places),
         idempotency=Idempotency(core.redis, prefix),
         streams=OpenCount(core.metrics.streams_open, settings.limits.streams_max, "event streams"),
     )

@@ -102,6 +102,15 @@ class RateLimiting:
         """The rules over model tokens that apply to this caller."""
         return applicable_rules(self.rules, user=subject_of(caller), tier=caller.tier, counts="model_tokens")
 
+    async def spend_embedding_tokens(self, caller: Caller, tokens: int) -> None:
+        """Take the tokens of a text to embed from the caller's buckets; Refused("rate_limited"). Exempt callers take none."""
+        if (verdict := self.verdict("", caller)) is None or verdict.access != "allow":
+            await self.spend(self.embedding_rules(caller), max(1, tokens))
+
+    def embedding_rules(self, caller: Caller) -> ApplicableRules:
+        """The rules over tokens of embeddings that apply to this caller."""
+        return applicable_rules(self.rules, user=subject_of(caller), tier=caller.tier, counts="embedding_tokens")
+
     async def peek(self, address: str, caller: Caller) -> Decision:
         """What is left of every rule that may apply to the caller; takes no tokens."""
         user, tier, key = subject_of(caller), caller.tier, key_of(caller)
@@ -109,6 +118,7 @@ class RateLimiting:
             *applicable_rules([rule for rule in self.rules if rule.scope != "route"], address=address, user=user, tier=tier, key=key),
             *((rule, user) for rule in self.rules if rule.scope == "route" and rule.counts == "requests"),
             *self.token_rules(caller),
+            *self.embedding_rules(caller),
         ]
         return await self._limiter.decide(rules, 0)
 
@@ -116,9 +126,9 @@ class RateLimiting:
         """Fill buckets; returns how many were not full. Raises Unavailable."""
         return await self._limiter.reset(rules)
 
-    async def spend(self, rules: Sequence[tuple[Rule, str]]) -> None:
-        """Take a token from each of the handler's own buckets; Refused("rate_limited") when one is empty."""
-        if self.enabled and not (decision := await self._limiter.decide(rules)).allowed:
+    async def spend(self, rules: Sequence[tuple[Rule, str]], cost: int = 1) -> None:
+        """Take ``cost`` tokens from each of the handler's own buckets; Refused("rate_limited") when one has not enough."""
+        if self.enabled and not (decision := await self._limiter.decide(rules, cost)).allowed:
             raise self.refusal(decision)
 
     def refusal(self, decision: Decision) -> Refused:

@@ -54,6 +54,11 @@ class ApiRequest(Request[Caller, Any, Any]):
         """The plumbing: authentication, limits, idempotency, access to records."""
         return self.ports(HttpPorts)
 
+    async def take_stream(self) -> None:
+        """Take one of the caller's event streams until the response has ended. Refused("too_many_streams"), Unavailable("overloaded")."""
+        self.http.streams.check_capacity()
+        await self.http.caps.hold(self.scope, "streams", self.user)
+
     @property
     def public_url(self) -> str:
         """The URL by which clients reach this API, without a slash at its end: from the settings, else from this request's Host header."""

@@ -9,7 +9,7 @@ import msgspec
 from litestar import Response
 from msgspec import Struct
 
-from api.http.idempotency import Fresh, Replay
+from api.http.idempotency import Fresh, Replay, is_kept
 from api.http.request import ApiRequest
 from schemas.bodies.pages import Page
 from schemas.errors import FieldError, Refused, Unavailable
@@ -19,6 +19,7 @@ T = TypeVar("T")
 B = TypeVar("B", bound=Struct)
 
 JSON = "application/json"
+KEY_BYTES = 256  # what Redis needs for a key without a response
 _encode = msgspec.json.Encoder().encode
 
 
@@ -38,7 +39,9 @@ async def run_idempotent(request: ApiRequest, make: Callable[[], Awaitable[Respo
     response = await make()
     if known is not None:
         headers = {name: value for name, value in response.headers.items() if name in {"ETag", "Location"}}
-        with suppress(Unavailable):  # the work is done; a repeat does it again with the same ids
+        with suppress(Unavailable, Refused):  # the work is done; a repeat does it again with the same ids
+            if is_kept(response.status_code or HTTPStatus.OK, response.content):
+                await request.http.caps.keep_bytes(request.user, len(response.content))
             await request.http.idempotency.finish(known, response.status_code or HTTPStatus.OK, response.content, headers)
     return response
 
@@ -51,7 +54,14 @@ async def begin_idempotent(request: ApiRequest) -> Fresh | Replay | None:
     if (key := request.idempotency_key) is None:
         return None
     caller = request.user
-    return await request.http.idempotency.begin(caller.tenant, caller.account_id, request.scope["path"], key, await request.body())
+    known = await request.http.idempotency.begin(caller.tenant, caller.account_id, request.scope["path"], key, await request.body())
+    if isinstance(known, Fresh) and known.is_new:
+        try:
+            await request.http.caps.keep_bytes(caller, KEY_BYTES)
+        except Refused:
+            await request.http.idempotency.forget(known)
+            raise
+    return known
 
 
 def etag(revision: int) -> str:

@@ -45,7 +45,8 @@ async def create(request: ApiRequest, data: JSONBody[KnowledgeCreate]) -> Respon
             created_at=now,
             updated_at=now,
         )
-        await _write(request, record)
+        async with request.http.caps.room("knowledge_bases", caller, record.id):
+            await _write(request, record)
         return _response(record, HTTPStatus.CREATED)
 
     return await run_idempotent(request, make)

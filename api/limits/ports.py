@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from api.area import Opening
 from api.core import Core
 from api.http.ports import HttpPorts
+from api.limits.budget_watch import BudgetWatch
 from api.limits.quotas import Quotas
 from domain.configs.configs import ConfigWriter
 from domain.limits.decisions import DecisionCounters
 from domain.limits.topics import LIMITS_DECIDED
+from domain.usage.budget import Budget
 from domain.usage.counters import usage_counter
 from domain.usage.topics import USAGE_RECORDED
 from streams.tables.counters import Counter
@@ -16,7 +18,9 @@ from streams.tables.counters import Counter
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LimitPorts:
-    """``usage`` sums what was spent, ``quotas`` holds it against the limits of a tier."""
+    """``usage`` sums what was spent, ``quotas`` holds it against the limits of a tier, ``budget`` against those of
+    the installation.
+    """
 
     core: Core
     http: HttpPorts
@@ -24,6 +28,7 @@ class LimitPorts:
     decisions: DecisionCounters
     usage: Counter
     quotas: Quotas
+    budget: Budget
 
 
 def open_ports(opening: Opening) -> LimitPorts:
@@ -31,11 +36,14 @@ def open_ports(opening: Opening) -> LimitPorts:
     core, http = opening.core, opening.ports(HttpPorts)
     kafka, prefix = core.settings.kafka, core.settings.redis.key_prefix
     usage = usage_counter(core.redis, prefix, USAGE_RECORDED.partitions(kafka))
+    budget = Budget(core.settings.budget, usage, core.clock, core.metrics.observe_budget)
+    opening.run(BudgetWatch(budget))
     return LimitPorts(
         core=core,
         http=http,
         config_writer=ConfigWriter(http.configs, core.records, core.publisher, core.clock, core.random_bytes, "api"),
         decisions=DecisionCounters(core.redis, prefix, LIMITS_DECIDED.partitions(kafka)),
         usage=usage,
-        quotas=Quotas(core.settings.quotas, usage, core.clock, core.metrics),
+        quotas=Quotas(core.settings.quotas, usage, core.clock, core.metrics, budget),
+        budget=budget,
     )

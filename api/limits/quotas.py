@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 from api.http.identity import Caller
 from api.http.metrics import Metrics
+from domain.usage.budget import Budget
 from domain.usage.counters import UsageTotals, split_by_model, sum_models, user_key
 from schemas.bodies.usage import QuotaView
 from schemas.errors import Refused, Unavailable
@@ -20,13 +21,14 @@ from streams.tables.counters import Counter
 
 
 class Quotas:
-    """The quotas of every tier, and what accounts have used of them."""
+    """The quotas of every tier, and what accounts have used of them; and the budget of all."""
 
-    def __init__(self, settings: QuotaSettings, usage: Counter, clock: Clock, metrics: Metrics) -> None:
-        self._settings, self._usage, self._clock, self._metrics = settings, usage, clock, metrics
+    def __init__(self, settings: QuotaSettings, usage: Counter, clock: Clock, metrics: Metrics, budget: Budget) -> None:
+        self._settings, self._usage, self._clock, self._metrics, self._budget = settings, usage, clock, metrics, budget
 
     async def check(self, caller: Caller) -> None:
-        """Refused("quota_exceeded") with the seconds until the quota resets; costs no round trip where no quota is set."""
+        """Refused("quota_exceeded" or "budget_spent") with the seconds until the reset; costs no round trip where neither is set."""
+        await self.check_budget()
         try:
             quotas = await self.views(caller)
         except Unavailable:
@@ -42,6 +44,14 @@ class Quotas:
             )
             wait_s = math.ceil((last.resets_at - self._clock.now()).total_seconds())
             raise Refused("quota_exceeded", detail, retry_after_s=max(1, wait_s), rule=rule)
+
+    async def check_budget(self) -> None:
+        """Refused("budget_spent") when what all accounts may spend is spent."""
+        try:
+            await self._budget.check()
+        except Refused as refusal:
+            self._metrics.refusals.labels(refusal.rule).inc()
+            raise
 
     async def views(self, caller: Caller) -> tuple[QuotaView, ...]:
         """What the caller has used of each quota of their tier. Raises Unavailable."""

@@ -14,6 +14,7 @@ from api.http.openapi import PROBLEMS, Cursor, Limit
 from api.http.rate_limiting import subject_of
 from api.http.request import ApiRequest
 from api.http.responses import etag, invalid_field, json_response
+from api.limits.overview import limits
 from api.limits.ports import LimitPorts
 from domain.limits.access_lists import ENTRIES_MAX, AccessLists, canonical_value, problem_of
 from domain.limits.rules import OPENAI_ROOT, ROOT, network_of, problems_of
@@ -235,5 +236,5 @@ def _matches_caller(request: ApiRequest, kind: SubjectKind, value: str) -> bool:
 
 def router() -> Router:
     """The routes of this module."""
-    handlers = [mine, rules, put_rules, monitor, reset, allowlist, allow, disallow, denylist, deny, undeny]
+    handlers = [mine, limits, rules, put_rules, monitor, reset, allowlist, allow, disallow, denylist, deny, undeny]
     return Router("", route_handlers=handlers, tags=["rate limits"])

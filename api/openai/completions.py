@@ -59,7 +59,7 @@ async def create(request: ApiRequest, data: JSONBody[ChatCompletionCreate]) -> R
     ports = request.ports(ChatPorts)
     asked = requests.parse_question(data, ports.core.settings)
     check_question(ports, f"messages[{len(data.messages) - 1}].content", asked.content)
-    ports.http.streams.check_capacity()
+    await request.take_stream()
     reply, _ = await ask_standalone(request, asked)
     ignored = requests.find_ignored(await request.body())
     headers = {requests.IGNORED: ", ".join(ignored)} if ignored else {}

@@ -8,9 +8,11 @@ from http import HTTPStatus
 from litestar import Response, post
 from litestar.params import JSONBody
 
+from adapters.text.language import estimate_tokens
 from api.http.request import ApiRequest
 from api.http.responses import invalid_field, json_response, run_idempotent
 from api.knowledge import index_requests
+from api.limits.ports import LimitPorts
 from api.openai import requests
 from api.openai.errors import ERRORS
 from api.openai.requests import IGNORED, check_model
@@ -37,7 +39,9 @@ async def create(request: ApiRequest, data: JSONBody[EmbeddingCreate]) -> Respon
     """In the order of the inputs; the usage is an estimate."""
     check_model(data.model, model_names.EMBEDDING_ALIAS, model_names.embedding(request.core.settings))
     _check_dimensions(data.dimensions, model_names.dimensions(request.core.settings))
+    await request.ports(LimitPorts).quotas.check_budget()
     texts = _texts(data, request.core.settings.retrieval.embedding_tokens_file)
+    await _spend_tokens(request, texts)
     ignored = requests.find_ignored(await request.body(), EmbeddingCreate)
     headers = {IGNORED: ", ".join(ignored)} if ignored else {}
 
@@ -45,6 +49,14 @@ async def create(request: ApiRequest, data: JSONBody[EmbeddingCreate]) -> Respon
         return json_response(_embedding_list(data, await _vectors(request, texts)), headers=headers)
 
     return await run_idempotent(request, make)
+
+
+async def _spend_tokens(request: ApiRequest, texts: tuple[str, ...]) -> None:
+    """Refused for a call that is too large, or beyond the caller's rate."""
+    tokens, tokens_max = sum(map(estimate_tokens, texts)), request.core.settings.limits.embedding_call_tokens_max
+    if tokens > tokens_max:
+        raise invalid_field("input", f"has {tokens} tokens in all, as estimated", f"{tokens_max} tokens; send the inputs in several calls")
+    await request.http.limiting.spend_embedding_tokens(request.user, tokens)
 
 
 async def _vectors(request: ApiRequest, texts: tuple[str, ...]) -> list[Vectors]:

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from api.http.identity import Caller
 from api.socket.ports import SocketPorts
+from domain.limits.places import Place
 from schemas.errors import Refused, Unavailable
 
 EXPIRING_S = 60.0  # how long ahead the end of a credential is announced
@@ -17,6 +18,7 @@ class ConnectionCredential:
         self._ports = ports
         self.authorization = ""
         self.caller: Caller | None = None
+        self._place: Place | None = None
         self._announced: datetime | None = None  # the expiry that was announced to the client
 
     async def authenticate(self, authorization: str) -> Caller:
@@ -29,6 +31,7 @@ class ConnectionCredential:
             if self._ports.by_account[caller.account_id] >= settings.per_user_max:
                 detail = f"an account may have {settings.per_user_max} connections"
                 raise Refused("rate_limited", detail, retry_after_s=1, rule="socket_connections")
+            self._place = await self._ports.http.caps.take_place("sockets", caller)
             self._ports.by_account.add(caller.account_id)
         elif (caller.tenant, caller.account_id) != (counted.tenant, counted.account_id):
             raise Refused("forbidden", "this connection belongs to another account; open a new one")
@@ -47,6 +50,8 @@ class ConnectionCredential:
         """The connection has ended."""
         if self.caller is not None:
             self._ports.by_account.remove(self.caller.account_id)
+        if self._place is not None:
+            self._ports.http.caps.free_place(self._place)
 
     @property
     def remaining_s(self) -> float | None:

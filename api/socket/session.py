@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from litestar import WebSocket
 from litestar.exceptions import WebSocketDisconnect
 
+from api.http.caps import free_held
 from api.http.gate import address_of, enforce_limits
 from api.http.identity import Caller
 from api.http.problems import to_problem
@@ -47,7 +48,7 @@ CLOSE_S_MAX = 2.0  # for the close frame to a client that may not be reading
 
 UNAUTHENTICATED, DENIED, IDLE, RATE_LIMITED = 4401, 4403, 4408, 4429
 INTERNAL_ERROR, TRY_AGAIN_LATER = 1011, 1013
-CODES = {"access_denied": DENIED, "rate_limited": RATE_LIMITED}
+CODES = {"access_denied": DENIED, "rate_limited": RATE_LIMITED, "too_many_sockets": RATE_LIMITED}
 
 
 class CloseReason(NamedTuple):
@@ -238,6 +239,7 @@ class SocketSession:
             if not work.done():
                 work.cancel()
                 await asyncio.wait((work,))
+            free_held(request.scope)
         if not work.cancelled() and (error := work.exception()) is not None:
             assert isinstance(error, Exception)
             await self._send(frames.encode_problem(frame.id, to_problem(request.scope, error)))

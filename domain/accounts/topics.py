@@ -13,3 +13,12 @@ CREDENTIALS_CHANGED = Topic(
     None,
     private=True,
 )
+INVITATIONS_CHANGED = Topic(
+    "claw.invitations.changed.v1",
+    "invitation id",
+    records.InvitationChanged,
+    ("api",),
+    "Hashes of invitations to register.",
+    None,
+    private=True,
+)

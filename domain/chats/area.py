@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from domain.area import Area
 from domain.chats.erasure import publish_tombstones
-from domain.chats.records import CONVERSATIONS, FEEDBACK, MESSAGES
+from domain.chats.records import CONVERSATIONS, FEEDBACK, MESSAGES, TENANT_CONVERSATIONS
 from domain.chats.topics import (
     CHATS_ANSWERED,
     CHATS_ASKED,
@@ -42,6 +42,6 @@ async def _rebuild_messages(ports: RebuildPorts) -> RebuildResult:
 AREA = Area(
     name="chats",
     topics=(CHATS_ASKED, CHATS_GROUNDED, CHATS_ANSWERED, MESSAGES_CHANGED, DIGESTS_ASKED, CONVERSATIONS_CHANGED, FEEDBACK_GIVEN),
-    records=(CONVERSATIONS, MESSAGES, FEEDBACK),
+    records=(CONVERSATIONS, TENANT_CONVERSATIONS, MESSAGES, FEEDBACK),
     rebuilds={"messages": _rebuild_messages},
 )

@@ -10,7 +10,7 @@ import msgspec
 
 from domain.chats.topics import CONVERSATIONS_CHANGED, FEEDBACK_GIVEN, MESSAGES_CHANGED
 from schemas.chats import Feedback, FeedbackGiven, Message, MessageChanged
-from schemas.records import Conversation, ConversationChanged
+from schemas.records import Conversation, ConversationChanged, RecordOwner
 from streams.log.outgoing import LogOffset
 from streams.tables.projection import Record, Tables, rank_of
 from streams.tables.record_table import Put, RecordTable, order_of
@@ -64,6 +64,16 @@ CONVERSATIONS = Record(
     rank=lambda event, _offset: rank_of(event.data.updated_at),
     lifted=_with_activity,
     then=_close_deleted,
+)
+TENANT_CONVERSATIONS = Record(  # counted only
+    table="tenant_conversations",
+    topic=CONVERSATIONS_CHANGED,
+    event=ConversationChanged,
+    type=RecordOwner,
+    scope=lambda event: event.data.tenant,
+    value=lambda event: RecordOwner(event.data.user_id),
+    gone=lambda event: event.data.deleted,
+    rank=lambda event, _offset: rank_of(event.data.created_at),
 )
 MESSAGES = Record(
     table="messages",

@@ -11,6 +11,7 @@ from domain.documents.topics import (
     DOCUMENTS_PROGRESSED,
     DOCUMENTS_QUEUED_BULK,
     DOCUMENTS_QUEUED_EXPRESS,
+    DOCUMENTS_QUEUED_SLOW,
     DOCUMENTS_SUBMITTED,
 )
 from domain.documents.visibility_rebuild import VisibilityRebuild
@@ -61,6 +62,7 @@ AREA = Area(
         DOCUMENTS_SUBMITTED,
         DOCUMENTS_QUEUED_EXPRESS,
         DOCUMENTS_QUEUED_BULK,
+        DOCUMENTS_QUEUED_SLOW,
         DOCUMENTS_CHUNKED,
         DOCUMENTS_EMBEDDED,
         DOCUMENTS_PROGRESSED,

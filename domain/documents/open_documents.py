@@ -11,12 +11,12 @@ from datetime import datetime
 
 from adapters.redis.client import RedisClient
 from domain.documents.visibility import NO_VERSION
-from schemas.documents import PERCENT, DocumentProgressed, Lane
+from schemas.documents import PERCENT, DocumentProgressed, DocumentQueue
 from streams.log.partitions import partition_of
 from streams.runtime.timers import Timer, Timers, TimerSetting
 
-LANES: tuple[Lane, ...] = ("express", "bulk")
-SHARD_MAX = 50_000  # documents of one partition and lane; beyond it a document is entered with its next progress
+QUEUES: tuple[DocumentQueue, ...] = ("express", "bulk", "slow")
+SHARD_MAX = 50_000  # documents of one partition and queue; beyond it a document is entered with its next progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class StalledDocument:
 
     key: str
     version: int
-    lane: Lane
+    queue: DocumentQueue
     since_ms: int
     tries: int
 
@@ -35,7 +35,7 @@ class OpenDocuments:
 
     def __init__(self, redis: RedisClient, prefix: str, partitions: int) -> None:
         self.partitions = partitions
-        self._timers = Timers(redis, prefix, "open", kinds=LANES, entries_max=SHARD_MAX)
+        self._timers = Timers(redis, prefix, "open", kinds=QUEUES, entries_max=SHARD_MAX)
 
     async def apply(self, event: DocumentProgressed) -> None:
         """Enter one progress event."""
@@ -45,9 +45,9 @@ class OpenDocuments:
         """The same for several, in one round trip."""
         await self._timers.set_many([self._timer_setting(event) for event in events if event.data.version != NO_VERSION])
 
-    async def find_silent(self, partition: int, lane: Lane, before_ms: int, limit: int) -> list[StalledDocument]:
+    async def find_silent(self, partition: int, queue: DocumentQueue, before_ms: int, limit: int) -> list[StalledDocument]:
         """Those without progress since before that time, the longest silent first."""
-        timers = await self._timers.list_due(partition, before_ms, limit, kind=LANES.index(lane))
+        timers = await self._timers.list_due(partition, before_ms, limit, kind=QUEUES.index(queue))
         return [_document_of(timer) for timer in timers]
 
     async def take_over(self, partition: int, at: datetime) -> int:
@@ -55,20 +55,20 @@ class OpenDocuments:
         return await self._timers.take_over(partition, _ms(at))
 
     async def claim_silent(
-        self, partition: int, lane: Lane, token: int, before_ms: int, *, again_at_ms: int, limit: int
+        self, partition: int, queue: DocumentQueue, token: int, before_ms: int, *, again_at_ms: int, limit: int
     ) -> list[StalledDocument]:
         """The same as ``find_silent``, for the partition's owner; they are found again after ``again_at_ms`` unless something is done.
 
         Raises Superseded when the token has ended.
         """
-        kind = LANES.index(lane)
+        kind = QUEUES.index(queue)
         timers = await self._timers.claim(partition, token, before_ms=before_ms, again_at_ms=again_at_ms, limit=limit, kind=kind)
         return [_document_of(timer) for timer in timers]
 
     async def mark_requeued(self, document: StalledDocument, at: datetime) -> None:
         """It was requeued once more. Nothing happens to one that was indexed or failed meanwhile."""
         partition, member = self.partition_of(document.key), _member(document.key, document.version)
-        timer = Timer(partition, member, LANES.index(document.lane), document.since_ms, document.tries)
+        timer = Timer(partition, member, QUEUES.index(document.queue), document.since_ms, document.tries)
         await self._timers.repeat(timer, _ms(at))
 
     async def remove(self, key: str, version: int) -> None:
@@ -87,12 +87,12 @@ class OpenDocuments:
         progress = event.data
         ended = PERCENT[progress.state] == 100  # noqa: PLR2004
         at_ms = None if ended else _ms(event.time)
-        return TimerSetting(self.partition_of(event.subject), _member(event.subject, progress.version), at_ms, LANES.index(progress.lane))
+        return TimerSetting(self.partition_of(event.subject), _member(event.subject, progress.version), at_ms, QUEUES.index(progress.queue))
 
 
 def _document_of(timer: Timer) -> StalledDocument:
     version, _, key = timer.id.partition("/")
-    return StalledDocument(key, int(version), LANES[timer.kind], timer.at_ms, timer.fired)
+    return StalledDocument(key, int(version), QUEUES[timer.kind], timer.at_ms, timer.fired)
 
 
 def _member(key: str, version: int) -> str:

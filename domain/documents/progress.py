@@ -11,6 +11,7 @@ from schemas.documents import (
     ChunkBatch,
     Document,
     DocumentProgressed,
+    DocumentQueue,
     DocumentSubmitted,
     DocumentWithdrawn,
     Lane,
@@ -50,6 +51,11 @@ def dispatch_failure(event: Submitted, version: int, problem: Problem) -> Progre
     )
 
 
+def lane_of(queue: DocumentQueue) -> Lane:
+    """The lane that a queue belongs to."""
+    return "express" if queue == "express" else "bulk"
+
+
 def explicit_title(document: Document) -> str:
     """The owner's title; "" when there is none but the id, and the document may name itself."""
     return document.title if document.title != document.document_id else ""
@@ -74,10 +80,14 @@ def submission_progress(document: Document, version: int, task_id: str) -> Progr
     )
 
 
-def stall(event: DocumentSubmitted, version: int, lane: Lane, problem: Problem) -> Progress:
+def stall(event: DocumentSubmitted, version: int, queue: DocumentQueue, problem: Problem) -> Progress:
     """Of a version that made no progress, however often it was requeued."""
     return msgspec.structs.replace(
-        submission_progress(event.data, version, ids.task_id(event.id)), state="failed", lane=lane, cause=problem
+        submission_progress(event.data, version, ids.task_id(event.id)),
+        state="failed",
+        lane=lane_of(queue),
+        slow=queue == "slow",
+        cause=problem,
     )
 
 
@@ -114,6 +124,7 @@ def work_progress(work: Work, state: State, *, chunks: int = 0, done: int = 0, c
         title=shown_title(document),
         media_type=document.media_type,
         lane=work.lane,
+        slow=work.slow,
         bytes=document.bytes,
         chunks=chunks,
         task_id=work.task_id,

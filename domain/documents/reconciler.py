@@ -1,6 +1,6 @@
 """The reconciler: finds stalled documents, requeues them, and fails them after three times.
 
-A document is stalled when it has made no progress for ``stall_s`` although its lane has passed it: nothing that was written before that
+A document is stalled when it has made no progress for ``stall_s`` although its queue has passed it: nothing that was written before that
 silence began still waits for an agent. A document that waits in a backlog is left alone, however long. Requeueing publishes the same
 version once more, which is harmless should it have been under way after all. The silences are durable timers (``open_documents.py``).
 
@@ -15,18 +15,17 @@ from prometheus_client import REGISTRY, CollectorRegistry, Counter
 
 from adapters.kafka import TopicPartition
 from adapters.redis.client import RedisClient
-from domain.documents.open_documents import LANES, OpenDocuments, StalledDocument
+from domain.documents.open_documents import QUEUES, OpenDocuments, StalledDocument
 from domain.documents.progress import progress_event, stall
 from domain.documents.topics import (
     DOCUMENTS_CHUNKED,
     DOCUMENTS_EMBEDDED,
     DOCUMENTS_PROGRESSED,
-    DOCUMENTS_QUEUED_BULK,
-    DOCUMENTS_QUEUED_EXPRESS,
     DOCUMENTS_SUBMITTED,
+    QUEUE_TOPICS,
 )
 from domain.documents.visibility import VersionState, VisibilitySource
-from schemas.documents import DocumentSubmitted, Lane, Submitted
+from schemas.documents import DocumentQueue, DocumentSubmitted, Submitted
 from schemas.errors import ClawError
 from schemas.settings import Settings
 from streams.clock import Clock
@@ -39,15 +38,14 @@ NAME = "reconcile"
 EVERY_S = 10.0  # between two rounds
 LEASE_S = 60.0  # of the replica that works; longer than a round takes, short enough that another soon takes over
 TRIES_MAX = 3  # then it fails
-BATCH_MAX = 50  # documents of one partition and lane requeued per round; the others have their turn in the next
+BATCH_MAX = 50  # documents of one partition and queue requeued per round; the others have their turn in the next
 FETCH_BYTES = 65_536  # fetched of a partition at once: one record is wanted, and comes whole whatever its size
 
-QUEUED: Mapping[Lane, Topic] = {"express": DOCUMENTS_QUEUED_EXPRESS, "bulk": DOCUMENTS_QUEUED_BULK}
-STAGES: tuple[tuple[str, Topic], ...] = (("documents", DOCUMENTS_CHUNKED), ("knowledge", DOCUMENTS_EMBEDDED))  # of both lanes
+STAGES: tuple[tuple[str, Topic], ...] = (("documents", DOCUMENTS_CHUNKED), ("knowledge", DOCUMENTS_EMBEDDED))  # of all queues
 GROUPS = ("tables", "documents", "knowledge")
 
-Requeue = Callable[[DocumentSubmitted, int, Lane, int], Awaitable[Sequence[Outgoing]]]
-"""``requeue(submission, version, lane, again)``: the events that put this version into its lane once more, the ``again``-th time (1, 2, 3);
+Requeue = Callable[[DocumentSubmitted, int, DocumentQueue, int], Awaitable[Sequence[Outgoing]]]
+"""``requeue(submission, version, queue, again)``: the events that queue this version once more, the ``again``-th time (1, 2, 3);
 their ids follow from that, so a repeat has the same.
 """
 
@@ -105,10 +103,10 @@ class Reconciler:
         silent_since_ms = self._now_ms() - int(self._settings.documents.stall_s * 1000)
         again_at_ms = silent_since_ms + int(min(self._settings.documents.stall_s, LEASE_S) * 1000)  # should this process die
         shards = [
-            (partition, lane)
+            (partition, queue)
             for partition in range(self._documents.partitions)
-            for lane in LANES
-            if await self._documents.find_silent(partition, lane, silent_since_ms, 1)
+            for queue in QUEUES
+            if await self._documents.find_silent(partition, queue, silent_since_ms, 1)
         ]
         if not shards:
             return 0
@@ -116,16 +114,16 @@ class Reconciler:
         done = await read_group_offsets(self._settings.kafka, GROUPS)
         found = 0
         async with open_log_reader(self._settings.kafka, fetch_bytes=FETCH_BYTES) as reader:
-            for partition, lane in shards:
-                before_ms = await self._safe_before_ms(reader, done, partition, lane)
+            for partition, queue in shards:
+                before_ms = await self._safe_before_ms(reader, done, partition, queue)
                 some = await self._documents.claim_silent(
-                    *(partition, lane, tokens[partition], min(before_ms, silent_since_ms)), again_at_ms=again_at_ms, limit=BATCH_MAX
+                    *(partition, queue, tokens[partition], min(before_ms, silent_since_ms)), again_at_ms=again_at_ms, limit=BATCH_MAX
                 )
                 if some:
                     found += await self._requeue_stalled(reader, partition, some)
         return found
 
-    async def _safe_before_ms(self, reader: LogReader, done: Mapping[TopicPartition, int], partition: int, lane: Lane) -> int:
+    async def _safe_before_ms(self, reader: LogReader, done: Mapping[TopicPartition, int], partition: int, queue: DocumentQueue) -> int:
         """A document silent since before this time has stalled: every record written until ``stall_s`` later has been handled.
 
         Its progress events must have been handled as well; until then this is 0.
@@ -134,7 +132,7 @@ class Reconciler:
         progress_ms = await self._oldest_ms(reader, done, "tables", DOCUMENTS_PROGRESSED, partition)
         if progress_ms < self._now_ms() - stall_ms:
             return 0
-        stages = (("documents", QUEUED[lane]), *STAGES)
+        stages = (("documents", QUEUE_TOPICS[queue]), *STAGES)
         waiting = [await self._oldest_ms(reader, done, group, topic, partition) for group, topic in stages]
         return min(waiting) - stall_ms
 
@@ -165,7 +163,7 @@ class Reconciler:
         return found
 
     async def _requeue_document(self, event: DocumentSubmitted, document: StalledDocument) -> None:
-        outgoing = await self._requeue(event, document.version, document.lane, document.tries + 1)
+        outgoing = await self._requeue(event, document.version, document.queue, document.tries + 1)
         await self._publisher.publish_all(outgoing)
         await self._documents.mark_requeued(document, self._clock.now())
         self._report_stall(event, document, "sent_on")
@@ -174,7 +172,7 @@ class Reconciler:
         """Readers keep the version before; the owner reads the cause in the document's status."""
         detail = f"no progress for {self._settings.documents.stall_s:g} s, {TRIES_MAX} times over"
         problem = ClawError(detail, code="document_stalled").problem()
-        progress = stall(event, document.version, document.lane, problem)
+        progress = stall(event, document.version, document.queue, problem)
         await self._publisher.publish(progress_event(event, NAME, progress, self._clock.now(), ordinal=document.version))
         await self._documents.remove(document.key, document.version)
         self._report_stall(event, document, "failed")
@@ -187,7 +185,7 @@ class Reconciler:
             tenant=event.tenant,
             document=document.key,
             version=document.version,
-            lane=document.lane,
+            lane=document.queue,
             silent_s=round((self._now_ms() - document.since_ms) / 1000, 1),
             tries=document.tries,
         )

@@ -1,10 +1,15 @@
-"""Storage totals of each tenant: documents, their bytes and chunks, summed from the progress of documents.
+"""Storage totals of each tenant and knowledge base: documents, their bytes and chunks, summed from the progress of documents.
 
-The sum changes in one script with the document's entry, and an entry is replaced only by later progress, so any order of arrival and any
+The sums change in one script with the document's entry, and an entry is replaced only by later progress, so any order of arrival and any
 repeat give the same. A document counts with its newest version, until it is deleted or fails without a visible version.
+
+A document that is about to be submitted is counted before that, in the script that compares the sums with the caps: so caps are exact
+however many documents arrive at once, anywhere. Progress of the document replaces that provisional entry; without any it is taken back
+after ``RESERVED_S``.
 """
 
 from collections.abc import Sequence
+from typing import Literal, NamedTuple
 
 from msgspec import Struct
 
@@ -12,25 +17,106 @@ from adapters.redis.client import Argument, RedisClient, Script
 from domain.documents.records import has_version, progress_order
 from schemas.documents import DocumentProgressed
 
-# KEYS entries, totals; ARGV member, order, documents, bytes, chunks. An entry is "order documents bytes chunks".
-_UPDATE = Script("""
-local old = redis.call('HGET', KEYS[1], ARGV[1])
-local order, documents, bytes, chunks = string.match(old or '', '^(%S+) (%d+) (%d+) (%d+)$')
+RESERVED_S = 3_600  # from a submission to its first progress: the dispatcher may be down for a while
+UNDONE_MAX = 50  # provisional entries that one script takes back
+
+# Functions of the scripts. An entry is "order documents bytes chunks"; one without a version has the order "0", below any of a version.
+_FUNCTIONS = """
+local function parse(entry)
+  local order, documents, bytes, chunks = string.match(entry or '', '^(%S+) (%d+) (%d+) (%d+)$')
+  return order, tonumber(documents or 0), tonumber(bytes or 0), tonumber(chunks or 0)
+end
+local function add(base, documents, bytes, chunks)
+  for _, suffix in ipairs({'', '/' .. base}) do
+    redis.call('HINCRBY', KEYS[2], 'documents' .. suffix, documents)
+    redis.call('HINCRBY', KEYS[2], 'bytes' .. suffix, bytes)
+    redis.call('HINCRBY', KEYS[2], 'chunks' .. suffix, chunks)
+  end
+end
+local function forget(member)
+  redis.call('HDEL', KEYS[3], member)
+  redis.call('ZREM', KEYS[4], member)
+end
+local function undo(member)
+  local before = redis.call('HGET', KEYS[3], member)
+  if not before then return end
+  forget(member)
+  local order, documents, bytes, chunks = parse(redis.call('HGET', KEYS[1], member))
+  local old_order, old_documents, old_bytes, old_chunks = parse(before)
+  if not order or order ~= (old_order or '0') then return end
+  if old_order then redis.call('HSET', KEYS[1], member, before) else redis.call('HDEL', KEYS[1], member) end
+  add(string.match(member, '^[^/]*'), old_documents - documents, old_bytes - bytes, old_chunks - chunks)
+end
+"""
+# KEYS entries, totals, provisional, ends; ARGV member, order, documents, bytes, chunks.
+_UPDATE = Script(
+    _FUNCTIONS
+    + """
+local order, documents, bytes, chunks = parse(redis.call('HGET', KEYS[1], ARGV[1]))
 if order and ARGV[2] <= order then return 0 end
+forget(ARGV[1])
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[2] .. ' ' .. ARGV[3] .. ' ' .. ARGV[4] .. ' ' .. ARGV[5])
-redis.call('HINCRBY', KEYS[2], 'documents', ARGV[3] - (documents or 0))
-redis.call('HINCRBY', KEYS[2], 'bytes', ARGV[4] - (bytes or 0))
-redis.call('HINCRBY', KEYS[2], 'chunks', ARGV[5] - (chunks or 0))
+add(string.match(ARGV[1], '^[^/]*'), ARGV[3] - documents, ARGV[4] - bytes, ARGV[5] - chunks)
 return 1
-""")
+"""
+)
+# KEYS as above; ARGV now in s ("" = the server's), member, bytes, life in s, most documents and bytes of the account, of the tenant
+# (0 = any number), knowledge bases of the account... Replies {0, 0, 0}, or {place of the cap among the four, in use, wanted}.
+_RESERVE = Script(
+    _FUNCTIONS
+    + f"""
+local now = tonumber(ARGV[1]) or tonumber(redis.call('TIME')[1])
+for _, old in ipairs(redis.call('ZRANGEBYSCORE', KEYS[4], '-inf', now, 'LIMIT', 0, {UNDONE_MAX})) do undo(old) end
+local member, entry = ARGV[2], redis.call('HGET', KEYS[1], ARGV[2])
+local order, documents, bytes, chunks = parse(entry)
+local wanted = {{1 - documents, ARGV[3] - bytes}}
+local used = {{0, 0, 0, 0}}
+for i = 9, #ARGV do
+  local sums = redis.call('HMGET', KEYS[2], 'documents/' .. ARGV[i], 'bytes/' .. ARGV[i])
+  used[1], used[2] = used[1] + (sums[1] or 0), used[2] + (sums[2] or 0)
+end
+local sums = redis.call('HMGET', KEYS[2], 'documents', 'bytes')
+used[3], used[4] = tonumber(sums[1] or 0), tonumber(sums[2] or 0)
+for i = 1, 4 do
+  local limit, more = tonumber(ARGV[4 + i]), wanted[(i - 1) % 2 + 1]
+  if limit > 0 and more > 0 and used[i] + more > limit then return {{i, used[i], more}} end
+end
+redis.call('HSETNX', KEYS[3], member, entry or '-')
+redis.call('ZADD', KEYS[4], now + ARGV[4], member)
+redis.call('HSET', KEYS[1], member, (order or '0') .. ' 1 ' .. ARGV[3] .. ' ' .. chunks)
+add(string.match(member, '^[^/]*'), wanted[1], wanted[2], 0)
+return {{0, 0, 0}}
+"""
+)
+# KEYS as above; ARGV member.
+_RELEASE = Script(_FUNCTIONS + "undo(ARGV[1]) return 1")
 
 
 class StorageTotals(Struct, frozen=True, kw_only=True):
-    """The sums of one tenant."""
+    """The sums of one tenant, or of some of its knowledge bases."""
 
     documents: int = 0
     bytes: int = 0
     chunks: int = 0
+
+
+class StorageCaps(NamedTuple):
+    """Most documents and bytes of an account and of its tenant; 0 is no cap."""
+
+    account_documents: int = 0
+    account_bytes: int = 0
+    tenant_documents: int = 0
+    tenant_bytes: int = 0
+
+
+class StorageShortage(NamedTuple):
+    """The cap that a document would exceed: ``used`` of it are in use, ``wanted`` are asked for."""
+
+    owner: Literal["account", "tenant"]
+    kind: Literal["documents", "stored_bytes"]
+    used: int
+    limit: int
+    wanted: int
 
 
 class Storage:
@@ -45,17 +131,48 @@ class Storage:
         if calls:
             await _UPDATE.run_many(self._redis, calls)
 
-    async def totals(self, tenant: str) -> StorageTotals:
-        """The totals of the tenant now."""
-        documents, size, chunks = await self._redis.execute_command("HMGET", self._key(tenant, "totals"), "documents", "bytes", "chunks")
-        return StorageTotals(documents=int(documents or 0), bytes=int(size or 0), chunks=int(chunks or 0))
+    async def totals(self, tenant: str, base_ids: Sequence[str] | None = None) -> StorageTotals:
+        """The totals of the tenant now, or of these knowledge bases of it."""
+        suffixes = [""] if base_ids is None else [f"/{base_id}" for base_id in base_ids]
+        if not suffixes:
+            return StorageTotals()
+        fields = [f"{what}{suffix}" for suffix in suffixes for what in ("documents", "bytes", "chunks")]
+        found = [max(0, int(each or 0)) for each in await self._redis.execute_command("HMGET", self._keys(tenant)[1], *fields)]
+        return StorageTotals(documents=sum(found[::3]), bytes=sum(found[1::3]), chunks=sum(found[2::3]))
+
+    async def reserve(
+        self,
+        tenant: str,
+        base_id: str,
+        document_id: str,
+        size: int,
+        caps: StorageCaps,
+        base_ids: Sequence[str],
+        *,
+        now_s: int | None = None,
+    ) -> StorageShortage | None:
+        """Count a document of ``size`` bytes that is about to be submitted, or the cap that it would exceed.
+
+        A version of a document that is there counts by what it has more. ``base_ids``: all knowledge bases of the account.
+        """
+        arguments = ("" if now_s is None else now_s, f"{base_id}/{document_id}", size, RESERVED_S, *caps, *base_ids)
+        place, used, wanted = await _RESERVE(self._redis, self._keys(tenant), arguments)
+        if not place:
+            return None
+        owner: Literal["account", "tenant"] = "account" if place <= 2 else "tenant"  # noqa: PLR2004 - the first two of the four caps
+        kind: Literal["documents", "stored_bytes"] = "documents" if place % 2 else "stored_bytes"
+        return StorageShortage(owner, kind, used, caps[place - 1], wanted)
+
+    async def release(self, tenant: str, base_id: str, document_id: str) -> None:
+        """The document did not reach the log. Nothing happens once it has made progress."""
+        await _RELEASE(self._redis, self._keys(tenant), (f"{base_id}/{document_id}",))
 
     def _call(self, event: DocumentProgressed) -> tuple[tuple[str, ...], tuple[Argument, ...]]:
         progress = event.data
         gone = progress.state == "deleted" or (progress.state == "failed" and progress.visible < 0)
         counts = (0, 0, 0) if gone else (1, progress.bytes, progress.chunks)
         member = f"{progress.knowledge_base_id}/{progress.document_id}"
-        return (self._key(event.tenant, "entries"), self._key(event.tenant, "totals")), (member, progress_order(progress), *counts)
+        return self._keys(event.tenant), (member, progress_order(progress), *counts)
 
-    def _key(self, tenant: str, part: str) -> str:
-        return f"{self._prefix}:storage:{{{tenant}}}:{part}"
+    def _keys(self, tenant: str) -> tuple[str, ...]:
+        return tuple(f"{self._prefix}:storage:{{{tenant}}}:{part}" for part in ("entries", "totals", "provisional", "ends"))

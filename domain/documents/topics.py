@@ -1,6 +1,7 @@
 """The topics of documents, and the inboxes of upstream systems."""
 
 import re
+from collections.abc import Mapping
 
 from schemas import documents
 from streams.topics import DAY_MS, Topic
@@ -29,6 +30,14 @@ DOCUMENTS_QUEUED_BULK = Topic(
     documents.Queued,
     ("route", "reconcile"),
     "Work for machines: parsed when there is room.",
+    7 * DAY_MS,
+)
+DOCUMENTS_QUEUED_SLOW = Topic(
+    "claw.documents.queued.slow.v1",
+    DOCUMENT_KEY,
+    documents.Queued,
+    ("route", "parse", "reconcile"),
+    "Work of tenants with more than their share, or with a file that reached a limit: parsed behind the others.",
     7 * DAY_MS,
 )
 DOCUMENTS_CHUNKED = Topic(
@@ -67,3 +76,10 @@ def inbox_topic(tenant: str) -> Topic:
         "Documents from upstream systems, as CloudEvents (docs/upstream.md, docs/inbox.schema.json); a null value deletes.",
         7 * DAY_MS,
     )
+
+
+QUEUE_TOPICS: Mapping[documents.DocumentQueue, Topic] = {
+    "express": DOCUMENTS_QUEUED_EXPRESS,
+    "bulk": DOCUMENTS_QUEUED_BULK,
+    "slow": DOCUMENTS_QUEUED_SLOW,
+}

@@ -2,7 +2,7 @@
 
 from domain.area import Area
 from domain.knowledge.topics import KNOWLEDGE_CHANGED
-from schemas.records import KnowledgeBase, KnowledgeBaseChanged
+from schemas.records import KnowledgeBase, KnowledgeBaseChanged, RecordOwner
 from streams.tables.projection import Record, rank_of
 
 KNOWLEDGE_BASES = Record(
@@ -15,4 +15,15 @@ KNOWLEDGE_BASES = Record(
     rank=lambda event, _offset: rank_of(event.data.created_at),
 )
 
-AREA = Area(name="knowledge", topics=(KNOWLEDGE_CHANGED,), records=(KNOWLEDGE_BASES,))
+ACCOUNT_KNOWLEDGE_BASES = Record(  # their ids, for what an account stores
+    table="account_knowledge_bases",
+    topic=KNOWLEDGE_CHANGED,
+    event=KnowledgeBaseChanged,
+    type=RecordOwner,
+    scope=lambda event: f"{event.data.tenant}/{event.data.user_id}",
+    value=lambda event: RecordOwner(event.data.user_id),
+    gone=lambda event: event.data.deleted,
+    rank=lambda event, _offset: rank_of(event.data.created_at),
+)
+
+AREA = Area(name="knowledge", topics=(KNOWLEDGE_CHANGED,), records=(KNOWLEDGE_BASES, ACCOUNT_KNOWLEDGE_BASES))

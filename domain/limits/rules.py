@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address, ip_network
-from typing import Literal
+from typing import Any
 
 from schemas.errors import FieldError
-from schemas.limits import Counts, Ipv6Prefix, Rule, Scope
+from schemas.limits import Counts, Rule, Scope
 from schemas.records import Tier
 from schemas.settings import LimitSettings
 
@@ -25,9 +25,8 @@ def default_rules(limits: LimitSettings) -> tuple[Rule, ...]:
     if not limits.enabled:
         return ()
 
-    def rule(name: str, rate: int, scope: Scope, *, route: str = "", tier: Tier | Literal[""] = "", ipv6_prefix: Ipv6Prefix = 64) -> Rule:
-        burst = max(1, round(rate * limits.burst_factor))
-        return Rule(name=name, rate=rate, burst=burst, scope=scope, route=route, tier=tier, ipv6_prefix=ipv6_prefix)
+    def rule(name: str, rate: int, scope: Scope, **fields: Any) -> Rule:
+        return Rule(name=name, rate=rate, burst=max(1, round(rate * limits.burst_factor)), scope=scope, **fields)
 
     def tokens(tier: Tier, per_minute: int, per_day: int) -> list[Rule]:
         sizes = ((f"tokens_{tier}_minute", per_minute, 60.0), (f"tokens_{tier}_day", per_day, DAY_S))
@@ -50,7 +49,8 @@ def default_rules(limits: LimitSettings) -> tuple[Rule, ...]:
         rule("messages", limits.messages_per_minute, "route", route="/conversations/*/messages"),
         rule("knowledge", limits.knowledge_per_minute, "route", route="/knowledge"),
         rule("completions", limits.messages_per_minute, "route", route="/v1/chat"),
-        rule("embeddings", limits.knowledge_per_minute, "route", route="/v1/embeddings"),
+        rule("embeddings", limits.embedding_calls_per_minute, "route", route="/v1/embeddings", exclusive=True),
+        rule("embedding_tokens", limits.embedding_tokens_per_minute, "user", counts="embedding_tokens"),
         *tokens("free", limits.tokens_free_per_minute, limits.tokens_free_per_day),
         *tokens("pro", limits.tokens_pro_per_minute, limits.tokens_pro_per_day),
         *tokens("enterprise", limits.tokens_enterprise_per_minute, limits.tokens_enterprise_per_day),
@@ -68,7 +68,7 @@ def applicable_rules(
     counts: Counts = "requests",
 ) -> list[tuple[Rule, str]]:
     """The rules for one request with their subjects. Of the route rules the most specific one applies (of those and their shadows one
-    each), per user; without a user none.
+    each), per user; without a user none. An exclusive one stands for those of the user and the address.
     """
     found: list[tuple[Rule, str]] = []
     routes: dict[bool, Rule] = {}
@@ -89,8 +89,16 @@ def applicable_rules(
             best = routes.get(rule.shadow)
             if best is None or rule.route.count("/") > best.route.count("/"):
                 routes[rule.shadow] = rule
-    found += [(rule, user) for rule in routes.values()]
-    return found
+    return _with_routes(found, routes, user)
+
+
+def _with_routes(found: list[tuple[Rule, str]], routes: dict[bool, Rule], user: str) -> list[tuple[Rule, str]]:
+    """The rules with those of the route, by shadow; an exclusive one stands for those of user and address."""
+    if not routes:
+        return found
+    if False in routes and routes[False].exclusive:
+        found = [each for each in found if each[0].scope not in {"user", "address"}]
+    return [*found, *((rule, user) for rule in routes.values())]
 
 
 @lru_cache(maxsize=ADDRESSES_CACHED)
@@ -132,8 +140,10 @@ def _rule_problems(field: str, rule: Rule, routes: Sequence[str]) -> list[FieldE
         errors.append(FieldError(f"{field}.route", f"is not for scope {rule.scope}", "leave it out"))
     if rule.route and not any(_serves(template, rule.route) for template in routes):
         errors.append(FieldError(f"{field}.route", f"{rule.route} is no route of this API", "see /schema"))
-    if rule.counts == "model_tokens" and rule.scope != "user":
-        errors.append(FieldError(f"{field}.scope", "model tokens are counted by user", "user"))
+    if rule.counts != "requests" and rule.scope != "user":
+        errors.append(FieldError(f"{field}.scope", f"{rule.counts} are counted by user", "user"))
+    if rule.exclusive and rule.scope != "route":
+        errors.append(FieldError(f"{field}.exclusive", f"is not for scope {rule.scope}", "leave it out"))
     if rule.ipv6_prefix != HOST_PREFIX and rule.scope != "address":
         errors.append(FieldError(f"{field}.ipv6_prefix", f"is not for scope {rule.scope}", "leave it out"))
     if rule.tier and rule.scope in {"global", "anonymous", "address", "key"}:

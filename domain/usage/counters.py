@@ -1,4 +1,4 @@
-"""Usage, counted from ``claw.usage.recorded.v1`` per user, API key and tenant, by model, in minutes, hours, days and months.
+"""Usage, counted from ``claw.usage.recorded.v1`` per user, API key, tenant and installation, by model, in minutes, hours, days, months.
 
 All four scales and all owners of an event move in one script under one mark, so they never disagree. A bucket lives at most as long as
 its events are kept on the log: whatever is shown can be proven, and a rebuild gives the same.
@@ -85,6 +85,11 @@ def tenant_key(tenant: str) -> str:
     return f"tenant/{tenant}"
 
 
+def installation_key() -> str:
+    """The key of all tenants together; in every partition."""
+    return "installation"
+
+
 def usage_changes(event: UsageRecorded) -> Sequence[Change]:
     """What one event adds. A cached answer is an answer; the tokens it names were paid for when it was made."""
     spent, paid = event.data, not event.data.cached
@@ -99,7 +104,7 @@ def usage_changes(event: UsageRecorded) -> Sequence[Change]:
         "cost_micros": spent.cost_micros if paid else 0,
     }
     fields = {f"{what}:{spent.model or NO_MODEL}": count for what, count in counts.items() if count}
-    keys = [user_key(event.tenant, spent.user_id), tenant_key(event.tenant)]
+    keys = [user_key(event.tenant, spent.user_id), tenant_key(event.tenant), installation_key()]
     if spent.api_key_id:
         keys.append(api_key_key(event.tenant, spent.api_key_id))
     return [Change(key, fields, event.time) for key in keys] if fields else ()

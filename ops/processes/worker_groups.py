@@ -31,7 +31,7 @@ from domain.documents.reconciler import Reconciler
 from domain.indexes.reindexer import reindexer
 from domain.limits.topics import LIMITS_DECIDED
 from domain.usage.topics import USAGE_RECORDED
-from schemas.documents import DocumentSubmitted, Lane
+from schemas.documents import DocumentQueue, DocumentSubmitted
 from schemas.errors import ConfigurationError
 from streams.lifecycle import LifecycleStack
 from streams.log.outgoing import Outgoing
@@ -84,8 +84,8 @@ def build_reconciler(ports: AgentPorts) -> None:
     """Requeues stalled documents, by the same rules as the dispatch agent."""
     step = ports.get(dispatch.create_dispatch)
 
-    async def requeue(event: DocumentSubmitted, version: int, lane: Lane, again: int) -> Sequence[Outgoing]:
-        return await step.requeue(event, version, lane, again, ports.clock.now())
+    async def requeue(event: DocumentSubmitted, version: int, queue: DocumentQueue, again: int) -> Sequence[Outgoing]:
+        return await step.requeue(event, version, queue, again, ports.clock.now())
 
     documents, visibility = ports.get(composition.open_documents), ports.get(composition.visibility)
     core = (ports.redis, ports.publisher, ports.clock)

@@ -30,6 +30,7 @@ class Register(RequestBody, frozen=True, kw_only=True):
         str, Meta(min_length=8, max_length=256, description="Any characters; length matters most.", examples=["correct horse battery"])
     ]
     name: Name = ""
+    invitation: Annotated[str, Meta(max_length=200, description="The invitation, where registration needs one; it can be used once.")] = ""
 
 
 class Login(RequestBody, frozen=True, kw_only=True):

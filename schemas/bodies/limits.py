@@ -13,6 +13,7 @@ RULES_MAX = 200  # every request scans them
 RATE_MAX = 1_000_000_000
 PER_S_MIN, PER_S_MAX = 0.1, 31 * 86_400
 
+ViewScope = Literal["account", "tenant", "address", "installation"]
 RuleName = Annotated[str, Meta(pattern="^[a-z][a-z0-9_]{0,63}$", description="Named in `rule` of a refusal and in `RateLimit`.")]
 Reason = Annotated[str, Meta(max_length=500, description="The reason, for the audit.")]
 
@@ -27,6 +28,9 @@ class RuleBody(RequestBody, frozen=True, kw_only=True):
     scope: Scope
     ipv6_prefix: Annotated[Ipv6Prefix, Meta(description="Size of the IPv6 networks that count as one, for scope address.")] = 64
     route: Annotated[str, Meta(max_length=200, pattern="^(/[A-Za-z0-9_.*-]+)*$")] = ""
+    exclusive: Annotated[
+        bool, Meta(description="What this rule counts is not counted by the rules of user and address as well; for scope route.")
+    ] = False
     tier: Tier | Literal[""] = ""
     counts: Counts = "requests"
     shadow: bool = False
@@ -42,6 +46,7 @@ class RuleBody(RequestBody, frozen=True, kw_only=True):
             scope=self.scope,
             ipv6_prefix=self.ipv6_prefix,
             route=self.route,
+            exclusive=self.exclusive,
             tier=self.tier,
             counts=self.counts,
             shadow=self.shadow,
@@ -83,6 +88,30 @@ class MyLimits(Struct, frozen=True, kw_only=True):
     tier: Tier
     exempt: bool
     standings: tuple[StandingView, ...]
+
+
+class LimitView(Struct, frozen=True, kw_only=True):
+    """One limit. ``scope``: whose use it counts. ``name``: of a cap (``streams``, ``stored_bytes``), of a quota or budget
+    (``tokens_per_day``), or of a rate rule (``user_free``). ``reset_s``: seconds until all of it is free again; null for what is free only
+    when its owner closes or deletes something. ``unit``: what is counted, such as ``bytes``, ``requests``, ``cost_micros`` or ``percent``.
+    """
+
+    name: str
+    kind: Literal["cap", "quota", "budget", "rate"]
+    scope: ViewScope
+    unit: str
+    used: int
+    limit: int
+    remaining: int
+    reset_s: int | None
+
+
+class LimitsView(Struct, frozen=True, kw_only=True):
+    """Every limit that is set and concerns the caller. ``exempt``: rate rules do not apply to them."""
+
+    tier: Tier
+    exempt: bool
+    items: tuple[LimitView, ...]
 
 
 class AccessPut(RequestBody, frozen=True, kw_only=True):

@@ -13,7 +13,9 @@ from msgspec import Struct
 
 from schemas.errors import ConfigurationError
 from schemas.settings.auth import AuthSettings
+from schemas.settings.budget import BudgetSettings
 from schemas.settings.cache import CacheSettings
+from schemas.settings.caps import CapSettings
 from schemas.settings.documents import DocumentSettings
 from schemas.settings.http import HttpSettings
 from schemas.settings.index import IndexSettings
@@ -31,7 +33,9 @@ from schemas.settings.workers import WorkerSettings
 
 __all__ = [
     "AuthSettings",
+    "BudgetSettings",
     "CacheSettings",
+    "CapSettings",
     "DocumentSettings",
     "HttpSettings",
     "IndexSettings",
@@ -70,6 +74,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     http: HttpSettings = HttpSettings()
     socket: SocketSettings = SocketSettings()
     quotas: QuotaSettings = QuotaSettings()
+    caps: CapSettings = CapSettings()
+    budget: BudgetSettings = BudgetSettings()
     model: ModelSettings = ModelSettings()
     model_second: SecondModelSettings = SecondModelSettings()
     model_third: ThirdModelSettings = ThirdModelSettings()

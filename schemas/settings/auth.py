@@ -1,10 +1,12 @@
 """Settings of authentication."""
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta
 
 from schemas.settings.section import Secret, Section
+
+Registration = Literal["open", "closed", "invitation"]
 
 
 class AuthSettings(Section, frozen=True, kw_only=True):
@@ -19,4 +21,11 @@ class AuthSettings(Section, frozen=True, kw_only=True):
         ),
     ] = Secret()
     access_token_ttl_s: Annotated[int, Meta(ge=60, le=86_400, description="Lifetime of an access token.")] = 3600
+    registration: Annotated[
+        Registration,
+        Meta(
+            description="Who may register: everybody (open), nobody (closed), or who has an invitation that `claw invite create` gave"
+            " (invitation). Commands of the operator create accounts in any case."
+        ),
+    ] = "open"
     hash_concurrency: Annotated[int, Meta(ge=1, le=64, description="Password hashes computed at once per process (64 MiB each).")] = 2

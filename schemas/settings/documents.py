@@ -22,7 +22,8 @@ class DocumentSettings(Section, frozen=True, kw_only=True):
         Meta(description="Key that encrypts passwords of files, for the API and `documents` workers; empty means CLAW_AUTH_SECRET."),
     ] = Secret()
     processes: Annotated[
-        int, Meta(ge=1, le=32, description="Child processes per queue (express, bulk) for files and HTML; each starts at its first use.")
+        int,
+        Meta(ge=1, le=32, description="Child processes per queue (express, bulk, slow) for files and HTML; each starts at its first use."),
     ] = 1
     parse_wall_s: Annotated[float, Meta(gt=0, le=3600, description="Longest parse of one document in wall-clock time.")] = 30.0
     parse_cpu_s: Annotated[int, Meta(ge=1, le=3600, description="Longest parse of one document in CPU time.")] = 25
@@ -78,6 +79,14 @@ class DocumentSettings(Section, frozen=True, kw_only=True):
             description="Time without progress after which a document that waits in no queue counts as stalled and is queued again.",
         ),
     ] = 120.0
+    slow_s: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=86_400,
+            description="Time in which a tenant's documents take the slow queue after one ended its parser (time, memory, crash).",
+        ),
+    ] = 300.0
     wait_s_max: Annotated[float, Meta(ge=1, le=604_800, description="Estimated wait beyond which new documents are refused with 503.")] = (
         3_600.0
     )

@@ -53,9 +53,20 @@ class LimitSettings(Section, frozen=True, kw_only=True):
     messages_per_minute: Annotated[int, Meta(ge=1, description="Requests to /messages, and counted separately to /v1/chat, per user.")] = (
         120
     )
-    knowledge_per_minute: Annotated[
-        int, Meta(ge=1, description="Requests to /knowledge/*, and counted separately to /v1/embeddings, per user.")
-    ] = 30
+    knowledge_per_minute: Annotated[int, Meta(ge=1, description="Requests to /knowledge/*, per user.")] = 30
+    embedding_calls_per_minute: Annotated[
+        int,
+        Meta(
+            ge=1,
+            description="Calls of /v1/embeddings, per user, in place of the rules of user and address: clients embed a file in hundreds.",
+        ),
+    ] = 600
+    embedding_tokens_per_minute: Annotated[
+        int, Meta(ge=1, description="Tokens of the texts sent to /v1/embeddings, per user, as estimated.")
+    ] = 1_000_000
+    embedding_call_tokens_max: Annotated[
+        int, Meta(ge=8_192, le=16_777_216, description="Tokens of all texts of one call of /v1/embeddings, as estimated.")
+    ] = 600_000
     tokens_free_per_minute: Annotated[int, Meta(ge=0, description="Model tokens per user of tier free; 0 = no limit.")] = 100_000
     tokens_free_per_day: Annotated[int, Meta(ge=0, description="The same per day.")] = 2_000_000
     tokens_pro_per_minute: Annotated[int, Meta(ge=0, description="Model tokens per user of tier pro; 0 = no limit.")] = 500_000

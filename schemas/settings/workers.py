@@ -1,10 +1,20 @@
 """Settings of workers: work in flight and the handling of failures."""
 
+from collections.abc import Mapping
+from functools import lru_cache
 from typing import Annotated, ClassVar
 
 from msgspec import Meta
 
 from schemas.settings.section import Section
+
+WEIGHT_MIN = 0.01  # a tenant that had no turns at all would wait for ever
+
+
+@lru_cache(maxsize=8)
+def _read_weights(weights: str) -> Mapping[str, float]:
+    pairs = (each.partition("=") for each in weights.split(",") if each.strip())
+    return {tenant.strip(): max(WEIGHT_MIN, float(weight)) for tenant, _, weight in pairs}
 
 
 class WorkerSettings(Section, frozen=True, kw_only=True):
@@ -31,6 +41,18 @@ class WorkerSettings(Section, frozen=True, kw_only=True):
         str,
         Meta(description="Comma-separated tenants whose inbox topic is read; the inbox of `default` is the open one of a single machine."),
     ] = "default"
+
+    weights: Annotated[
+        str,
+        Meta(
+            pattern=r"^(\s*[^\s=,]+\s*=\s*[0-9]{1,4}(\.[0-9]{1,3})?\s*(,|$))*$",
+            description="Comma-separated tenant=weight: that tenant gets so many turns where others get one (at least 0.01).",
+        ),
+    ] = ""
+
+    def weight_of(self, tenant: str) -> float:
+        """How many turns the tenant gets where others get one."""
+        return _read_weights(self.weights).get(tenant, 1.0)
 
     @property
     def inboxes(self) -> tuple[str, ...]:

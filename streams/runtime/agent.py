@@ -59,6 +59,8 @@ class Agent:
 
     ``step_many`` does what ``step`` does for up to ``together_max`` events of different keys that were read at once, and returns the
     outgoing events of each. If it raises, nothing counts as done: each event is handled by ``step``.
+
+    ``by_turns``: tenants take turns. It costs a look at the tenant of every event whose key does not begin with it.
     """
 
     name: str
@@ -75,3 +77,4 @@ class Agent:
     late: Callable[[float, float], None] | None = None
     step_many: StepMany | None = None
     together_max: int = 64
+    by_turns: bool = True

@@ -1,10 +1,12 @@
-"""Batches: events that arrive together are handled together, and share the cost of a task, a round trip and an acknowledgement."""
+"""Batches: events that arrive together are handled together, and share the cost of a task, a round trip and an acknowledgement. Those that
+wait get into a batch by their tenants' turns.
+"""
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
+from adapters.fairness import FairQueue, Weight, equal_weight
 from streams.runtime.runner import Execution, WorkOutcome
 
 R = TypeVar("R")
@@ -20,9 +22,9 @@ class BatchRunner(Generic[R]):
     ``many`` gets 1..``most`` events, never two of one key, and returns an outcome for each; it must not raise.
     """
 
-    def __init__(self, many: RunBatch[R], most: int) -> None:
+    def __init__(self, many: RunBatch[R], most: int, weight: Weight = equal_weight) -> None:
         self._many, self._most = many, most
-        self._waiting: deque[tuple[R, Execution, asyncio.Future[WorkOutcome]]] = deque()
+        self._waiting: FairQueue[tuple[R, Execution, asyncio.Future[WorkOutcome]]] = FairQueue(weight)
         self._runs: set[asyncio.Task[None]] = set()
         self._scheduled = False
 
@@ -30,7 +32,7 @@ class BatchRunner(Generic[R]):
         """The outcome of the event. Cancelling it gives up this event, and the run once all its events are given up."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[WorkOutcome] = loop.create_future()
-        self._waiting.append((record, execution, future))
+        self._waiting.push(execution.tenant, (record, execution, future))
         if not self._scheduled:
             self._scheduled = True
             loop.call_soon(self._start_runs)
@@ -41,7 +43,7 @@ class BatchRunner(Generic[R]):
         while self._waiting and len(self._runs) < RUNS_MAX:
             batch: list[tuple[R, Execution, asyncio.Future[WorkOutcome]]] = []
             while self._waiting and len(batch) < self._most:
-                entry = self._waiting.popleft()
+                entry = self._waiting.pop()
                 if not entry[2].done():  # else it was cancelled while it waited
                     batch.append(entry)
             if batch:

@@ -1,10 +1,12 @@
 """The intake of one agent: a runner per assigned partition, fed by the Faust app and following its rebalances."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import structlog
 
 from schemas.errors import ClawError
@@ -38,6 +40,28 @@ class Arrival:
         return self.delivery.key
 
 
+class _Origin(msgspec.Struct):
+    """The part of an event that names its tenant; the rest is not read."""
+
+    tenant: str = ""
+
+
+_ORIGIN = msgspec.json.Decoder(_Origin)
+
+
+def tenant_of(delivery: Delivery) -> str:
+    """The tenant of an event: the begin of its key (``tenant/kb/document``), else its attribute; "" when it has none."""
+    tenant, slash, _ = (delivery.key or b"").partition(b"/")
+    try:
+        return tenant.decode() if slash else _ORIGIN.decode(delivery.value or b"").tenant
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return ""
+
+
+def _no_tenant(_arrival: Arrival) -> str:
+    return ""
+
+
 class Intake:
     """``consumer`` returns the worker's Faust consumer; it is called only after the app has started."""
 
@@ -53,7 +77,13 @@ class Intake:
         self._fresh: set[Partition] = set()  # assigned, nothing delivered yet
         self._orphans: dict[asyncio.Future[WorkOutcome], asyncio.TimerHandle] = {}
         self._closed = False
-        self._work: Work[Arrival] = self._run_one if agent.step_many is None else BatchRunner(self._run_batch, agent.together_max)
+        self._weight = settings.lanes.weight_of
+        self._tenant_of: Callable[[Arrival], str] = _no_tenant
+        if agent.by_turns and not (agent.raw or agent.in_order):
+            self._tenant_of = lambda arrival: tenant_of(arrival.delivery)
+        self._work: Work[Arrival] = self._run_one
+        if agent.step_many is not None:
+            self._work = BatchRunner(self._run_batch, agent.together_max, self._weight)
 
     def offer(self, message: Any) -> None:
         """Take a message from the stream; never blocks. A message of a partition that was revoked is read again by its new owner."""
@@ -78,6 +108,14 @@ class Intake:
     def loads(self) -> dict[Partition, Load]:
         """The load of each assigned partition."""
         return {partition: runner.load for partition, runner in self._runners.items()}
+
+    @property
+    def backlog(self) -> Counter[str]:
+        """The events of each tenant that were read and are not done."""
+        total: Counter[str] = Counter()
+        for runner in self._runners.values():
+            total.update(runner.backlog)
+        return total
 
     def release(self, partitions: Iterable[Partition]) -> None:
         """Acknowledge nothing of these partitions any more; running work goes on."""
@@ -140,6 +178,8 @@ class Intake:
             hold=lambda held: consumer.hold(partition, self.agent.name, held),
             broken=self._report_failure,
             carried=self._carried.get(partition),
+            tenant_of=self._tenant_of,
+            weight=self._weight,
         )
 
     async def _run_one(self, arrival: Arrival, execution: Execution) -> WorkOutcome:

@@ -3,6 +3,7 @@
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from streams.log.delivery import Delivery
+from streams.runtime.backlog import Backlog
 from streams.runtime.hooks import DEAD_LETTERED, HANDLED, SUPERSEDED, TOMBSTONE, StepObserver
 
 STEP_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 180)
@@ -29,6 +30,21 @@ class WorkerMetrics:
         self.assigned = Gauge("claw_lane_assigned_partitions", "Partitions this worker reads.", registry=registry)
         self.lag = Gauge("claw_lane_lag_events", "Events not acknowledged.", ("topic", "partition"), registry=registry)
         self.oldest_s = Gauge("claw_lane_oldest_unacknowledged_seconds", "Age of the oldest event in hand.", registry=registry)
+
+        self.backlog = Gauge(
+            "claw_agent_backlog_events",
+            "Events read and not done, of the tenant with the most and of all others.",
+            ("agent", "tenants"),
+            registry=registry,
+        )
+        self.backlog_tenants = Gauge("claw_agent_backlog_tenants", "Tenants with events read and not done.", ("agent",), registry=registry)
+
+    def set_backlog(self, agent: str, backlog: Backlog) -> None:
+        """Whose events an agent has read and not done, without names."""
+        most = max(backlog.tenants.values(), default=0)
+        self.backlog.labels(agent, "busiest").set(most)
+        self.backlog.labels(agent, "others").set(sum(backlog.tenants.values()) + backlog.others - most)
+        self.backlog_tenants.labels(agent).set(len(backlog.tenants) + backlog.others_count)
 
     def count_observer_error(self, observer: str) -> None:
         """Of ``StepHooks``."""

@@ -6,7 +6,8 @@ An event is *offered*, *admitted* (it counts against the window), *started* (it 
 * acknowledgements are given in offset order and only for the finished prefix, so the offset never passes unfinished work;
 * at most ``window`` admitted events are unacknowledged, at most ``key_queue_max`` of them wait behind one key. What does not fit waits
   outside, and ``hold(True)`` asks the source to send no more of this partition; others are not affected;
-* a permit is taken by the work itself, when it really begins: what waits (behind a key, for a lease) costs none.
+* a permit is taken by the work itself, when it really begins: what waits (behind a key, for a lease) costs none. Permits are given to
+  tenants in turn, so that of a window full of one tenant's events another tenant's next one waits for about one.
 
 After ``release()`` nothing is acknowledged any more. What was queued is forgotten; what was started goes on and is handed over in a
 ``Carried``: the partition's next runner in this process adopts it instead of doing it twice, anyone else lets it finish or cancels it.
@@ -14,10 +15,13 @@ After ``release()`` nothing is acknowledged any more. What was queued is forgott
 
 import asyncio
 import enum
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
+
+from adapters.fairness import FairSlots, Weight, equal_weight
 
 RETRY_DELAY_S_MIN, RETRY_DELAY_S_MAX = 0.2, 5.0  # before an event that was left to another worker is tried here again
 
@@ -46,8 +50,9 @@ class WorkOutcome(enum.Enum):
 class Execution:
     """The state of one event's work. ``detached`` is true while no runner of this process waits for the result."""
 
-    permits: asyncio.Semaphore
+    permits: AbstractAsyncContextManager[Any]  # one permit of the partition, for the tenant, while it is entered
     offered_s: float
+    tenant: str = ""
     begun_s: float | None = None  # when it had its lease and permit; set by the work
     handovers: int = 0  # how often this event was left to a newer worker before; set by the work
     detached: bool = False
@@ -81,7 +86,7 @@ class _Entry(Generic[R]):
 class CarriedWork:
     """Started, unacknowledged work of a released runner, by offset, ascending; its successor uses the same permits."""
 
-    permits: asyncio.Semaphore
+    permits: FairSlots
     work: dict[int, tuple[asyncio.Future[WorkOutcome], Execution]] = field(default_factory=dict)
 
     def cancel(self) -> None:
@@ -95,7 +100,7 @@ class KeyedRunner(Generic[R]):
     """See the module. All methods belong to one event loop; none of them blocks.
 
     ``work`` must not raise: should it, ``broken`` is called with the error and the event stays unacknowledged. ``in_order`` makes one key
-    of the whole partition. Events without a key have no order among themselves.
+    of the whole partition. Events without a key have no order among themselves. ``tenant_of`` and ``weight`` decide whose turn it is.
     """
 
     def __init__(
@@ -110,13 +115,15 @@ class KeyedRunner(Generic[R]):
         broken: Callable[[BaseException], None],
         in_order: bool = False,
         carried: CarriedWork | None = None,
+        tenant_of: Callable[[R], str] = lambda _: "",
+        weight: Weight = equal_weight,
     ) -> None:
-        self._work, self._ack = work, ack
+        self._work, self._ack, self._tenant_of = work, ack, tenant_of
         self._key_queue_max, self._window = key_queue_max, window
         self._in_order = in_order
         self._hold, self._held = hold, False
         self._broken = broken
-        self._permits = carried.permits if carried is not None else asyncio.Semaphore(in_flight_max)
+        self._permits = carried.permits if carried is not None else FairSlots(in_flight_max, weight)
         self._in_flight_max = in_flight_max
         self._carried = carried.work if carried is not None else {}
         self._waiting: deque[_Entry[R]] = deque()  # offered, not admitted: bounded by what one poll brings after hold(True)
@@ -150,6 +157,11 @@ class KeyedRunner(Generic[R]):
         return Load(running, unbegun, finished, max(0, self._in_flight_max - running))
 
     @property
+    def backlog(self) -> Counter[str]:
+        """The events of each tenant that are not done."""
+        return Counter(entry.execution.tenant for entries in (self._order, self._waiting) for entry in entries if not entry.done)
+
+    @property
     def is_open(self) -> bool:
         """Whether events are taken at all."""
         return not (self._closed or self._released)
@@ -172,7 +184,9 @@ class KeyedRunner(Generic[R]):
         self._last_offset = record.offset
         key: Key = None if self._in_order else record.offset if record.key is None else record.key
         self._drop_carried(below=record.offset)
-        self._waiting.append(_Entry(record, key, Execution(self._permits, asyncio.get_running_loop().time())))
+        tenant = self._tenant_of(record)
+        execution = Execution(self._permits.turn(tenant), asyncio.get_running_loop().time(), tenant)
+        self._waiting.append(_Entry(record, key, execution))
         self._admit()
         return True
 

@@ -26,6 +26,7 @@ from schemas.settings import Settings
 from streams.clock import Clock
 from streams.dead_letters.writer import WorkerPublisher
 from streams.log.partitions import fetch_partition_counts
+from streams.runtime.backlog import Backlog
 from streams.runtime.faust_app import WorkerApp, add_agent, build_faust_app
 from streams.runtime.hooks import StepHooks
 from streams.runtime.intake import Intake
@@ -64,6 +65,7 @@ class Worker:
         self._loop_lag = LoopLag(self._metrics.registry, listeners=[agent.late for agent in worker_group.agents if agent.late is not None])
         self._started_at: datetime = clock.now()
         self._assigned: set[Partition] | None = None
+        self._backlogs: dict[str, Backlog] = {}
         self._partitions = 0
         self._intakes: list[Intake] = []
         self._app: WorkerApp | None = None
@@ -267,6 +269,9 @@ class Worker:
         loads = {intake.agent.name: intake.loads() for intake in self._intakes}
         self._throughput.observe(self._metrics.work(), positions, loads, self._clock.monotonic_s())
         self._metrics.oldest_s.set(self._oldest_s())
+        self._backlogs = {intake.agent.name: Backlog.of(backlog) for intake in self._intakes if (backlog := intake.backlog)}
+        for intake in self._intakes:
+            self._metrics.set_backlog(intake.agent.name, self._backlogs.get(intake.agent.name, Backlog()))
 
     def _oldest_s(self) -> float:
         now_s = asyncio.get_running_loop().time()
@@ -291,10 +296,11 @@ class Worker:
             rates=self._throughput.rates,
             waiting=self._throughput.waiting,
             speeds=self._throughput.speeds,
+            backlogs=self._backlogs,
         )
 
     def _readiness(self) -> StatusResponse:
-        state = self.state()
+        state = msgspec.structs.replace(self.state(), backlogs={})  # names of tenants are for the API alone
         return HTTPStatus.OK if state.ready else HTTPStatus.SERVICE_UNAVAILABLE, "application/json", msgspec.json.encode(state)
 
     def _exposition(self) -> StatusResponse:

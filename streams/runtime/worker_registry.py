@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Struct, field
 
 from adapters.redis.client import RedisClient
+from streams.runtime.backlog import Backlog
 
 STATE_TTL_S = 10  # a worker without a report for this long is gone
 BEAT_S = 2.0  # between two reports
@@ -34,6 +35,7 @@ class WorkerState(Struct, frozen=True, kw_only=True):
     rates: dict[str, float] = field(default_factory=dict)
     waiting: dict[str, int] = field(default_factory=dict)
     speeds: dict[str, float] = field(default_factory=dict)
+    backlogs: dict[str, Backlog] = field(default_factory=dict)  # by agent: whose events wait
 
 
 async def save_worker_state(redis: RedisClient, prefix: str, state: WorkerState) -> None:

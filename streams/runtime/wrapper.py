@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import msgspec
 import structlog
 
+from adapters.fairness import TENANT
 from schemas.errors import ClawError, Refused, Superseded
 from schemas.events import Event
 from schemas.settings import Settings
@@ -64,6 +65,7 @@ class Wrapper:
         """See the module. LEFT: another worker owns the event now. Raises nothing but cancellation."""
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(agent=self._agent.name, **_offset_fields(delivery))
+        TENANT.set(execution.tenant)
         try:
             async with AsyncExitStack() as stack:
                 lease = None

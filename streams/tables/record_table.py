@@ -153,7 +153,7 @@ class RecordTable(Generic[T]):
     async def raise_ranks(self, lifts: Sequence[tuple[str, str, float]]) -> None:
         """Raise the ranks of records (scope, id, rank), also if a record comes only after this; a deleted one stays deleted."""
         calls = [
-            ((self._record_key(scope, each), self._index_key(scope)), (_encode_rank(rank), each, TOMBSTONE_MS))
+            ((self._record_key(scope, each), self.index_key(scope)), (_encode_rank(rank), each, TOMBSTONE_MS))
             for scope, each, rank in lifts
         ]
         await _RAISE_RANK.run_many(self._redis, calls)
@@ -162,7 +162,7 @@ class RecordTable(Generic[T]):
         json = b"" if put.value is None else self._encode(put.value)
         keys = (
             self._record_key(put.scope, put.id),
-            self._index_key(put.scope),
+            self.index_key(put.scope),
             self._scope_closed_key(put.scope),
             self._groups_key(put.scope),
         )
@@ -202,7 +202,12 @@ class RecordTable(Generic[T]):
 
     async def count(self, scope: str) -> int:
         """The number of records of the scope; with a retention this may count some that have just expired."""
-        return int(await self._redis.execute_command("ZCARD", self._index_key(scope)))
+        return int(await self._redis.execute_command("ZCARD", self.index_key(scope)))
+
+    async def ids(self, scope: str) -> tuple[str, ...]:
+        """The ids of every record of the scope; for scopes that are known to be small."""
+        members = await self._redis.execute_command("ZRANGE", self.index_key(scope), 0, -1)
+        return tuple(map(_member_id, members))
 
     async def group_members(self, scope: str, groups: Sequence[str]) -> dict[str, tuple[str, ...]]:
         """The ids that were put into each group, by rank; the first 100."""
@@ -228,12 +233,12 @@ class RecordTable(Generic[T]):
         """
         await self._redis.execute_command("SET", self._scope_closed_key(scope), b"1", "PX", TOMBSTONE_MS)
         await self._redis.execute_command("UNLINK", self._groups_key(scope))
-        while members := await self._redis.execute_command("ZRANGE", self._index_key(scope), 0, CLOSE_BATCH - 1):
+        while members := await self._redis.execute_command("ZRANGE", self.index_key(scope), 0, CLOSE_BATCH - 1):
             batch = self._redis.pipeline()
             batch.execute_command("SADD", self._remaining_key(scope), *(_member_id(member) for member in members))
             batch.execute_command("PEXPIRE", self._remaining_key(scope), TOMBSTONE_MS)
             batch.execute_command("UNLINK", *(self._record_key(scope, _member_id(member)) for member in members))
-            batch.execute_command("ZREM", self._index_key(scope), *members)
+            batch.execute_command("ZREM", self.index_key(scope), *members)
             await batch.execute()
 
     async def remaining_ids(self, scope: str) -> Sequence[str]:
@@ -251,7 +256,7 @@ class RecordTable(Generic[T]):
             bounds = (b"(" + after if after else b"+", b"-", "BYLEX", "REV")
         else:
             bounds = (b"(" + after if after else b"-", b"+", "BYLEX")
-        found: Sequence[bytes] = await self._redis.execute_command("ZRANGE", self._index_key(scope), *bounds, "LIMIT", 0, count)
+        found: Sequence[bytes] = await self._redis.execute_command("ZRANGE", self.index_key(scope), *bounds, "LIMIT", 0, count)
         return found
 
     async def _read_members(self, scope: str, members: Sequence[bytes]) -> Sequence[T]:
@@ -261,7 +266,7 @@ class RecordTable(Generic[T]):
         items = []
         for member, entry in zip(members, raw, strict=True):
             if entry is None:
-                await _REMOVE_EXPIRED(self._redis, (self._index_key(scope), self._record_key(scope, _member_id(member))), (member,))
+                await _REMOVE_EXPIRED(self._redis, (self.index_key(scope), self._record_key(scope, _member_id(member))), (member,))
                 continue
             value = self._read(scope, _member_id(member), entry)
             if value is not None:
@@ -284,8 +289,13 @@ class RecordTable(Generic[T]):
     def _record_key(self, scope: str, id: str) -> str:  # noqa: A002
         return f"{self._prefix}:record:{{{self.name}:{scope}}}:{id}"
 
-    def _index_key(self, scope: str) -> str:
+    def index_key(self, scope: str) -> str:
+        """The Redis key of the scope's ids, by rank."""
         return f"{self._prefix}:index:{{{self.name}:{scope}}}"
+
+    def reserved_key(self, scope: str) -> str:
+        """The Redis key of the reservations of records that are about to be written."""
+        return f"{self._prefix}:reserved:{{{self.name}:{scope}}}"
 
     def _scope_closed_key(self, scope: str) -> str:
         return f"{self._prefix}:closed:{{{self.name}:{scope}}}"

@@ -1,5 +1,6 @@
 """Route, on the real visibility records: versions, lanes, shelves, and what is not worked at all."""
 
+import time
 from typing import Any
 
 import pytest
@@ -7,9 +8,16 @@ from msgspec.structs import replace
 
 from adapters.redis.client import RedisClient
 from agents.dispatch import Dispatch, work_events
+from domain.documents import lanes
 from domain.documents.content_hash import content_hash_of
-from domain.documents.express import EXPRESS_MAX, Express
-from domain.documents.topics import DOCUMENTS_EMBEDDED, DOCUMENTS_PROGRESSED, DOCUMENTS_QUEUED_BULK, DOCUMENTS_QUEUED_EXPRESS
+from domain.documents.lanes import EXPRESS_MAX, Lanes
+from domain.documents.topics import (
+    DOCUMENTS_EMBEDDED,
+    DOCUMENTS_PROGRESSED,
+    DOCUMENTS_QUEUED_BULK,
+    DOCUMENTS_QUEUED_EXPRESS,
+    DOCUMENTS_QUEUED_SLOW,
+)
 from domain.documents.visibility import NO_VERSION, IndexedContent, PriorState, VersionState, Visibility
 from schemas.documents import Blob, Document, DocumentSubmitted, DocumentWithdrawn, Shelf, Withdrawal
 from schemas.errors import Refused
@@ -35,7 +43,7 @@ def plans() -> Plans:
 
 @pytest.fixture
 def route(redis: RedisClient, prefix: str, plans: Plans) -> Dispatch:
-    return Dispatch(Visibility(redis, prefix), Express(redis, prefix), plans, RETRIEVAL, file_of)
+    return Dispatch(Visibility(redis, prefix), Lanes(redis, prefix, 60, time.monotonic), plans, RETRIEVAL, file_of)
 
 
 def submitted(text: str = "正文", **fields: Any) -> DocumentSubmitted:
@@ -68,13 +76,34 @@ async def test_the_offset_is_the_version_and_people_go_first(route: Dispatch):
 async def test_machines_and_crowds_go_to_bulk(route: Dispatch):
     _, by_machine = await route.step(submitted(origin="inbox"), context())
     assert by_machine.topic is DOCUMENTS_QUEUED_BULK
-    lanes = []
+    taken = []
     for number in range(EXPRESS_MAX + 1):
         event = replace(submitted(), subject=f"acme/kb/{number}")
-        lanes.append((await route.step(event, context(offset=number)))[1].topic)
-    assert lanes == [DOCUMENTS_QUEUED_EXPRESS] * EXPRESS_MAX + [DOCUMENTS_QUEUED_BULK]
-    await route.express.leave("acme", "acme/kb/3", 3)
+        taken.append((await route.step(event, context(offset=number)))[1].topic)
+    assert taken == [DOCUMENTS_QUEUED_EXPRESS] * EXPRESS_MAX + [DOCUMENTS_QUEUED_BULK]
+    await route.lanes.leave("acme", "acme/kb/3", 3, "express")
     assert (await route.step(replace(submitted(), subject="acme/kb/x"), context(offset=90)))[1].topic is DOCUMENTS_QUEUED_EXPRESS
+
+
+async def test_what_exceeds_the_share_of_a_tenant_goes_to_the_slow_queue(route: Dispatch, monkeypatch: pytest.MonkeyPatch):
+    """Of that tenant alone, until a place is free again; and with everything while it is slowed down."""
+    monkeypatch.setattr(lanes, "BULK_MAX", 3)
+
+    async def queue_of(tenant: str, number: int) -> Any:
+        event = replace(submitted(origin="inbox"), subject=f"{tenant}/kb/{number}", tenant=tenant)
+        return (await route.step(event, context(offset=number)))[1]
+
+    assert [(await queue_of("acme", number)).topic for number in range(3)] == [DOCUMENTS_QUEUED_BULK] * 3
+    slow = await queue_of("acme", 3)
+    assert (slow.topic, slow.event.data.lane, slow.event.data.slow) == (DOCUMENTS_QUEUED_SLOW, "bulk", True)
+    assert (await queue_of("other", 4)).topic is DOCUMENTS_QUEUED_BULK
+    await route.lanes.leave("acme", "acme/kb/1", 1, "bulk")
+    assert (await queue_of("acme", 5)).topic is DOCUMENTS_QUEUED_BULK
+    await route.lanes.slow_down("other")
+    assert (await queue_of("other", 6)).topic is DOCUMENTS_QUEUED_SLOW
+    assert (await route.step(replace(submitted(), subject="other/kb/7", tenant="other"), context(offset=7)))[
+        1
+    ].topic is DOCUMENTS_QUEUED_SLOW
 
 
 async def test_a_withdrawal_hides_at_once_and_asks_for_the_removal(route: Dispatch):

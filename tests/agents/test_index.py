@@ -1,5 +1,6 @@
 """Index, on the real embedded engine and the real visibility records: whole or not at all, lent vectors, shelves, removal that counts."""
 
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +14,7 @@ from adapters.index.embedded import EmbeddedIndex
 from adapters.redis.client import RedisClient
 from adapters.text.sparse import Bm25Encoder, pack
 from agents.index import IndexChunks
-from domain.documents.express import Express
+from domain.documents.lanes import Lanes
 from domain.documents.records import progress_order
 from domain.documents.topics import DOCUMENTS_CHUNKED
 from domain.documents.visibility import Visibility
@@ -72,8 +73,8 @@ async def agent(redis: RedisClient, prefix: str, tmp_path: Path) -> AsyncIterato
     index = EmbeddedIndex(tmp_path / "index", model=MODEL, dimensions=4)
     await index.start()
     documents = ReadModels(redis, prefix).documents
-    visibility, express = Visibility(redis, prefix), Express(redis, prefix)
-    yield IndexChunks(Engines(index), Plans(), visibility, express, documents, Files(), 8)  # type: ignore[arg-type]
+    visibility, lanes = Visibility(redis, prefix), Lanes(redis, prefix, 60, time.monotonic)
+    yield IndexChunks(Engines(index), Plans(), visibility, lanes, documents, Files(), 8)  # type: ignore[arg-type]
     await index.stop()
 
 

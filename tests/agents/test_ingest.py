@@ -23,6 +23,7 @@ from schemas.events import encode
 from schemas.settings import KafkaSettings
 from streams.log.delivery import Delivery
 from streams.log.outgoing import LogOffset
+from tests.support.no_caps import NoCaps
 from tests.support.ports import RememberingPublisher, context
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -53,7 +54,7 @@ def folder() -> Folder:
 
 @pytest.fixture
 def admit(folder: Folder) -> Ingest:
-    return Ingest(has_knowledge_base=_has, blobs=folder, sizes=SizeLimits(1000, 2000), random_bytes=bytes)
+    return Ingest(has_knowledge_base=_has, caps=NoCaps(), blobs=folder, sizes=SizeLimits(1000, 2000), random_bytes=bytes)
 
 
 def _delivery(value, key=b"handbook", topic="x.claw.inbox.acme.v1", headers=None, offset=42) -> Delivery:
@@ -397,3 +398,20 @@ async def test_what_was_refused_changes_no_record(admit, redis_settings):
     finally:
         await redis.delete(*[key async for key in redis.scan_iter(f"{redis_settings.key_prefix}:*")])
         await redis.aclose()
+
+
+async def test_a_document_beyond_a_cap_is_refused_by_name(folder):
+    """Before its file is stored; the record is a dead letter, and its sender reads the cause in the document's progress."""
+
+    class Full:
+        async def reserve_for_inbox(self, tenant: str, base_id: str, document_id: str, size: int) -> None:
+            assert (tenant, base_id, document_id, size) == ("acme", ids.default_knowledge_base("acme"), "handbook", 4)
+            raise Refused("documents_full", "full")
+
+    admit = Ingest(has_knowledge_base=_has, caps=Full(), blobs=folder, sizes=SizeLimits(1000, 2000), random_bytes=bytes)
+    delivery = _delivery(b"%PDF", headers=BINARY | {"content-type": b"application/pdf"})
+    with pytest.raises(Refused, match="full") as refused:
+        await admit.step(delivery, context())
+    assert not folder.files
+    (out,) = await admit.report_failure(delivery, refused.value.problem(), context())
+    assert (out.event.data.state, out.event.data.cause.code) == ("failed", "documents_full")

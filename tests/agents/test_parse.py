@@ -1,12 +1,24 @@
 """Batches of chunks: bounded, complete, in order; parts of a batch whose vectors are too many for one event."""
 
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.children.worker import ParsedDocument
+from adapters.children.worker import ParsedDocument, ParserDied
+from adapters.parsing.core.source import DocumentSource
+from adapters.redis.client import RedisClient
 from agents import embed, parse
+from domain.documents.lanes import LaneRequest, Lanes
+from domain.documents.topics import DOCUMENTS_QUEUED_SLOW
+from domain.documents.visibility import Visibility
 from schemas.documents import Chunk, Document, DocumentQueued, Vectors, Work
+from schemas.errors import Refused
+from schemas.settings import RetrievalSettings
 from tests.support.ports import context, header
 
 KEY = "acme/kb/doc"
@@ -56,3 +68,34 @@ def test_vectors_fit_their_events(count, dimensions, last):
     assert [part.last for part, _ in parts] == [False] * (len(parts) - 1) + [last]
     assert all(len(rows) == len(part.chunks) for part, rows in parts)
     assert all(sum(len(row.dense) for row in rows) <= embed.EVENT_BYTES_MAX for _, rows in parts)
+
+
+class _Worker:
+    """Children that a document ends."""
+
+    async def parse(self, *_: object, **__: object) -> ParsedDocument:
+        raise ParserDied("document_too_complex", "it took too long")
+
+
+class _Sources:
+    @asynccontextmanager
+    async def open_document(self, *_: object, **__: object) -> AsyncIterator[DocumentSource]:
+        yield DocumentSource(text="x")
+
+
+async def test_a_document_that_ends_its_parser_sends_its_tenant_to_the_slow_queue(redis: RedisClient, prefix: str) -> None:
+    """With what waits in other queues, too; there it is parsed, and others are not touched."""
+    lanes = Lanes(redis, prefix, 60, time.monotonic)
+    step = parse.Parse(_Worker(), _Sources(), Visibility(redis, prefix), lanes, RetrievalSettings())  # type: ignore[arg-type]
+    await lanes.enter_many([LaneRequest("acme", "acme/kb/next", 3, awaited=False)])
+    with pytest.raises(Refused, match="too long"):
+        await step.step(queued(), context())
+    waiting = msgspec.structs.replace(queued(), subject="acme/kb/next")
+    progressed, moved = await step.step(waiting, context())
+    assert (progressed.event.data.state, progressed.event.data.slow) == ("queued", True)
+    assert (moved.topic, moved.event.data.slow, moved.event.data.version) == (DOCUMENTS_QUEUED_SLOW, True, 3)
+    assert await redis.execute_command("ZCARD", f"{prefix}:bulk:{{acme}}") == 0
+    with pytest.raises(Refused, match="too long"):
+        await step.step(moved.event, context())  # type: ignore[arg-type]  # it is the document once more
+    with pytest.raises(Refused, match="too long"):
+        await step.step(msgspec.structs.replace(queued(), subject="other/kb/doc", tenant="other"), context())

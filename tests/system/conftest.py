@@ -25,6 +25,7 @@ from schemas.settings import KafkaSettings, RedisSettings
 
 # slow enough to be killed in the middle: 60 tokens at 50 ms, citing the first passage
 MODEL = "stub?first_ms=50&tokens=60&token_ms=50&cite=1"
+PRO_DOCUMENTS_MAX = 2  # of accounts of tier pro, which no test but that of the cap has
 
 
 @dataclass(frozen=True)
@@ -160,6 +161,7 @@ async def up(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Up]:
             "CLAW_MODEL_NAME": MODEL,
             "CLAW_CACHE_ANSWERS": "off",  # the same question twice is meant to be answered twice
             "CLAW_LIMIT_ENABLED": "false",
+            "CLAW_CAP_PRO_DOCUMENTS_MAX": str(PRO_DOCUMENTS_MAX),
             "CLAW_LANE_SESSION_TIMEOUT_S": "6",
             "CLAW_LANE_LEASE_S": "3",
         }

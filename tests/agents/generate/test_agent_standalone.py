@@ -57,7 +57,7 @@ async def test_kept_for_a_day_and_nowhere_else(redis: RedisClient, prefix: str, 
     assert (message.content, message.usage, message.versions) == ("高41.8米[1]。", USED, {"acme/kb/doc": 5})
     key = brief.views.messages._record_key("acme/conv", "r1")
     assert 0 < await redis.execute_command("TTL", key) <= BRIEF_MESSAGE_S
-    assert 0 < await redis.execute_command("TTL", brief.views.messages._index_key("acme/conv")) <= BRIEF_MESSAGE_S
+    assert 0 < await redis.execute_command("TTL", brief.views.messages.index_key("acme/conv")) <= BRIEF_MESSAGE_S
     (charge,) = [each.event.data for each in sent if isinstance(each.event, UsageRecorded)]
     assert (charge.prompt_tokens, charge.api_key_id) == (10, "key")
 

@@ -19,11 +19,12 @@ from schemas import ids
 from schemas.chats import Consumption, UsageRecorded
 from schemas.documents import DocumentProgressed, Progress
 from schemas.settings import Settings
+from schemas.settings.budget import BudgetSettings
 from schemas.settings.quotas import QuotaSettings
 from streams.log.partitions import partition_of
 from streams.tables.counters import ApplyResult
 from tests.support.api_people import promoted, tenant_of
-from tests.support.api_process import House, Person, opened
+from tests.support.api_process import House, Person, opened, read_metrics, with_limits
 from tests.support.problems import is_problem
 from tests.support.reply_speaker import TRACE, first_event
 
@@ -117,6 +118,33 @@ async def test_admins_see_their_tenant(house: House, ada: Person, bob: Person) -
     assert (await ada.call("GET", f"/usage?user={ada.user['id']}")).json()["total"]["messages"] == 1
     assert (await ada.call("GET", f"/usage?user={bob.user['id']}")).json()["items"] == []
     assert (await ada.call("GET", f"/usage?user={ada.user['id']}&api_key={uuid.uuid4()}")).status_code == 422
+
+
+async def test_a_spent_budget_refuses_everybody(api_settings: Settings) -> None:
+    """Of whatever tenant, on every way to ask, embeddings too; the metrics warn before."""
+    own = with_limits(api_settings, enabled=False)
+    async with opened(msgspec.structs.replace(own, budget=BudgetSettings(tokens_per_day=100))) as house:
+        ada, bob = await house.person(), await house.person()
+        await spent(ada, prompt_tokens=83)
+        budget = house.ports(LimitPorts).budget
+        budget._read_s = None
+        await budget.check()
+        page = await read_metrics(house)
+        assert 'claw_budget_used_ratio{budget="tokens_per_day"} 0.85' in page
+        assert 'claw_budget_warning{budget="tokens_per_day"} 1.0' in page
+        await spent(bob, prompt_tokens=13, purpose="title")
+        budget._read_s = None
+        asked = await bob.call("POST", f"/conversations/{await bob.conversation()}/messages", json={"content": "Days?"})
+        assert is_problem(asked, 503, "budget_spent")["rule"] == "budget_tokens_per_day"
+        assert int(asked.headers["retry-after"]) > 0
+        is_problem(await ada.call("POST", "/knowledge/query", json={"question": "Days?"}), 503, "budget_spent")
+        for path, body in (
+            ("chat/completions", {"model": "claw", "messages": [{"role": "user", "content": "Days?"}]}),
+            ("embeddings", {"model": "claw-embedding", "input": "Days?"}),
+        ):
+            answer = await house.client.post(f"/v1/{path}", json=body, headers=ada.headers)
+            assert answer.status_code == 503, answer.text
+            assert answer.json()["error"]["code"] == "budget_spent"
 
 
 async def test_a_question_past_the_quota_is_refused(api_settings: Settings) -> None:

@@ -8,7 +8,7 @@ import pytest
 from api.chats.estimates import WAIT_S_MAX, Estimates, QueueEstimate, Workload
 from api.chats.ports import ChatPorts
 from api.core import Core
-from domain.documents.express import EXPRESS_MAX, Express
+from domain.documents.lanes import EXPRESS_MAX, LaneRequest, Lanes
 from domain.documents.topics import (
     DOCUMENTS_CHUNKED,
     DOCUMENTS_EMBEDDED,
@@ -16,9 +16,11 @@ from domain.documents.topics import (
     DOCUMENTS_QUEUED_EXPRESS,
     DOCUMENTS_SUBMITTED,
 )
+from schemas.errors import Unavailable
 from schemas.settings import Settings
 from schemas.settings.documents import DocumentSettings
 from streams.clock import SystemClock
+from streams.runtime.backlog import Backlog
 from streams.runtime.worker_registry import WorkerState, save_worker_state
 from streams.topics import Topic
 from tests.support.api_people import key_of
@@ -80,13 +82,12 @@ async def test_lag_by_rate_of_every_hop(api_settings: Settings):
         lags = {"express": 30, "bulk": 1000, "chunked": 20, "embedded": 50}
         estimates = await said(house, worker("a", RATES, submitted=100, **lags), worker("b", RATES, **lags))
         assert await estimates.new_document_wait_s("t") == 5.1  # 100/2000 + 60/20 + 40/40 + 100/100 and up
-        assert await estimates.open_document_wait_s("express", "queued") == 5
-        assert await estimates.open_document_wait_s("bulk", "queued") == 202
-        assert await estimates.open_document_wait_s("bulk", "embedding") == 2
-        assert await estimates.open_document_wait_s("bulk", "indexed") is None
-        express = Express(house.ports(Core).redis, house.settings.redis.key_prefix)
-        for number in range(EXPRESS_MAX):
-            await express.enter("busy", f"busy/kb/{number}", number)
+        assert await estimates.open_document_wait_s("t", "express", "queued") == 5
+        assert await estimates.open_document_wait_s("t", "bulk", "queued") == 202
+        assert await estimates.open_document_wait_s("t", "bulk", "embedding") == 2
+        assert await estimates.open_document_wait_s("t", "bulk", "indexed") is None
+        lanes = Lanes(house.ports(Core).redis, house.settings.redis.key_prefix, 60, SystemClock().monotonic_s)
+        await lanes.enter_many([LaneRequest("busy", f"busy/kb/{number}", number, awaited=True) for number in range(EXPRESS_MAX)])
         assert await estimates.new_document_wait_s("busy") == 202.1
 
 
@@ -130,4 +131,28 @@ async def test_too_long_a_wait_refuses_new_documents(api_settings: Settings):
 )
 async def test_queue_is_what_waits_by_how_fast_it_goes(states: list[WorkerState], queue: QueueEstimate | None):
     """Of all workers together; unknown is neither short nor long."""
-    assert Workload.of(states).queue == queue
+    assert Workload.of(states).queue() == queue
+
+
+async def test_a_light_tenant_is_told_and_refused_by_its_own_turns(api_settings: Settings):
+    """What a heavy one has queued is the heavy one's to wait for."""
+    async with opened(with_limits(api_settings)) as house:
+        heavy = msgspec.structs.replace(
+            worker("a", RATES, express=60, bulk=5_000),
+            lane="chat",
+            waiting={"retrieve": 0, "generate": 300},
+            speeds={"generate": 2.0},
+            backlogs={agent: Backlog.of({"heavy": 300, "other": 1}) for agent in ("generate", "parse_express", "parse_bulk")},
+        )
+        prefix = house.settings.redis.key_prefix
+        await save_worker_state(house.ports(Core).redis, prefix, heavy)
+        estimates = Estimates(house.ports(Core).redis, prefix, SystemClock(), 100, 30)
+        assert await estimates.new_question_queue("light") == QueueEstimate(2, 1.0)
+        assert await estimates.question_queue("other") == QueueEstimate(2, 1.0)
+        with pytest.raises(Unavailable, match="about 150 s") as refused:
+            await estimates.new_question_queue("heavy")
+        assert refused.value.retry_after_s == 120
+        assert await estimates.new_document_wait_s("light") == 0.1  # one document of the heavy tenant goes first
+        assert await estimates.new_document_wait_s("heavy") == 6
+        assert (await estimates.open_document_wait_s("other", "bulk", "queued") or 0) <= 7
+        assert (await estimates.open_document_wait_s("heavy", "bulk", "queued") or 0) > 900

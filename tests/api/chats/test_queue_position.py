@@ -50,13 +50,13 @@ class Told:
 
     queue: QueueEstimate | None = None
 
-    async def question_queue(self) -> QueueEstimate | None:
+    async def question_queue(self, _tenant: str) -> QueueEstimate | None:
         return self.queue
 
 
 async def test_waiting_says_only_news_and_heartbeats_in_time():
     estimates, clock = Told(), Hand()
-    waiting = QueueTracker(estimates, clock, "1.2.0")  # type: ignore[arg-type]  # the parts of them that it uses
+    waiting = QueueTracker(estimates, clock, "1.2.0", "t")  # type: ignore[arg-type]  # the parts of them that it uses
     estimates.queue = QueueEstimate(5, 10.0)
     frame = await waiting.next_frame()
     assert frame is not None
@@ -79,7 +79,7 @@ async def test_after_the_search_only_the_queued_are_told():
     for queued in (True, False):
         estimates, clock = Told(), Hand()
         estimates.queue = QueueEstimate(5, 10.0)
-        waiting = QueueTracker(estimates, clock, "1.2.0")  # type: ignore[arg-type]  # the parts of them that it uses
+        waiting = QueueTracker(estimates, clock, "1.2.0", "t")  # type: ignore[arg-type]  # the parts of them that it uses
         await waiting.next_frame()
         waiting.mark_retrieved("1.3.1", queued=queued)
         clock.now_s += 4

@@ -65,7 +65,9 @@ async def test_entries_live_a_day_and_poison_is_fresh(idempotency: Idempotency, 
     assert 86_000 < await redis.ttl(first.entry) <= 86_400
     for poison in (b"", b"short", first.digest.encode() + b"{garbage"):
         await redis.set(first.entry, poison)
-        assert await idempotency.begin(*WHO, "k", b"{}") == first
+        again = await idempotency.begin(*WHO, "k", b"{}")
+        assert isinstance(again, Fresh)
+        assert (again.entry, again.digest) == (first.entry, first.digest)
 
 
 @pytest.mark.parametrize("key", ["", "a" * 256, "tab\t", "ünï", "\x7f", "new\nline"])

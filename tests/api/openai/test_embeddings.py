@@ -1,5 +1,6 @@
 """The official client's vectors and models: the real agent on the real log."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -8,9 +9,13 @@ import openai
 import pytest
 import pytest_asyncio
 
+from api.http.identity import Caller
+from api.http.ports import HttpPorts
 from domain.usage.topics import USAGE_RECORDED
 from schemas import model_names
-from tests.support.api_process import House, Person
+from schemas.settings import Settings
+from tests.support.api_people import tenant_of
+from tests.support.api_process import House, Person, opened, with_limits
 from tests.support.index_library import Library
 from tests.support.query_agent import working
 from tests.support.standalone import client_of, everything_on, key_of_scope
@@ -70,6 +75,7 @@ async def test_embeddings(house: House, ada: Person, client: openai.AsyncOpenAI,
         ({"input": [1, "x"]}, openai.UnprocessableEntityError, "input"),
         ({"input": ["x" * 8_001]}, openai.UnprocessableEntityError, "input[0]"),
         ({"input": ["x"] * 2_049}, openai.UnprocessableEntityError, "input"),
+        ({"input": ["字" * 8_000] * 150}, openai.UnprocessableEntityError, "input"),
         ({"dimensions": 64}, openai.BadRequestError, "dimensions"),
         ({"model": "claw"}, openai.NotFoundError, "model"),
     ],
@@ -98,3 +104,29 @@ async def test_the_same_key_embeds_once(house: House, ada: Person, client: opena
     assert len([event for event in await everything_on(house, USAGE_RECORDED) if event.subject == ada.user["id"]]) == 1
     with pytest.raises(openai.ConflictError):
         await client.embeddings.create(model=EMBEDDING, input="y", extra_headers=key)
+
+
+async def test_a_front_end_embeds_a_file_under_the_limits_as_they_are(api_settings: Settings, tmp_path_factory: pytest.TempPathFactory):
+    """A file of 140 KB in calls of one input each, twenty at once, and then 2,048 inputs in one; the limit is on tokens."""
+    text = "Every employee has 25 days of leave, which are granted by the head of the department. " * 1_650
+    pieces = [text[first : first + 630] for first in range(0, len(text), 630)]
+    assert (len(pieces) >= 223, len(text) > 140_000) == (True, True)
+    async with opened(with_limits(api_settings)) as house, working(house, tmp_path_factory.mktemp("index")):
+        ada = await house.person()
+        places = asyncio.Semaphore(20)
+        async with client_of(house, await key_of_scope(ada, "chat")) as client:
+
+            async def embed(piece: str) -> int:
+                async with places:
+                    return len((await client.embeddings.create(model="claw-embedding", input=piece)).data)
+
+            assert sum(await asyncio.gather(*map(embed, pieces))) == len(pieces)
+            many = await client.embeddings.create(model="claw-embedding", input=[f"Line {n}" for n in range(2_048)])
+            assert [row.index for row in many.data] == list(range(2_048))
+            caller = Caller(ada.user["id"], tenant_of(ada), "user", "free")
+            limiting = house.ports(HttpPorts).limiting
+            left = next(each.remaining for each in (await limiting.peek("", caller)).states if each.rule.name == "embedding_tokens")
+            await limiting.spend_embedding_tokens(caller, left)
+            with pytest.raises(openai.RateLimitError, match="embedding_tokens") as refused:
+                await client.embeddings.create(model="claw-embedding", input="字" * 8_000)
+            assert int(refused.value.response.headers["retry-after"]) > 0

@@ -18,7 +18,7 @@ async def test_open_documents_follow_the_news(redis, settings):
     partition = documents.partition_of(key)
     await documents.apply_many([news(key, 3, "parsing", later), news(key, 3, "queued", at), news(key, 4, "queued", at, "express")])
     (silent,) = await documents.find_silent(partition, "bulk", 2**45, 10)
-    assert (silent.key, silent.version, silent.lane, silent.tries) == (key, 3, "bulk", 0)
+    assert (silent.key, silent.version, silent.queue, silent.tries) == (key, 3, "bulk", 0)
     assert silent.since_ms == int(later.timestamp() * 1000)
     assert await documents.find_silent(partition, "bulk", silent.since_ms, 10) == []
     await documents.mark_requeued(silent, later)

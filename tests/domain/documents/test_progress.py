@@ -60,6 +60,7 @@ EMPTY = {
     "done": 0,
     "notes": [],
     "visible": -1,
+    "slow": False,
 }
 CAUSE = msgspec.to_builtins(PROBLEM)
 KNOWN = {"title": "T", "media_type": "text/markdown", "lane": "bulk", "bytes": 4}

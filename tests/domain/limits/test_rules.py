@@ -20,6 +20,8 @@ def rule(name: str = "r", **fields: object) -> Rule:
         (rule(route="/conversations"), "rules[0].route"),
         (rule(scope="route", route="/nowhere"), "rules[0].route"),
         (rule(scope="address", counts="model_tokens"), "rules[0].scope"),
+        (rule(scope="address", counts="embedding_tokens"), "rules[0].scope"),
+        (rule(scope="user", exclusive=True), "rules[0].exclusive"),
         (rule(scope="global", tier="pro"), "rules[0].tier"),
         (rule(rate=1, per_s=86_400.0, burst=32), "rules[0].burst"),
     ],
@@ -73,7 +75,7 @@ def test_ipv4_in_ipv6_clothes_is_ipv4() -> None:
         ("/api/v1/knowledge/kb/documents/messages", "u", "enterprise", ["global", "address", "user_enterprise", "knowledge"]),
         ("/api/v1/knowledgeable", "u", "free", ["global", "address", "user_free"]),
         ("/v1/chat/completions", "u", "free", ["global", "address", "user_free", "completions"]),
-        ("/v1/embeddings", "u", "free", ["global", "address", "user_free", "embeddings"]),
+        ("/v1/embeddings", "u", "free", ["global", "embeddings"]),
         ("/v1/models", "u", "free", ["global", "address", "user_free"]),
         ("/api/v1/knowledge/query", "u", "free", ["global", "address", "user_free", "knowledge"]),
         ("/api/v1/auth/login", "", "free", ["anonymous", "address"]),
@@ -110,3 +112,24 @@ def test_who_has_no_credential_takes_nothing_from_those_who_have() -> None:
     known, unknown = ({rule.name for rule, _ in applicable_rules(rules, address="192.0.2.1", user=user)} for user in ("u", ""))
     assert ("global" in known, "anonymous" in known) == (True, False)
     assert ("global" in unknown, "anonymous" in unknown) == (False, True)
+
+
+def test_an_exclusive_route_stands_for_user_and_address() -> None:
+    """For who has a credential; global and key rules stay, and so does everything for a stranger."""
+    rules = (
+        rule("g", scope="global"),
+        rule("a", scope="address"),
+        rule("u"),
+        rule("k", scope="key"),
+        rule("r", scope="route", route="/v1/embeddings", exclusive=True),
+        rule("t", counts="embedding_tokens"),
+    )
+
+    def names(path: str, user: str = "t/u", **fields: str) -> list[str]:
+        found = applicable_rules(rules, address="203.0.113.9", user=user, path=path, key="k", **fields)  # type: ignore[arg-type]
+        return [each.name for each, _ in found]
+
+    assert names("/v1/embeddings") == ["g", "k", "r"]
+    assert names("/v1/chat/completions") == ["g", "a", "u", "k"]
+    assert names("/v1/embeddings", user="") == ["a", "k"]
+    assert names("", counts="embedding_tokens") == ["t"]

@@ -21,7 +21,7 @@ from streams.runtime.worker_group import WorkerGroup
 NAMES = {
     "knowledge": ["retrieve", "lookup", "index"],
     "chat": ["generate", "digest"],
-    "documents": ["parse_express", "parse_bulk", "embed"],
+    "documents": ["parse_express", "parse_bulk", "parse_slow", "embed"],
     "tables": ["admit", "route", "project", "meter", "tally"],
 }
 

@@ -8,8 +8,8 @@ from streams.runtime.batching import RUNS_MAX, BatchRunner
 from streams.runtime.runner import Execution, WorkOutcome
 
 
-def turn() -> Execution:
-    return Execution(asyncio.Semaphore(1), 0.0)
+def turn(tenant: str = "") -> Execution:
+    return Execution(asyncio.Semaphore(1), 0.0, tenant)
 
 
 class Bench:
@@ -104,3 +104,18 @@ async def test_an_error_reaches_everybody_and_ends_nothing_else():
     await settle()
     bench.end(1)
     assert await later is WorkOutcome.DONE
+
+
+async def test_tenants_take_turns_for_a_place_in_a_batch():
+    bench = Bench(most=4)
+    sent = [bench.together(number, turn("heavy")) for number in range(40)]
+    await settle()
+    sent.append(bench.together(99, turn("light")))
+    bench.end(0)
+    await settle()
+    assert 99 in bench.runs[RUNS_MAX]
+    for future in sent:
+        future.cancel()
+    for gate in bench.gates[1:]:
+        gate.cancel()
+    await settle()

@@ -282,3 +282,21 @@ async def test_load_tells_running_from_waiting_and_finished():
     assert bench.runner.load == Load(running=1, unbegun=0, finished=0, free=1)
     bench.end(3)
     await settle()
+
+
+async def test_tenants_take_turns_within_a_partition():
+    """One tenant's backlog in the window; the only event of another, behind all of it, is next when a permit is free."""
+    bench = Bench(in_flight_max=2, window=500)
+    bench.runner._tenant_of = lambda event: "light" if event.offset == 400 else "heavy"
+    for offset in range(401):
+        bench.runner.offer(Event(offset, b"%d" % offset))
+    await settle()
+    assert bench.runs == [0, 1]
+    assert bench.runner.backlog == {"heavy": 400, "light": 1}
+    bench.end(0)
+    await settle()
+    assert bench.runs[2] == 400
+    bench.end(400)
+    await settle()
+    assert bench.acked == [0], "acknowledgements stay in offset order"
+    assert bench.runner.backlog == {"heavy": 399}
