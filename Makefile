@@ -8,6 +8,8 @@
 #   make chaos-http  a minute of hostile connections while twenty users chat
 #   make check   formatting, lint, types, import rules, generated pages, lock; writes nothing here
 #   make bench   benchmarks, one JSON line per figure      BENCH=name runs one
+#   make audit   locked versions against advisories         CLAW_AUDIT_DB=path: a database in the OSV format; without it, asks the public one
+#   make sbom    the bill of materials, CycloneDX JSON, on standard output
 
 PYTHON ?= $(shell for candidate in python3 python3.11 python3.12 python3.13; do \
 	$$candidate -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null && { echo $$candidate; break; }; done)
@@ -44,6 +46,12 @@ chaos-http: environment
 
 bench: environment
 	@$(BIN)/python -m benchmarks $(BENCH)
+
+audit: environment
+	@$(BIN)/python -m ops.supply_chain.audit env $(UV)
+
+sbom: environment
+	@$(BIN)/python -m ops.supply_chain.sbom env $(UV)
 
 check: export PYTHONDONTWRITEBYTECODE := 1
 check: environment

@@ -16,6 +16,7 @@ from domain.areas import ERRORS, TOPICS
 from domain.documents.topics import inbox_topic
 from domain.sections import SECTIONS
 from ops import cli
+from ops.supply_chain.licences import licences_page
 from schemas.errors import CATALOGUE
 from schemas.settings import Settings, sections_of
 from schemas.settings.section import Secret, Section
@@ -265,5 +266,6 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/topics.md": topics_page,
     "docs/errors.md": errors_page,
     "docs/commands.md": commands_page,
+    "docs/licences.md": licences_page,
     ".env.example": environment_page,
 }

@@ -115,7 +115,7 @@ class Settings(Struct, frozen=True, kw_only=True):
         return cls(**sections)
 
 
-NOT_SETTINGS = ("CLAW_TEST_", "CLAW_DATA")  # read by tests and benchmarks only
+NOT_SETTINGS = ("CLAW_TEST_", "CLAW_DATA", "CLAW_AUDIT_DB")  # read by tests, benchmarks and `make audit` only
 
 
 def sections_of(cls: type[Settings]) -> Iterator[tuple[str, type[Section]]]:
