@@ -95,6 +95,11 @@ CATALOGUE: dict[str, Code] = {
     "idempotency_conflict": Code(
         HTTPStatus.CONFLICT, "This Idempotency-Key was used with a different request body", "Use a new key for a new request."
     ),
+    "deleted_since": Code(
+        HTTPStatus.GONE,
+        "What this Idempotency-Key created was deleted since",
+        "Use a new Idempotency-Key to create another one.",
+    ),
     "lost_update": Code(
         HTTPStatus.PRECONDITION_FAILED, "The record changed since you read it", "Read the record again, then retry with its new ETag."
     ),

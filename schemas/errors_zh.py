@@ -15,6 +15,7 @@ CHINESE: dict[str, tuple[str, str]] = {
     "model_not_found": ("未找到该模型", "请使用 GET /v1/models 列出的模型。"),
     "method_not_allowed": ("此处不支持该 HTTP 方法", "各路由支持的方法见 /schema。"),
     "idempotency_conflict": ("该 Idempotency-Key 已用于不同的请求体", "新的请求请使用新的键。"),
+    "deleted_since": ("该 Idempotency-Key 创建的内容此后已被删除", "如需重新创建，请使用新的 Idempotency-Key。"),
     "lost_update": ("记录在您读取之后已被修改", "请重新读取记录，再用新的 ETag 重试。"),
     "unauthenticated": ("没有有效的凭证", "请登录，或以 Bearer 方式发送 API 密钥。"),
     "login_failed": ("邮箱或密码不正确", "请检查邮箱和密码。"),

@@ -19,7 +19,7 @@ class AnswerRequest(Struct, frozen=True, kw_only=True):
     passages: tuple[Passage, ...] = ()
     history: tuple[Turn, ...] = ()
     summary: str = ""  # of the conversation before the history
-    system_prompt: str = ""  # the owner's; the product's rules are added by the adapter
+    system_prompt: str = ""  # of the caller; the product's rules are added by the adapter
     tone: ConversationType = "chat"
     max_tokens: int = 1024
     temperature: float = 0.2

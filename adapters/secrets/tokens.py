@@ -1,5 +1,8 @@
 """Access tokens: HS256 JSON Web Tokens that name the account, its tenant, role and tier."""
 
+import base64
+import hashlib
+import hmac
 from datetime import datetime
 
 import jwt
@@ -58,6 +61,11 @@ class AccessTokens:
             "exp": issued_at + self._ttl_s,
         }
         return jwt.encode(claims, self._secret, ALGORITHM), self._ttl_s
+
+    def key_secret(self, credential_id: str) -> str:
+        """The secret of an API key whose id was derived from a request: 256 bits as text. Another signing secret makes another one."""
+        raw = hmac.new(self._secret.encode(), b"api-key:" + credential_id.encode(), hashlib.sha256).digest()
+        return base64.urlsafe_b64encode(raw).decode().rstrip("=")
 
     def read(self, token: str, now: datetime) -> Claims:
         """The claims of an access token of this installation that is not expired; Refused("unauthenticated") for anything else."""

@@ -1,8 +1,6 @@
 """API keys for programs: ``claw_<id>_<secret>``, shown once, stored as a hash."""
 
 import base64
-import hashlib
-import hmac
 from http import HTTPStatus
 from typing import Any
 from uuid import UUID
@@ -16,7 +14,7 @@ from api.http.gate import PERSON
 from api.http.identity import key_hash, key_text
 from api.http.openapi import PROBLEMS, Cursor, Limit
 from api.http.request import ApiRequest
-from api.http.responses import begin_idempotent, invalid_field, json_response, map_page
+from api.http.responses import begin_idempotent, find_created, invalid_field, json_response, map_page
 from domain.accounts.topics import CREDENTIALS_CHANGED
 from schemas.bodies.auth import ApiKey, ApiKeyCreate, ApiKeyCreated
 from schemas.bodies.pages import Page
@@ -50,11 +48,13 @@ async def create(request: ApiRequest, data: JSONBody[ApiKeyCreate]) -> Response[
         mode=data.mode,
     )
     async with ports.core.records.lease(f"api-keys/{caller.account_id}"):
+        present = await find_created(request, ports.core.read_models.account_credentials, _scope(request), credential_id)
+        if present is not None:
+            return _created(present, secret)
         if await ports.core.read_models.account_credentials.count(_scope(request)) >= KEYS_MAX:
             raise Refused("forbidden", f"an account may have {KEYS_MAX} API keys; delete one")
         await _write(request, credential)
-    shown = msgspec.structs.asdict(ApiKey.of(credential))
-    return json_response(ApiKeyCreated(**shown, key=key_text(credential_id, secret)), HTTPStatus.CREATED)
+    return _created(credential, secret)
 
 
 @get("/api-keys", opt=PERSON, responses=PROBLEMS, summary="List API keys, the newest first")
@@ -78,11 +78,13 @@ async def revoke(request: ApiRequest, key_id: FromPath[UUID]) -> None:
 def _secret(request: ApiRequest, credential_id: str) -> str:
     """256 bits as text. With an ``Idempotency-Key`` they are derived, so that a repeat returns the same without them being stored."""
     if request.idempotency_key is None:
-        raw = request.core.random_bytes(SECRET_BYTES)
-    else:
-        signing = request.core.settings.auth.secret.reveal().encode()
-        raw = hmac.new(signing, b"api-key:" + credential_id.encode(), hashlib.sha256).digest()
-    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+        return base64.urlsafe_b64encode(request.core.random_bytes(SECRET_BYTES)).decode().rstrip("=")
+    return request.http.tokens.key_secret(credential_id)
+
+
+def _created(credential: Credential, secret: str) -> Response[ApiKeyCreated]:
+    shown = msgspec.structs.asdict(ApiKey.of(credential))
+    return json_response(ApiKeyCreated(**shown, key=key_text(credential.id, secret)), HTTPStatus.CREATED)
 
 
 def _scope(request: ApiRequest) -> str:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 
+import msgspec
 from litestar import Response, Router, get, post
 from litestar.params import JSONBody
 
@@ -44,6 +45,7 @@ async def register(request: ApiRequest, data: JSONBody[Register]) -> Response[Se
     _check_registration(ports, data)
     await ports.http.limiting.spend([(REGISTER, network_of(address_of(request.scope)))])
     scope = email_scope(data.email)
+    request.replace_body(msgspec.json.encode((scope, data.name)))  # what ids are derived from: never the password
     account_id = await request.new_id("account", user=scope)
     password_hash = await ports.passwords.hash(data.password)  # before the lease: it takes longer than the work under the lease
     async with _invited(ports, data), ports.core.records.lease(f"email/{scope}"):

@@ -17,7 +17,7 @@ from api.http.access import conversations_of
 from api.http.gate import CHAT
 from api.http.openapi import PROBLEMS, Cursor, Limit
 from api.http.request import ApiRequest
-from api.http.responses import etag, json_response, map_page, require_match, run_idempotent
+from api.http.responses import etag, find_created, json_response, map_page, require_match, run_idempotent
 from domain.chats.records import ROOT
 from domain.chats.topics import CONVERSATIONS_CHANGED
 from schemas.bodies.conversations import ConversationCreate, ConversationPatch, ConversationView, MessageView
@@ -52,6 +52,10 @@ async def create(request: ApiRequest, data: JSONBody[ConversationCreate]) -> Res
             created_at=now,
             updated_at=now,
         )
+        if (
+            present := await find_created(request, request.core.read_models.conversations, conversations_of(caller), record.id)
+        ) is not None:
+            return _response(present, HTTPStatus.CREATED)
         async with request.http.caps.room("conversations", caller, record.id):
             await _write(request, record)
         return _response(record, HTTPStatus.CREATED)

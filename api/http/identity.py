@@ -82,6 +82,8 @@ class Identities:
         credential = await self._credential(credential_id)
         if credential is None or not hmac.compare_digest(credential.secret_hash, key_hash(secret)):
             raise Refused("unauthenticated", NOT_VALID)
+        if is_derived(credential_id) and not hmac.compare_digest(secret.encode(), self._tokens.key_secret(credential_id).encode()):
+            raise Refused("unauthenticated", "the signing secret changed, which ended this API key: create another one")
         if credential.kind != "api_key" or credential.revoked:
             raise Refused("unauthenticated", NOT_VALID)
         if credential.expires_at is not None and credential.expires_at <= self._clock.now():
@@ -141,6 +143,13 @@ def split_key(key: str) -> tuple[str, str]:
         return str(UUID(hexadecimal)), secret
     except ValueError:
         raise Refused("unauthenticated", NOT_VALID) from None
+
+
+def is_derived(credential_id: str) -> bool:
+    """Whether the id, and with it the key's secret, was derived from a request with an ``Idempotency-Key``: whoever knew the signing secret
+    knows this key, so it ends with that secret. Random ids are of version 4, derived ones of version 5.
+    """
+    return UUID(credential_id).version == 5  # noqa: PLR2004
 
 
 def key_hash(secret: str) -> str:

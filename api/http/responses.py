@@ -14,6 +14,7 @@ from api.http.request import ApiRequest
 from schemas.bodies.pages import Page
 from schemas.errors import FieldError, Refused, Unavailable
 from streams.tables.record_table import RecordPage as TablePage
+from streams.tables.record_table import RecordTable
 
 T = TypeVar("T")
 B = TypeVar("B", bound=Struct)
@@ -62,6 +63,19 @@ async def begin_idempotent(request: ApiRequest) -> Fresh | Replay | None:
             await request.http.idempotency.forget(known)
             raise
     return known
+
+
+async def find_created(request: ApiRequest, table: RecordTable[T], scope: str, id: str) -> T | None:  # noqa: A002
+    """The record that the same request created before, whose stored answer is gone; None when it is to be created now.
+
+    Raises Refused("deleted_since"): a repeat of an old request never brings back what was deleted since.
+    """
+    if request.idempotency_key is None:
+        return None
+    present = await table.get(scope, id)
+    if present is None and await table.is_deleted(scope, id):
+        raise Refused("deleted_since")
+    return present
 
 
 def etag(revision: int) -> str:

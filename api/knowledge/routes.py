@@ -12,7 +12,7 @@ from api.http.access import can_read
 from api.http.gate import KNOWLEDGE_READ, KNOWLEDGE_WRITE
 from api.http.openapi import PROBLEMS, Cursor, Limit
 from api.http.request import ApiRequest
-from api.http.responses import etag, json_response, require_match, run_idempotent
+from api.http.responses import etag, find_created, json_response, require_match, run_idempotent
 from api.knowledge.ports import KnowledgePorts
 from domain.documents.topics import DOCUMENTS_SUBMITTED
 from domain.knowledge.topics import KNOWLEDGE_CHANGED
@@ -45,6 +45,8 @@ async def create(request: ApiRequest, data: JSONBody[KnowledgeCreate]) -> Respon
             created_at=now,
             updated_at=now,
         )
+        if (present := await find_created(request, request.core.read_models.knowledge_bases, caller.tenant, record.id)) is not None:
+            return _response(present, HTTPStatus.CREATED)
         async with request.http.caps.room("knowledge_bases", caller, record.id):
             await _write(request, record)
         return _response(record, HTTPStatus.CREATED)

@@ -52,10 +52,10 @@ class OperatorRecords:
             updated_at=now,
         )
         account = Account(id=account_id, tenant=tenant, email=f"service@{tenant}", tier="enterprise", created_at=now)
-        return (
-            self.outgoing(KNOWLEDGE_CHANGED, KnowledgeBaseChanged, tenant, base_id, base),
-            self.outgoing(ACCOUNTS_CHANGED, AccountChanged, tenant, account_id, account),
-        )
+        made = self.outgoing(ACCOUNTS_CHANGED, AccountChanged, tenant, account_id, account)
+        if await self.views.knowledge_bases.get(tenant, base_id) is not None:
+            return (made,)  # the tenant of a person, whose base stays theirs and as private as it is
+        return (self.outgoing(KNOWLEDGE_CHANGED, KnowledgeBaseChanged, tenant, base_id, base), made)
 
 
 @asynccontextmanager

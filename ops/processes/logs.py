@@ -30,7 +30,7 @@ QUIET = (
     "httpcore",
     "openai",
     "urllib3",
-)  # at "info" they log their own internals
+)  # at "info" they log their own internals, at "debug" what passes through them
 
 
 def configure(node: NodeSettings, service: str, stream: TextIO | None = None) -> None:
@@ -88,9 +88,8 @@ def _route_standard_library(out: TextIO, formatter: logging.Formatter, level: in
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = [], True
-    if level > logging.DEBUG:
-        for name in QUIET:
-            logging.getLogger(name).setLevel(max(level, logging.WARNING))
+    for name in QUIET:  # also at "debug", where they write whole records and requests: texts, hashes, passwords
+        logging.getLogger(name).setLevel(max(level, logging.WARNING))
     logging.captureWarnings(capture=True)
 
 

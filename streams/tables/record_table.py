@@ -173,6 +173,11 @@ class RecordTable(Generic[T]):
         """The record, or None."""
         return self._read(scope, id, await self._redis.execute_command("GET", self._record_key(scope, id)))
 
+    async def is_deleted(self, scope: str, id: str) -> bool:  # noqa: A002
+        """Whether a deletion of the record is remembered; False for a record that never was."""
+        entry = await self._redis.execute_command("GET", self._record_key(scope, id))
+        return entry is not None and entry.endswith(b"  ")  # as the script writes a tombstone: an order, no rank, no JSON
+
     async def get_many(self, scope: str, ids: Sequence[str]) -> dict[str, T]:
         """The records of ``ids`` that exist."""
         found: dict[str, T] = {}

@@ -1,5 +1,6 @@
 """Accounts, sessions, keys: who gets in, and how little is said to those who do not."""
 
+import hashlib
 import time
 import uuid
 
@@ -7,12 +8,15 @@ import jwt
 import msgspec
 import pytest
 
+from adapters.secrets.tokens import AccessTokens
 from api.app import create_app
 from api.core import Core
-from domain.accounts.records import find_password
+from api.http.identity import Identities
+from domain.accounts.records import email_scope, find_password
 from domain.accounts.topics import ACCOUNTS_CHANGED, CREDENTIALS_CHANGED, INVITATIONS_CHANGED
 from domain.areas import TOPICS
-from schemas.errors import ConfigurationError
+from schemas import ids
+from schemas.errors import ConfigurationError, Refused
 from schemas.records import AccountChanged, CredentialChanged
 from schemas.settings import AuthSettings, Settings
 from schemas.settings.section import Secret
@@ -188,3 +192,47 @@ async def test_expired_api_key(house: House, ada: Person):
 async def test_short_secret_is_refused(secret: str):
     with pytest.raises(ConfigurationError, match="CLAW_AUTH_SECRET"):
         create_app(Settings(auth=AuthSettings(secret=Secret(secret))))
+
+
+async def test_a_revoked_api_key_stays_revoked_when_its_request_is_repeated(house: House, ada: Person):
+    headers = {"idempotency-key": "k-revoked"}
+    made = (await ada.call("POST", "/api-keys", json={"name": "a"}, headers=headers)).json()
+    await ada.call("DELETE", f"/api-keys/{made['id']}")
+    is_problem(await ada.call("POST", "/api-keys", json={"name": "a"}, headers=headers), 410, "deleted_since")
+    is_problem(await house.client.get("/api/v1/knowledge", headers=bearer(made["key"])), 401, "unauthenticated")
+
+
+async def test_a_derived_api_key_ends_with_the_signing_secret_and_a_random_one_does_not(house: House, ada: Person):
+    derived = (await ada.call("POST", "/api-keys", json={"name": "a"}, headers={"idempotency-key": "k-rotated"})).json()["key"]
+    random = (await ada.call("POST", "/api-keys", json={"name": "b"})).json()["key"]
+    core = house.ports(Core)
+    rotated = Identities(AccessTokens(AuthSettings(secret=Secret("rotated-" * 5))), core.read_models, core.clock)
+    assert (await rotated.authenticate(f"Bearer {random}")).account_id == ada.user["id"]
+    with pytest.raises(Refused, match="signing secret changed"):
+        await rotated.authenticate(f"Bearer {derived}")
+    with pytest.raises(Refused):
+        await rotated.authenticate(f"Bearer {ada.token}")
+
+
+async def test_an_account_id_reveals_no_password_to_who_guesses_the_idempotency_key(house: House):
+    """The id depends on the secret of the installation, and on no password at all."""
+    address = f"{uuid.uuid4().hex}@example.com"
+    body = {"email": address, "password": PASSWORD}
+    answer = await house.client.post("/api/v1/auth/register", json=body, headers={"idempotency-key": "1"})
+    account_id = answer.json()["user"]["id"]
+    sent = hashlib.sha256(answer.request.content).hexdigest()
+    assert account_id != ids.derive("request", "", email_scope(address), "/api/v1/auth/register", "1", sent, "account")
+    other = {"email": address, "password": "another long passphrase of nobody"}
+    is_problem(await house.client.post("/api/v1/auth/register", json=other, headers={"idempotency-key": "1"}), 409, "email_taken")
+
+
+async def test_what_was_deleted_stays_deleted_when_its_stored_answer_is_lost(house: House, ada: Person):
+    """Conversations and knowledge bases: Redis has forgotten the key, and the ids derived from it are the same."""
+    for path, body in (("/conversations", {"title": "t"}), ("/knowledge", {"name": "n"})):
+        headers = {"idempotency-key": f"lost{path}"}
+        made = (await ada.call("POST", path, json=body, headers=headers)).json()
+        await ada.call("DELETE", f"{path}/{made['id']}")
+        redis, prefix = house.ports(Core).redis, house.settings.redis.key_prefix
+        for key in await redis.execute_command("KEYS", f"{prefix}:idempotency:*"):
+            await redis.execute_command("DEL", key)
+        is_problem(await ada.call("POST", path, json=body, headers=headers), 410, "deleted_since")
