@@ -12,6 +12,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.client import AIOKafkaClient
 from aiokafka.protocol.offset import OffsetRequest
 
+from adapters.kafka_fetches import FETCH_POLICY, FetchPolicy, screen_fetches
 from schemas.errors import ConfigurationError
 from schemas.settings import KafkaSettings
 
@@ -119,6 +120,8 @@ def make_consumer(connection: Mapping[str, Any], *topics: str, **options: Any) -
     It reads committed records only: those of a transaction that is open, or was aborted, are never delivered. So its end offsets
     are last stable offsets, and a partition may end in records that never arrive (an aborted batch, a transaction's marker): a loop that
     reads up to an end offset compares the consumer's position with it, never the offset of the last record.
+
+    Nor does a batch arrive that cannot be read: the position passes it once it was set aside (``FetchPolicy``).
     """
     consumer: Consumer = _StoppableConsumer(*topics, **connection, isolation_level="read_committed", **options)
     return consumer
@@ -133,8 +136,9 @@ class _StoppableConsumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka ha
     """
 
     def __init__(self, *topics: str, **options: Any) -> None:
-        super().__init__(*topics, **options)
+        super().__init__(*topics, check_crcs=False, **options)  # they are checked where the fetches are screened
         _make_closable(self._client)
+        screen_fetches(self._client, FETCH_POLICY.get(FetchPolicy()))
 
     async def stop(self) -> None:
         stopping = asyncio.ensure_future(super().stop())

@@ -15,6 +15,7 @@ from domain.read_models import ReadModels
 from schemas.settings import Settings
 from streams.cache import RedisCache
 from streams.clock import SystemClock
+from streams.dead_letters.unreadable import UnreadableBatches
 from streams.log.publisher import KafkaPublisher
 from streams.runtime.loop_lag import LoopLag
 from streams.tables.record_writer import RecordWriter
@@ -43,6 +44,7 @@ async def _open_core(settings: Settings, metrics: Metrics, stack: AsyncExitStack
     publisher = KafkaPublisher(settings.kafka, TOPICS)
     stack.push_async_callback(publisher.stop)
     await publisher.start()
+    UnreadableBatches(settings, publisher, redis, clock, metrics.registry).install()
     cache = RedisCache(redis, prefix, settings.cache, clock, metrics.count_cache_lookup)
     stack.push_async_callback(cache.stop)
     await cache.start()

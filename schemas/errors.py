@@ -297,6 +297,11 @@ CATALOGUE: dict[str, Code] = {
         "The event cannot be decoded",
         "Compare the event with the schema of its topic, correct it, and send it again.",
     ),
+    "batch_unreadable": Code(
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        "A batch on the topic cannot be read",
+        "Let its sender send the records again; the offsets, the codec and the reason are in the dead letter.",
+    ),
     "event_poisonous": Code(
         HTTPStatus.INTERNAL_SERVER_ERROR,
         "The event crashed its worker repeatedly",

@@ -92,6 +92,7 @@ CHINESE: dict[str, tuple[str, str]] = {
     "index_building": ("该索引的另一次构建正在进行", "请等待构建结束，或先放弃它。"),
     "index_incomplete": ("新索引没有包含全部文档", "请查看缺少哪些文档；如可舍弃它们，请强制切换。"),
     "event_malformed": ("事件无法解码", "请对照其主题的模式，改正事件后重新发送。"),
+    "batch_unreadable": ("主题上的一批记录无法读取", "请让发送方重新发送这些记录；偏移量、压缩方式和原因见死信。"),
     "event_poisonous": ("该事件多次使工作进程崩溃", "请报告；修复后从死信中重新发送。"),
     "event_failed": ("事件处理失败", "原因消除后从死信中重新发送。"),
     "kafka_unavailable": ("Kafka 未能及时确认写入", "请用同一个 Idempotency-Key 重复该请求。"),

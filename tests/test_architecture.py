@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("schemas", "adapters", "streams", "domain", "agents", "api", "ops")
 GOLDEN = ROOT / "tests" / "golden"
 KAFKA_CLIENT = (
-    "adapters/kafka.py",
+    "adapters/kafka",
     "streams/log/",
     "streams/runtime/",
     "ops/commands/topics.py",

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,8 +31,10 @@ from ops.stack.probe import http_status
 from ops.stack.state import StackState, is_alive, is_running, read_state
 from schemas.errors import ClawError, ConfigurationError, Unavailable
 from schemas.settings import WORKER_GROUPS, Settings
+from streams.dead_letters.unreadable import list_unreadable
 
 PYTHONS = ((3, 11), (3, 14))  # from, below
+UNREADABLE_S = 86_400
 DISK_MIB_MIN = 1024  # Kafka's segments, Redis' file and the index of a small installation
 JAVA_S = 20.0
 CONNECT_S = 2.0
@@ -193,6 +196,7 @@ async def _check_running(settings: Settings, state: StackState, folder: Path) ->
         healthy = await _answers(name, process.where)
         yield Finding(name, detail, "" if healthy else f"it does not answer as ready; see {folder / 'logs' / name}.log")
     yield await _check_topics(settings, state.kafka)
+    yield await _check_batches(settings)
     yield await _check_indexes(settings, state.kafka)
 
 
@@ -214,6 +218,21 @@ async def _check_topics(settings: Settings, servers: str) -> Finding:
     if drifts:
         return Finding("topics", f"{len(drifts)} differ from the catalogue, first {drifts[0]}", "run `claw topics apply`")
     return Finding("topics", f"as they should be on {servers}")
+
+
+async def _check_batches(settings: Settings) -> Finding:
+    """Whether readers met batches that they had to set aside."""
+    client = connect(settings.redis)
+    try:
+        found = await list_unreadable(client, settings.redis.key_prefix, time.time() - UNREADABLE_S)
+    except Unavailable as error:
+        return Finding("batches", f"not known: {error.detail}")
+    finally:
+        await client.aclose()
+    if not found:
+        return Finding("batches", "all of the last day can be read")
+    remedy = "let their senders send them again: the dead letters of code batch_unreadable name offsets and reason"
+    return Finding("batches", f"{len(found)} of the last day cannot be read and were passed, last {found[0]}", remedy, warning=True)
 
 
 async def _check_indexes(settings: Settings, servers: str) -> Finding:

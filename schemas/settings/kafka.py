@@ -40,6 +40,14 @@ class KafkaSettings(Section, frozen=True, kw_only=True):
             max_length=64, pattern="^[a-z0-9.-]*$", description="Prefix of every topic and group name; lets installations share a broker."
         ),
     ] = ""
+    batch_bytes_max: Annotated[
+        int,
+        Meta(
+            ge=1_048_576,
+            le=268_435_456,
+            description="Bytes of one batch of records after decompression; a larger one is set aside as `batch_unreadable`.",
+        ),
+    ] = 16_777_216
     publish_timeout_s: Annotated[
         float, Meta(gt=0, le=60, description="Timeout for Kafka to acknowledge a request's events; then 503 kafka_unavailable.")
     ] = 1.5

@@ -16,6 +16,7 @@ from msgspec import Struct
 from adapters.kafka import StoredRecord, TopicPartition
 from schemas.errors import Refused, Unavailable
 from schemas.settings import KafkaSettings
+from streams.dead_letters.writer import LEFT_OUT
 from streams.log.reader import LogReader, open_log_reader
 from streams.tables.cursor import decode_cursor, encode_cursor, invalid_cursor
 from streams.topics import DEAD_LETTERS
@@ -33,7 +34,9 @@ _ID = re.compile(r"(\d{1,4})-(\d{1,18})")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetter:
-    """A dead letter. ``topic`` has no prefix; ``headers`` are the original's; ``tenant`` is "" when it cannot be determined."""
+    """A dead letter. ``topic`` has no prefix; ``headers`` are the original's; ``tenant`` is "" when it cannot be determined.
+    ``left_out_bytes``: of a value that was too large for a dead letter, and is not in it.
+    """
 
     partition: int
     offset: int
@@ -51,6 +54,7 @@ class DeadLetter:
     value: bytes | None
     value_bytes: int
     headers: dict[str, bytes]
+    left_out_bytes: int = 0
 
     @property
     def id(self) -> str:
@@ -190,6 +194,7 @@ class DeadLetterReader:
             key=record.key,
             value=record.value,
             value_bytes=len(record.value or b""),
+            left_out_bytes=_parse_number(origin.get(LEFT_OUT)),
             headers={name.removeprefix(ORIGINAL): value for name, value in headers.items() if name.startswith(ORIGINAL)},
         )
 

@@ -16,6 +16,7 @@ from schemas.errors import Refused
 from schemas.settings import KafkaSettings
 from streams.clock import Clock
 from streams.dead_letters.reader import DeadLetter
+from streams.dead_letters.unreadable import UNREADABLE
 from streams.log.outgoing import LogOffset
 from streams.topics import DEAD_LETTERS, Topic
 
@@ -80,6 +81,8 @@ class Redrive:
             return RedriveResult(letter_id, "gone", "retention has removed it, or it never existed")
         if not self._guard.is_known(letter.topic):
             raise Refused("not_found", f"dead letter {letter_id} is from {letter.topic[:200]!r}, which is no topic of this installation")
+        if letter.code == UNREADABLE or letter.left_out_bytes:
+            return RedriveResult(letter.id, "superseded", "it does not hold the record: only its sender can send it again")
         if not force:
             sent_at = (await self.redrive_times([letter.id])).get(letter.id)
             if sent_at is not None:

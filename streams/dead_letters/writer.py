@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 from typing import Protocol
 
-from schemas.errors import Problem
+from schemas.errors import Problem, Refused
 from streams.log.delivery import Delivery
 from streams.log.outgoing import LogOffset, Publisher
 from streams.topics import DEAD_LETTERS
 
 DETAIL_CHARS_MAX = 2_000  # of the cause; the rest is in the log
+KEY_BYTES_MAX = 65_536  # of a dead letter without its value
+LEFT_OUT = "left-out-bytes"  # header of a dead letter whose value was too large
 ORIGINAL_HEADERS_BYTES_MAX = 65_536  # headers that are copied; more than that is a producer's mistake and must not stop the dead letter
 
 
@@ -47,5 +49,14 @@ def dead_letter_headers(
 
 
 async def write_dead_letter(publisher: WorkerPublisher, prefix: str, delivery: Delivery, headers: Mapping[str, bytes]) -> LogOffset:
-    """Write the dead letter under ``prefix`` (settings.kafka.topic_prefix); raises Unavailable when the log does not take it."""
-    return await publisher.publish_raw(prefix + DEAD_LETTERS.name, delivery.key, delivery.value, headers)
+    """Write the dead letter under ``prefix`` (settings.kafka.topic_prefix); raises Unavailable when the log does not take it.
+
+    A record that is larger than the topic of dead letters takes stays without its value and the rest of its headers.
+    """
+    topic = prefix + DEAD_LETTERS.name
+    try:
+        return await publisher.publish_raw(topic, delivery.key, delivery.value, headers)
+    except Refused:
+        own = {name: value for name, value in headers.items() if not name.startswith("original-")}
+        key = delivery.key if len(delivery.key or b"") <= KEY_BYTES_MAX else None
+        return await publisher.publish_raw(topic, key, b"", own | {LEFT_OUT: str(len(delivery.value or b"")).encode()})

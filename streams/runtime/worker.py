@@ -24,6 +24,7 @@ from adapters.redis.client import RedisClient
 from schemas.errors import ConfigurationError, Unavailable
 from schemas.settings import Settings
 from streams.clock import Clock
+from streams.dead_letters.unreadable import UnreadableBatches
 from streams.dead_letters.writer import WorkerPublisher
 from streams.log.partitions import fetch_partition_counts
 from streams.runtime.backlog import Backlog
@@ -86,6 +87,7 @@ class Worker:
         """See the module. Raises ConfigurationError when topics are missing or the metrics port is taken; Unavailable without a broker."""
         self._partitions = await self._count_partitions()
         self.metrics_port = await self._status.start(self._settings.node)
+        UnreadableBatches(self._settings, self._publisher, self._redis, self._clock, self._metrics.registry).install()
         await self._worker_group.open()
         await self._loop_lag.start()
         try:

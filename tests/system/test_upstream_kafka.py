@@ -2,7 +2,11 @@
 
 import asyncio
 import json
+import os
+import signal
+import struct
 import uuid
+from pathlib import Path
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -10,9 +14,11 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from claw_client import Client
 from tests.support.found_passages import chunks, search
-from tests.system.conftest import Up
+from tests.system.conftest import Up, records
 
 INBOX = "claw.inbox.default.v1"
+FETCH_S = 1.2  # a fetch waits half a second at the broker
+MARK = "The chest is sealed. "
 SEEN_S = 2.0  # a document that is read at all is searchable long before
 
 
@@ -73,6 +79,51 @@ async def test_only_what_is_committed_is_ever_searchable(up: Up, owner: Client):
         await no_lag(up, owner)
     finally:
         await producer.stop()
+
+
+async def test_a_batch_that_nobody_can_read_is_passed_and_named(up: Up, owner: Client):
+    """One grows without end when it is decompressed, one is damaged on the broker's disk; the documents around them are read."""
+    producer = AIOKafkaProducer(**up.connection, compression_type="zstd", max_request_size=64 << 20, max_batch_size=64 << 20)
+    await producer.start()
+    reader = up.process("tables").pid
+    try:
+        bomb = await producer.send_and_wait(INBOX, bytes(20 << 20), b"bomb", partition=2)
+        os.kill(reader, signal.SIGSTOP)
+        await asyncio.sleep(FETCH_S)  # its fetch has ended at the broker: the next one reads what is on the disk by then
+        damaged = await producer.send_and_wait(INBOX, event(owner.knowledge_base, "damaged", MARK * 4), b"damaged", partition=2)
+        damage(up.home, damaged.offset)
+        await producer.send_and_wait(INBOX, event(owner.knowledge_base, "behind", "The ferry lands at noon."), b"behind", partition=2)
+    finally:
+        os.kill(reader, signal.SIGCONT)
+        await producer.stop()
+    await owner.wait_indexed("behind", timeout_s=30)
+    assert not await owner.document("damaged")
+    found = {
+        (headers["offset"], headers["code"], headers["error"])
+        for headers in [dict(each.headers) for each in await records(up, "claw.dead-letters.v1")]
+        if headers["topic"] == INBOX.encode() and headers["partition"] == b"2"
+    }
+    offsets = [str(each.offset).encode() for each in (bomb, damaged)]
+    assert found == {(offsets[0], b"batch_unreadable", b"size"), (offsets[1], b"batch_unreadable", b"checksum")}
+    _, printed = await up.command("doctor")
+    (line,) = [line for line in printed.splitlines() if " batches " in line]
+    assert line.startswith("warn")
+    assert f"{INBOX}:2:{damaged.offset}" in line
+    await no_lag(up, owner)
+
+
+def damage(home: Path, offset: int) -> None:
+    """Change the last byte of the batch that begins at this offset, in the log of partition 2."""
+    (segment,) = home.rglob(f"{INBOX}-2/*.log")
+    data, at = segment.read_bytes(), 0
+    while True:
+        base, length = struct.unpack_from(">qi", data, at)
+        if base == offset:
+            break
+        at += 12 + length
+    with segment.open("r+b") as file:
+        file.seek(at + 12 + length - 1)
+        file.write(bytes([data[at + 12 + length - 1] ^ 0xFF]))
 
 
 async def aborted(producer: AIOKafkaProducer, key: bytes, value: bytes) -> None:
