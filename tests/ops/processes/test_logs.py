@@ -31,6 +31,16 @@ def lines():
     structlog.contextvars.clear_contextvars()
 
 
+def test_at_debug_no_library_writes_what_passes_through_it(lines):
+    """Kafka's client writes whole records there: texts of people, hashes of passwords."""
+    stream = io.StringIO()
+    logs.configure(NodeSettings(log_format="json", log_level="debug"), "test", stream)
+    logging.getLogger("aiokafka.conn").debug("Request: %s", "a planted text")
+    structlog.get_logger("ours").debug("reconciler_waits")
+    assert "reconciler_waits" in stream.getvalue()
+    assert "planted" not in stream.getvalue()
+
+
 def test_own_and_library_lines_have_one_form(lines):
     structlog.contextvars.bind_contextvars(trace_id="ab" * 16)
     structlog.get_logger("ours").info("document_indexed", chunks=3)
