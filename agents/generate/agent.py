@@ -239,10 +239,11 @@ class Generate:
         request = build_grounded_request(event.data, passages, self.settings)
         thinking = ThinkingStream()
         if event.data.question.shows_thinking and self.settings.show_thinking != "never":
-            thinking = ThinkingStream(DeltaBuffer(send_thinking, window), self.settings.thinking_chars_max)
+            thinking = ThinkingStream(DeltaBuffer(send_thinking, window), self.settings.thinking_chars_max, self.settings.foreign_markup)
         citations, deltas = CitationResolver(passages, public_url=self.public_url), DeltaBuffer(send, window)
         model = self.model_for(request)
-        await stream_answer(model, request, citations, deltas, draft, elapsed_ms, check, thinking=thinking, record=record)
+        markup = self.settings.foreign_markup
+        await stream_answer(model, request, citations, deltas, draft, elapsed_ms, check, thinking=thinking, record=record, markup=markup)
 
     def model_for(self, request: AnswerRequest) -> AnswerModel:
         """The model to ask. A grounded question without any passage has one answer, which no provider needs to be paid for."""

@@ -13,6 +13,7 @@ from adapters.models.grounding.citations import CitationResolver, CitedText
 from adapters.models.grounding.numbers import find_unsupported_numbers, note_on
 from adapters.models.port import AnswerModel, AnswerRequest, EmptyAnswer, Finish, Piece, Spent, ThoughtPiece
 from adapters.models.rules import unsourced_note
+from adapters.text.markup import MarkupFilter, Policy
 from agents.generate.reply_events import ReplyDraft
 from domain.chats.delta_buffer import DeltaBuffer
 from schemas.chats import MessageState, Outcome, Passage
@@ -26,11 +27,15 @@ class ThinkingStream:
     nobody wants it.
     """
 
-    def __init__(self, deltas: DeltaBuffer | None = None, chars_max: int = 0) -> None:
+    def __init__(self, deltas: DeltaBuffer | None = None, chars_max: int = 0, markup: Policy = "mark") -> None:
         self._deltas, self._left = deltas, chars_max
+        self._markup = MarkupFilter(markup)
 
     async def add(self, text: str) -> None:
         """More of it."""
+        await self._add(self._markup.feed(text))
+
+    async def _add(self, text: str) -> None:
         shown, self._left = text[: self._left], max(self._left - len(text), 0)
         if self._deltas is not None:
             await self._deltas.add(shown)
@@ -42,6 +47,7 @@ class ThinkingStream:
 
     async def close(self) -> None:
         """Send the rest."""
+        await self._add(self._markup.finish())
         if self._deltas is not None:
             await self._deltas.close()
 
@@ -58,10 +64,12 @@ class _CitedStream:
         draft: ReplyDraft,
         elapsed_ms: Callable[[], float],
         thoughts: ThinkingStream,
+        markup: Policy,
     ) -> None:
         self._citations, self._deltas, self._draft = citations, deltas, draft
         self._elapsed_ms, self._thoughts = elapsed_ms, thoughts
         self._refusal = RefusalDetector()
+        self._markup = MarkupFilter(markup)
 
     @property
     def is_refusal(self) -> bool:
@@ -69,10 +77,11 @@ class _CitedStream:
 
     async def feed(self, text: str) -> None:
         """More of the model's text, with its markers."""
-        await self._read(self._refusal.feed(text))
+        await self._read(self._refusal.feed(self._markup.feed(text)))
 
     async def finish(self) -> None:
         """The rest of it."""
+        await self._read(self._refusal.feed(self._markup.finish()))
         await self._read(self._refusal.finish())
         await self.add(self._citations.finish())
 
@@ -110,15 +119,16 @@ async def stream_answer(
     *,
     thinking: ThinkingStream | None = None,
     record: Callable[[Spent], Awaitable[None]] = _forget,
+    markup: Policy = "mark",
 ) -> None:
     """Stream the model's answer into the draft and the deltas; raises what the model raises.
 
     An answer that begins by saying that the passages do not hold it cites nothing; one of an assistant that cites nothing ends with a note.
     ``check`` looks at the whole draft and returns what is to be added at its end. ``thinking``: where the thinking goes, None for nowhere.
-    ``record`` is called with what a call cost that gave no answer.
+    ``record`` is called with what a call cost that gave no answer. ``markup``: what happens to images and raw HTML.
     """
     thoughts = thinking or ThinkingStream()
-    text = _CitedStream(citations, deltas, draft, elapsed_ms, thoughts)
+    text = _CitedStream(citations, deltas, draft, elapsed_ms, thoughts, markup)
     try:
         async with aclosing(model.answer(request)) as pieces:
             async for piece in pieces:

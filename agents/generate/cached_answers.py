@@ -168,7 +168,14 @@ class AnswerCache:
     def key(self, event: ChatGrounded) -> str:
         """``model/digest``: an administrator can invalidate a model's answers by prefix."""
         question, settings = event.data.question, self.settings
-        context = (self.template, settings.provider, settings.base_url, self.model, build_grounded_request(event.data, (), settings))
+        context = (
+            self.template,
+            settings.foreign_markup,
+            settings.provider,
+            settings.base_url,
+            self.model,
+            build_grounded_request(event.data, (), settings),
+        )
         digest = hashlib.sha256(_encode((context, event.data.query, sorted(question.knowledge_base_ids))))
         return f"{self.model}/{digest.hexdigest()}"
 

@@ -36,7 +36,7 @@ class Range(Struct, frozen=True):
     events: tuple[RangeEvent, ...] = ()
 
 
-class Package(Struct, frozen=True):
+class AffectedPackage(Struct, frozen=True):
     """The package an advisory is about."""
 
     ecosystem: str = ""
@@ -46,7 +46,7 @@ class Package(Struct, frozen=True):
 class Affected(Struct, frozen=True):
     """Affected versions of one package: listed ones, and ranges."""
 
-    package: Package = Package()
+    package: AffectedPackage = AffectedPackage()
     versions: tuple[str, ...] = ()
     ranges: tuple[Range, ...] = ()
 

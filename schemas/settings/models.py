@@ -82,6 +82,13 @@ class ModelSettings(Section, frozen=True, kw_only=True):
             "the text, `show` also in a sentence at its end."
         ),
     ] = "report"
+    foreign_markup: Annotated[
+        Literal["mark", "strip", "allow"],
+        Meta(
+            description="Images and raw HTML in answers, which come from documents or questions: `mark` makes them inert for whoever "
+            "renders the answer as Markdown, `strip` leaves the text of an image and nothing of a tag, `allow` changes nothing. Code stays."
+        ),
+    ] = "mark"
     breaker_exhausted_pause_s: Annotated[
         float,
         Meta(gt=0, le=86_400, description="Pause of a model whose account is exhausted, when the provider does not say until when."),
