@@ -70,6 +70,7 @@ async def chaotic(tmp_path) -> AsyncIterator[Up]:
             "CLAW_MODEL_NAME": MODEL,
             "CLAW_MODEL_IDLE_TIMEOUT_S": "3",
             "CLAW_LIMIT_ENABLED": "false",
+            "CLAW_CAP_FREE_STREAMS_MAX": "0",  # one account has them all, and those of a killed process count for half a minute
             "CLAW_CACHE_ANSWERS": "off",  # every question is to reach the provider
             "CLAW_LANE_SESSION_TIMEOUT_S": "6",
             "CLAW_LANE_LEASE_S": "3",
