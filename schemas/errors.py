@@ -113,6 +113,9 @@ CATALOGUE: dict[str, Code] = {
         HTTPStatus.FORBIDDEN, "Access is blocked by the deny list", "Ask the operator to remove the entry from the deny list."
     ),
     "email_taken": Code(HTTPStatus.CONFLICT, "This e-mail address is already registered", "Log in instead."),
+    "password_weak": Code(
+        HTTPStatus.BAD_REQUEST, "The password is easy to guess", "Choose several words that do not belong together, without your name."
+    ),
     "rate_limited": Code(HTTPStatus.TOO_MANY_REQUESTS, "Too many requests", "Wait for Retry-After seconds."),
     "quota_exceeded": Code(
         HTTPStatus.TOO_MANY_REQUESTS,

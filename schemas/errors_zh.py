@@ -21,6 +21,7 @@ CHINESE: dict[str, tuple[str, str]] = {
     "login_failed": ("邮箱或密码不正确", "请检查邮箱和密码。"),
     "access_denied": ("访问被拒绝名单阻止", "请联系运维人员删除拒绝名单中的条目。"),
     "forbidden": ("该凭证没有所需的权限", "请使用具有所需权限范围或角色的凭证。"),
+    "password_weak": ("密码太容易被猜到", "请使用几个互不相关的词，不要包含您的名字。"),
     "email_taken": ("该邮箱已注册", "请直接登录。"),
     "rate_limited": ("请求过多", "请等待 Retry-After 所示的秒数。"),
     "quota_exceeded": ("配额已用尽", "请等待 Retry-After 所示的秒数，或请运维人员提高 rule 所指的配额。"),

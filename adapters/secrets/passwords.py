@@ -5,13 +5,14 @@ logins would eat the machine. argon2 releases the interpreter lock while it work
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from adapters.secrets.strength import score_password
 from schemas.errors import Unavailable
 
 T = TypeVar("T")
@@ -34,6 +35,10 @@ class Passwords:
         self._bound = concurrency + WAITING_MAX
         self._working = 0
 
+    async def score(self, password: str, known: Sequence[str]) -> int:
+        """How hard it is to guess, 0 to 4 (``score_password``)."""
+        return await self._run(score_password, password, known)
+
     async def hash(self, password: str) -> str:
         """The argon2id hash to store."""
         return await self._run(self._hasher.hash, password)
@@ -53,7 +58,7 @@ class Passwords:
         except (VerificationError, InvalidHashError):
             return False
 
-    async def _run(self, work: Callable[..., T], *arguments: str) -> T:
+    async def _run(self, work: Callable[..., T], *arguments: str | Sequence[str]) -> T:
         if self._working >= self._bound:
             raise Unavailable("overloaded", "too many passwords are being checked")
         self._working += 1

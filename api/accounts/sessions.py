@@ -16,7 +16,7 @@ from api.http.gate import ANYBODY, PUBLIC, address_of
 from api.http.identity import Caller
 from api.http.openapi import PROBLEMS
 from api.http.request import ApiRequest
-from api.http.responses import json_response
+from api.http.responses import invalid_field, json_response
 from domain.accounts.invitations import invitation_lease, use_invitation
 from domain.accounts.records import email_scope, find_account, find_password
 from domain.accounts.registration import new_account
@@ -47,6 +47,7 @@ async def register(request: ApiRequest, data: JSONBody[Register]) -> Response[Se
     scope = email_scope(data.email)
     request.replace_body(msgspec.json.encode((scope, data.name)))  # what ids are derived from: never the password
     account_id = await request.new_id("account", user=scope)
+    await _check_strength(request, data)
     password_hash = await ports.passwords.hash(data.password)  # before the lease: it takes longer than the work under the lease
     async with _invited(ports, data), ports.core.records.lease(f"email/{scope}"):
         present = await find_account(ports.core.read_models, data.email)
@@ -103,6 +104,12 @@ async def _invited(ports: AccountPorts, data: Register) -> AsyncIterator[None]:
         return
     async with ports.core.records.lease(invitation_lease(data.invitation)):
         yield
+
+
+async def _check_strength(request: ApiRequest, data: Register) -> None:
+    score_min = request.core.settings.auth.strength_min
+    if await request.ports(AccountPorts).passwords.score(data.password, (data.email, data.name, "claw")) < score_min:
+        raise invalid_field("password", "is easy to guess", "several words that do not belong together", code="password_weak")
 
 
 async def _create_account(request: ApiRequest, data: Register, account_id: str, password_hash: str) -> Account:

@@ -28,4 +28,13 @@ class AuthSettings(Section, frozen=True, kw_only=True):
             " (invitation). Commands of the operator create accounts in any case."
         ),
     ] = "open"
+    strength_min: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=4,
+            description="How hard a new password must be to guess: 1 takes more than a thousand guesses, 2 a million,"
+            " 3 a hundred million, 4 ten thousand million; 0 accepts any.",
+        ),
+    ] = 2
     hash_concurrency: Annotated[int, Meta(ge=1, le=64, description="Password hashes computed at once per process (64 MiB each).")] = 2
