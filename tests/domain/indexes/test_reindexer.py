@@ -11,10 +11,9 @@ from typing import Any
 
 import msgspec
 import pytest
-from aiokafka import AIOKafkaConsumer
 from msgspec.structs import replace
 
-from adapters.kafka import connection_options
+from adapters.kafka import connection_options, make_consumer
 from adapters.redis.client import RedisClient, connect
 from domain.areas import TOPICS
 from domain.documents.topics import DOCUMENTS_QUEUED_BULK, DOCUMENTS_SUBMITTED
@@ -147,15 +146,12 @@ class House:
 
     async def work(self) -> None:
         """The lanes: what is queued is held by its shelf a moment later."""
-        consumer = AIOKafkaConsumer(
-            self.settings.kafka.topic_prefix + DOCUMENTS_QUEUED_BULK.name,
-            **connection_options(self.settings.kafka),
-            auto_offset_reset="earliest",
-            enable_auto_commit=False,
-        )
-        await consumer.start()
+        topic = self.settings.kafka.topic_prefix + DOCUMENTS_QUEUED_BULK.name
+        connection = connection_options(self.settings.kafka)
+        consumer = make_consumer(connection, topic, auto_offset_reset="earliest", enable_auto_commit=False)
         try:
-            async for record in consumer:
+            await consumer.start()  # a short test ends before it has
+            async for record in consumer:  # type: ignore[attr-defined]
                 queued = msgspec.json.decode(record.value, type=DocumentQueued)
                 work, name = queued.data, queued.data.document.document_id
                 self.queued.append(work)
