@@ -24,7 +24,8 @@ async def made_base(up: Up) -> str:
     """A knowledge base of somebody of tier pro in the tenant that upstream systems write for."""
     now, account_id, base_id = datetime.now(UTC), str(uuid.uuid4()), str(uuid.uuid4())
     account = Account(id=account_id, tenant="default", email=f"{account_id}@example.org", tier="pro", created_at=now)
-    base = KnowledgeBase(id=base_id, tenant="default", user_id=account_id, name="few", sharing="tenant", created_at=now, updated_at=now)
+    old = datetime(2000, 1, 1, tzinfo=UTC)  # the README takes the newest of its tenant, which must be its own
+    base = KnowledgeBase(id=base_id, tenant="default", user_id=account_id, name="few", sharing="tenant", created_at=old, updated_at=now)
     async with open_operator_records(Settings(kafka=up.kafka, redis=up.redis)) as writer:
         await writer.records.change(
             writer.outgoing(ACCOUNTS_CHANGED, AccountChanged, "default", account_id, account),
