@@ -5,10 +5,8 @@ that the stub and whatever else runs on the machine do not count. Medians over t
 """
 
 import asyncio
-import sys
 import time
 from collections.abc import Awaitable, Callable
-from os import environ
 
 import openai
 import zhipuai
@@ -16,7 +14,7 @@ import zhipuai
 from adapters.models.port import AnswerRequest, Finish, Piece
 from adapters.models.providers.openai import OpenAIModel
 from benchmarks.figures import Figure, median
-from ops.stack.launch import launch
+from benchmarks.stub_process import launch_stub_provider
 from schemas.settings import ModelSettings
 from schemas.settings.section import Secret
 
@@ -32,7 +30,7 @@ Ask = Callable[[], Awaitable[str]]
 
 async def run() -> list[Figure]:
     """One figure per client."""
-    provider = launch([sys.executable, "-m", "benchmarks.stub_provider", "--port", "0"], "listening ", environ)
+    provider = launch_stub_provider()
     async with provider as stub:
         model = OpenAIModel(ModelSettings(provider="openai", base_url=stub.url, api_key=Secret(KEY), name=MODEL))
         await model.start()

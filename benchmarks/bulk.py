@@ -7,7 +7,6 @@ import asyncio
 import sys
 import tempfile
 import time
-from os import environ
 from pathlib import Path
 
 import aiohttp
@@ -15,8 +14,9 @@ import aiohttp
 from benchmarks.chat import chats_through, load, settings_for
 from benchmarks.figures import Figure, percentile
 from benchmarks.importer import document_name
+from benchmarks.stub_process import launch_stub_provider
 from claw_client import Client
-from ops.stack.launch import launch, stack
+from ops.stack.launch import stack
 
 DOCUMENTS = 8_000
 WARM_UP_DOCUMENTS, WARM_UP_CHATS = 500, 20
@@ -28,7 +28,7 @@ WAIT_S_MAX = 120.0
 
 async def run() -> list[Figure]:
     """Chats alone, an import alone, then both. The import comes from a process of its own: the chats' client must not wait for it."""
-    provider = launch([sys.executable, "-m", "benchmarks.stub_provider", "--port", "0"], "listening ", environ)
+    provider = launch_stub_provider()
     with tempfile.TemporaryDirectory(prefix="claw-bench-") as home:
         async with provider as stub, stack(Path(home), settings_for(stub.url)) as up, aiohttp.ClientSession(base_url=up.url) as session:
             person = await Client.register(session, "bench@example.org", "a long benchmark passphrase")

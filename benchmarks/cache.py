@@ -1,10 +1,8 @@
 """The cache: a hit against a bare GET, a thousand waiters on a cold key, and the hit rate of a zipf load through the HTTP API."""
 
 import asyncio
-import os
 import random
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
@@ -19,10 +17,11 @@ from adapters.redis.client import connect
 from benchmarks.chat import PASSAGES, load, settings_for
 from benchmarks.figures import Figure, median, percentile
 from benchmarks.rates import own_redis
+from benchmarks.stub_process import launch_stub_provider
 from claw_client import Client
 from ops.commands.keys import LOCAL_TENANT
 from ops.stack.embedded import locate
-from ops.stack.launch import launch, stack
+from ops.stack.launch import stack
 from schemas.settings import RedisSettings
 from schemas.settings.cache import CacheSettings
 from streams.cache import RedisCache
@@ -126,7 +125,7 @@ async def _waiters(here: Redis, there: Redis) -> list[Figure]:
 
 async def _zipf() -> list[Figure]:
     """Searches, questions, pages of documents and lists, each drawn by zipf."""
-    provider = launch([sys.executable, "-m", "benchmarks.stub_provider", "--port", "0"], "listening ", os.environ)
+    provider = launch_stub_provider()
     with tempfile.TemporaryDirectory(prefix="claw-bench-") as home:
         async with (
             provider as stub,

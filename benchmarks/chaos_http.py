@@ -23,8 +23,9 @@ import uvloop
 from benchmarks.figures import Figure, percentile, save_figures, show
 from benchmarks.hostile_connections import PATTERNS
 from benchmarks.processes import cpu_s, resident_kib
+from benchmarks.stub_process import launch_stub_provider, stub_model
 from claw_client import ApiError, Client
-from ops.stack.launch import launch, stack
+from ops.stack.launch import stack
 from ops.stack.state import read_state
 
 USERS = 20
@@ -38,10 +39,6 @@ RATIO_MAX = 2.0
 GROWTH_MIB_MAX = 96.0
 MODEL = "stub?first_ms=50&tokens=32&token_ms=5"
 SETTINGS = {
-    "CLAW_MODEL_PROVIDER": "openai",
-    "CLAW_MODEL_API_KEY": "bench",
-    "CLAW_MODEL_NAME": MODEL,
-    "CLAW_CACHE_ANSWERS": "off",
     "CLAW_LIMIT_TOKENS_FREE_PER_MINUTE": "0",
     "CLAW_LIMIT_TOKENS_FREE_PER_DAY": "0",
     "CLAW_LIMIT_STREAMS_MAX": "200",  # so few that the silent connections alone fill the server
@@ -62,10 +59,9 @@ class Chats:
 async def run() -> list[Figure]:
     """A stack of its own, idle and attacked."""
     async with AsyncExitStack() as running:
-        command = [sys.executable, "-m", "benchmarks.stub_provider", "--port", "0"]
-        stub = await running.enter_async_context(launch(command, "listening ", environ))
+        stub = await running.enter_async_context(launch_stub_provider())
         home = Path(running.enter_context(tempfile.TemporaryDirectory(prefix="claw-bench-")))
-        up = await running.enter_async_context(stack(home, SETTINGS | {"CLAW_MODEL_BASE_URL": stub.url}))
+        up = await running.enter_async_context(stack(home, SETTINGS | stub_model(stub.url, MODEL)))
         users = [await running.enter_async_context(_user(up.url, number)) for number in range(USERS)]
         conversations = [await user.create_conversation(mode="assistant") for user in users]
         state = read_state(home)

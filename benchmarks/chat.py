@@ -6,7 +6,6 @@ level only, `CLAW_BENCH_ROUNDS` sets the number of pairs.
 """
 
 import asyncio
-import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
@@ -18,8 +17,9 @@ import aiohttp
 
 from benchmarks.figures import Figure, median, percentile
 from benchmarks.processes import cpu_by_name, cpu_s
+from benchmarks.stub_process import launch_stub_provider, stub_model
 from claw_client import Client
-from ops.stack.launch import launch, stack
+from ops.stack.launch import stack
 
 MODEL = "stub?first_ms=50&tokens=32&token_ms=5"
 PASSAGES = 60
@@ -46,7 +46,7 @@ class Round:
 async def run() -> list[Figure]:
     """Rounds in pairs, direct then through the stack; medians over the pairs."""
     figures: list[Figure] = []
-    provider = launch([sys.executable, "-m", "benchmarks.stub_provider", "--port", "0"], "listening ", environ)
+    provider = launch_stub_provider()
     with tempfile.TemporaryDirectory(prefix="claw-bench-") as home:
         async with (
             provider as stub,
@@ -88,11 +88,7 @@ async def _measure_cpu(running: Awaitable[Round], count: int, read_cpu: Callable
 
 def settings_for(provider: str) -> dict[str, str]:
     return {
-        "CLAW_MODEL_PROVIDER": "openai",
-        "CLAW_MODEL_BASE_URL": provider,
-        "CLAW_MODEL_API_KEY": "bench",
-        "CLAW_MODEL_NAME": MODEL,
-        "CLAW_CACHE_ANSWERS": "off",  # so that every chat reaches the model
+        **stub_model(provider, MODEL),
         "CLAW_LIMIT_ENABLED": "false",
         "CLAW_CAP_FREE_STREAMS_MAX": "0",
         "CLAW_CAP_TENANT_STREAMS_MAX": "0",

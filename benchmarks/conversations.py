@@ -4,17 +4,16 @@ The stub provider's first token comes after 50 ms. The long conversation is talk
 """
 
 import asyncio
-import sys
 import tempfile
-from os import environ
 from pathlib import Path
 
 import aiohttp
 
 from benchmarks.chat import Chat, chats_through, load, settings_for
 from benchmarks.figures import Figure, median, percentile
+from benchmarks.stub_process import launch_stub_provider
 from claw_client import Client
-from ops.stack.launch import launch, stack
+from ops.stack.launch import stack
 
 MODEL = "stub?first_ms=50&tokens=8&token_ms=1"
 LONG, SHORT = 500, 5  # the measured question is message number so many
@@ -25,7 +24,7 @@ PREPARED_AT_ONCE = 8
 
 async def run() -> list[Figure]:
     """Pairs of one question in the long and one in a short conversation, either first in turns; medians over the pairs."""
-    provider = launch([sys.executable, "-m", "benchmarks.stub_provider", "--port", "0"], "listening ", environ)
+    provider = launch_stub_provider()
     with tempfile.TemporaryDirectory(prefix="claw-bench-") as home:
         async with (
             provider as stub,

@@ -20,9 +20,10 @@ from pathlib import Path
 import aiohttp
 
 from benchmarks.figures import Figure, median, percentile
+from benchmarks.stub_process import launch_stub_provider, stub_model
 from claw_client import Client, events
 from claw_client.errors import ApiError, check_answer
-from ops.stack.launch import launch, stack
+from ops.stack.launch import stack
 
 MODEL = "stub?first_ms=50&tokens=32&token_ms=20"
 NORMAL = 10
@@ -49,7 +50,7 @@ class Latencies:
 
 async def run() -> list[Figure]:
     """Idle, then with the abusive account; both measured alike."""
-    provider = launch([sys.executable, "-m", "benchmarks.stub_provider", "--port", "0"], "listening ", environ)
+    provider = launch_stub_provider()
     with tempfile.TemporaryDirectory(prefix="claw-bench-") as home:
         async with (
             provider as stub,
@@ -72,11 +73,7 @@ async def run() -> list[Figure]:
 
 def settings_for(provider: str) -> dict[str, str]:
     return {
-        "CLAW_MODEL_PROVIDER": "openai",
-        "CLAW_MODEL_BASE_URL": provider,
-        "CLAW_MODEL_API_KEY": "bench",
-        "CLAW_MODEL_NAME": MODEL,
-        "CLAW_CACHE_ANSWERS": "off",
+        **stub_model(provider, MODEL),
         "CLAW_LIMIT_ADDRESS_PER_MINUTE": "1000000",
     }
 

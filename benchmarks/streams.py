@@ -5,13 +5,11 @@ The stub's answers are slow for the first: three tokens, 25 s apart, so that eve
 """
 
 import asyncio
-import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from os import environ
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +17,9 @@ import aiohttp
 
 from benchmarks.figures import Figure, median, percentile
 from benchmarks.processes import cpu_s, resident_kib
+from benchmarks.stub_process import launch_stub_provider, stub_model
 from claw_client import Client
-from ops.stack.launch import launch, stack
+from ops.stack.launch import stack
 from ops.stack.state import read_state
 
 STREAMS = 2_000
@@ -72,7 +71,7 @@ class Stream:
 
 async def run() -> list[Figure]:
     """One stack for open streams and cancels, one for each way of sending deltas."""
-    async with launch([sys.executable, "-m", "benchmarks.stub_provider", "--port", "0"], "listening ", environ) as stub:
+    async with launch_stub_provider() as stub:
         async with _bench(stub.url, SLOW, WINDOWS_MS["gathered"]) as bench:
             figures = [*await _open_streams(bench), *await _cancels(bench)]
         spent = {}
@@ -88,16 +87,12 @@ async def run() -> list[Figure]:
 @asynccontextmanager
 async def _bench(stub: str, model: str, window_ms: int) -> AsyncIterator[StreamBench]:
     settings = {
-        "CLAW_MODEL_PROVIDER": "openai",
-        "CLAW_MODEL_BASE_URL": stub,
-        "CLAW_MODEL_API_KEY": "bench",
-        "CLAW_MODEL_NAME": model,
+        **stub_model(stub, model),
         "CLAW_MODEL_CONCURRENCY": str(STREAMS),
         "CLAW_MODEL_DELTA_WINDOW_MS": str(window_ms),
         "CLAW_LIMIT_ENABLED": "false",
         "CLAW_CAP_FREE_STREAMS_MAX": "0",
         "CLAW_CAP_TENANT_STREAMS_MAX": "0",
-        "CLAW_CACHE_ANSWERS": "off",  # so that every stream is an answer of its own
     }
     with tempfile.TemporaryDirectory(prefix="claw-bench-") as home:
         async with stack(Path(home), settings) as up:

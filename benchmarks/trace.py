@@ -19,8 +19,9 @@ import aiohttp
 
 from benchmarks.chat import PASSAGES, load, settings_for
 from benchmarks.figures import Figure, percentile
+from benchmarks.stub_process import launch_stub_provider
 from claw_client import Client, events
-from ops.stack.launch import launch, stack
+from ops.stack.launch import stack
 
 SPEED = 20.0
 TRACE = Path("load") / "azure2023_conv.csv"
@@ -59,7 +60,7 @@ async def run() -> list[Figure]:
         print(f"skipped: no trace; CLAW_DATA names the folder that has {TRACE}", file=sys.stderr)
         return []
     arrivals = list(_arrivals(source, int(environ.get("CLAW_DATA_REQUESTS", "0"))))
-    provider = launch([sys.executable, "-m", "benchmarks.stub_provider", "--port", "0"], "listening ", environ)
+    provider = launch_stub_provider()
     with tempfile.TemporaryDirectory(prefix="claw-bench-") as home:
         async with (
             provider as stub,

@@ -16,9 +16,10 @@ import pytest_asyncio
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from adapters.kafka import connection_options
+from benchmarks.stub_process import launch_stub_provider, stub_model
 from claw_client import Client
 from ops.stack.embedded import locate
-from ops.stack.launch import PROJECT, launch, stack
+from ops.stack.launch import PROJECT, stack
 from ops.stack.ports import claim
 from ops.stack.state import ProcessRecord, StackState, read_state
 from schemas.settings import KafkaSettings, RedisSettings
@@ -152,14 +153,10 @@ async def _ended(process: asyncio.subprocess.Process) -> None:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def up(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Up]:
     home = tmp_path_factory.mktemp("system")
-    stub = launch([sys.executable, "-m", "benchmarks.stub_provider", "--port", "0"], "listening ", os.environ)
+    stub = launch_stub_provider()
     async with stub as provider:
         settings = {
-            "CLAW_MODEL_PROVIDER": "openai",
-            "CLAW_MODEL_BASE_URL": provider.url,
-            "CLAW_MODEL_API_KEY": "stub",
-            "CLAW_MODEL_NAME": MODEL,
-            "CLAW_CACHE_ANSWERS": "off",  # the same question twice is meant to be answered twice
+            **stub_model(provider.url, MODEL),
             "CLAW_LIMIT_ENABLED": "false",
             "CLAW_CAP_PRO_DOCUMENTS_MAX": str(PRO_DOCUMENTS_MAX),
             "CLAW_LANE_SESSION_TIMEOUT_S": "6",

@@ -10,7 +10,6 @@ import json
 import os
 import random
 import signal
-import sys
 import time
 import uuid
 from collections import Counter, defaultdict
@@ -22,8 +21,9 @@ import aiohttp
 import pytest
 
 from adapters.redis.client import connect
+from benchmarks.stub_process import launch_stub_provider, stub_model
 from claw_client import Client, ServerEvent, events
-from ops.stack.launch import launch, stack
+from ops.stack.launch import stack
 from tests.system.conftest import Up, records
 
 SEED = 20261128
@@ -61,17 +61,13 @@ class Read:
 @pytest.fixture
 async def chaotic(tmp_path) -> AsyncIterator[Up]:
     """A stack of its own: its model is the faulty one, and it ends with most of its processes killed."""
-    stub = launch([sys.executable, "-m", "benchmarks.stub_provider", "--port", "0"], "listening ", os.environ)
+    stub = launch_stub_provider()
     async with stub as provider:
         settings = {
-            "CLAW_MODEL_PROVIDER": "openai",
-            "CLAW_MODEL_BASE_URL": provider.url,
-            "CLAW_MODEL_API_KEY": "stub",
-            "CLAW_MODEL_NAME": MODEL,
+            **stub_model(provider.url, MODEL),
             "CLAW_MODEL_IDLE_TIMEOUT_S": "3",
             "CLAW_LIMIT_ENABLED": "false",
             "CLAW_CAP_FREE_STREAMS_MAX": "0",  # one account has them all, and those of a killed process count for half a minute
-            "CLAW_CACHE_ANSWERS": "off",  # every question is to reach the provider
             "CLAW_LANE_SESSION_TIMEOUT_S": "6",
             "CLAW_LANE_LEASE_S": "3",
         }

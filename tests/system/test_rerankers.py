@@ -11,6 +11,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from benchmarks.stub_process import launch_stub_provider, stub_model
 from benchmarks.stub_reranker import share
 from claw_client import Client, events
 from ops.stack.launch import launch, stack
@@ -28,15 +29,11 @@ QUESTION = "When does the ferry to Amrum leave?"
 @pytest.fixture
 async def reader(tmp_path: Path) -> AsyncIterator[Client]:
     """Somebody with documents, in a stack with a model and a reranker."""
-    model = launch([sys.executable, "-m", "benchmarks.stub_provider", "--port", "0"], "listening ", os.environ)
+    model = launch_stub_provider()
     reranker = launch([sys.executable, "-m", "benchmarks.stub_reranker", "--port", "0"], "listening ", os.environ)
     async with model as answering, reranker as ordering:
         settings = {
-            "CLAW_MODEL_PROVIDER": "openai",
-            "CLAW_MODEL_BASE_URL": answering.url,
-            "CLAW_MODEL_API_KEY": "stub",
-            "CLAW_MODEL_NAME": "stub?first_ms=0&token_ms=0&tokens=8&cite=1",
-            "CLAW_CACHE_ANSWERS": "off",
+            **stub_model(answering.url, "stub?first_ms=0&token_ms=0&tokens=8&cite=1"),
             "CLAW_LIMIT_ENABLED": "false",
             "CLAW_RETRIEVAL_RERANK_PROVIDER": "tei",
             "CLAW_RETRIEVAL_RERANK_URL": f"{ordering.url}/tei",
