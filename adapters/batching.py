@@ -76,8 +76,7 @@ class Batcher(Generic[Item, Result]):
 
     def _next_batch(self) -> list[tuple[Item, asyncio.Future[Result]]]:
         batch: list[tuple[Item, asyncio.Future[Result]]] = []
-        weight = 0
-        tenant = self._waiting.next_tenant()
+        weight, tenant = 0, ""
         while self._waiting and len(batch) < self._items_max:
             if not (self._one_tenant and batch):
                 tenant = self._waiting.next_tenant()

@@ -106,10 +106,6 @@ class FairQueue(Generic[Item]):
         self._time.advance(self._time.next_of(tenant))
         self._time.charge(tenant, 1.0)
 
-    def peek(self) -> Item:
-        """The item that ``pop`` takes. Raises IndexError when there is none."""
-        return self._items[self.next_tenant()][0]
-
     def discard(self, tenant: str, item: Item) -> None:
         """Take an item out that waits no more; nothing happens when it has left."""
         waiting = self._items.get(tenant)

@@ -33,12 +33,12 @@ class ThinkingStream:
 
     async def add(self, text: str) -> None:
         """More of it."""
-        await self._add(self._markup.feed(text))
-
-    async def _add(self, text: str) -> None:
-        shown, self._left = text[: self._left], max(self._left - len(text), 0)
         if self._deltas is not None:
-            await self._deltas.add(shown)
+            await self._send(self._deltas, self._markup.feed(text))
+
+    async def _send(self, deltas: DeltaBuffer, text: str) -> None:
+        shown, self._left = text[: self._left], max(self._left - len(text), 0)
+        await deltas.add(shown)
 
     async def flush(self) -> None:
         """Send what is buffered: the answer begins, and comes after it."""
@@ -47,8 +47,8 @@ class ThinkingStream:
 
     async def close(self) -> None:
         """Send the rest."""
-        await self._add(self._markup.finish())
         if self._deltas is not None:
+            await self._send(self._deltas, self._markup.finish())
             await self._deltas.close()
 
 

@@ -108,7 +108,7 @@ async def _invited(ports: AccountPorts, data: Register) -> AsyncIterator[None]:
 
 async def _check_strength(request: ApiRequest, data: Register) -> None:
     score_min = request.core.settings.auth.strength_min
-    if await request.ports(AccountPorts).passwords.score(data.password, (data.email, data.name, "claw")) < score_min:
+    if await request.ports(AccountPorts).passwords.score(data.password, (data.email, data.name)) < score_min:
         raise invalid_field("password", "is easy to guess", "several words that do not belong together", code="password_weak")
 
 

@@ -11,7 +11,7 @@ from api.core import Core
 from api.http.identity import Caller
 from domain.document_caps import DocumentCaps, Owner
 from domain.documents.storage import Storage
-from domain.limits.caps import CapOwner, CapShortage, cap_refusal
+from domain.limits.caps import OWNERS, CapOwner, CapShortage, cap_refusal
 from domain.limits.kept_bytes import KeptBytes
 from domain.limits.places import Place, Places
 from schemas.bodies.limits import LimitView
@@ -23,7 +23,6 @@ from streams.tables.record_table import RecordTable
 RecordKind = Literal["conversations", "knowledge_bases"]
 
 _HELD = "places"  # in the scope's state: what frees the places of the request; None once it has ended
-OWNERS: tuple[CapOwner, CapOwner] = ("account", "tenant")
 
 
 class Caps:

@@ -8,6 +8,8 @@ from schemas.settings.caps import CapKind
 
 CapOwner = Literal["account", "tenant"]
 
+OWNERS: tuple[CapOwner, CapOwner] = ("account", "tenant")  # in the order in which caps are looked at
+
 CODES: dict[CapKind, str] = {
     "streams": "too_many_streams",
     "sockets": "too_many_sockets",

@@ -5,8 +5,7 @@ given back. The sums are gone with Redis, as are the bytes.
 """
 
 from adapters.redis.client import RedisClient, Script
-from domain.limits.caps import CapShortage
-from domain.limits.places import OWNERS
+from domain.limits.caps import OWNERS, CapShortage
 
 KEPT_H = 25  # a day, and the hour in which it began
 HOUR_S = 3_600

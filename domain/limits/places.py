@@ -14,14 +14,13 @@ from typing import NamedTuple
 import structlog
 
 from adapters.redis.client import RedisClient, Script
-from domain.limits.caps import CapOwner, CapShortage
+from domain.limits.caps import OWNERS, CapShortage
 from schemas.errors import Unavailable
 from schemas.settings.caps import CapKind
 
 LIFE_S = 30  # of a place without renewal
 RENEW_S = 10.0
 RENEWED_MAX = 500  # places of one command: one script must not block Redis
-OWNERS: tuple[CapOwner, ...] = ("account", "tenant")
 
 log = structlog.get_logger(__name__)
 

@@ -58,7 +58,7 @@ async def register(settings: Settings, wanted: Register, tenant: str) -> Account
     scope = email_scope(wanted.email)
     passwords = Passwords(1)
     try:
-        if await passwords.score(wanted.password, (wanted.email, wanted.name, "claw")) < settings.auth.strength_min:
+        if await passwords.score(wanted.password, (wanted.email, wanted.name)) < settings.auth.strength_min:
             raise Refused("password_weak", "choose several words that do not belong together; nothing was created")
         password_hash = await passwords.hash(wanted.password)  # before the lease: hashing takes longer than all steps under it
     finally:

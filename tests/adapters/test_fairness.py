@@ -63,8 +63,9 @@ def test_each_tenants_items_keep_their_order_and_none_is_lost(actions):
             queue.push(action, (action, number))
             pushed.append((action, number))
         elif queue:
-            popped.append(queue.peek())
-            assert queue.pop() == popped[-1]
+            first = queue.first_of(queue.next_tenant())
+            popped.append(queue.pop())
+            assert popped[-1] == first
         assert sum(queue.lengths.values()) == len(queue) == len(list(queue)) == len(pushed) - len(popped)
     while queue:
         popped.append(queue.pop())

@@ -7,7 +7,7 @@ import pytest
 from adapters.secrets.strength import score_password
 from schemas.settings.auth import AuthSettings
 
-OWNER = ("ada.lovelace@example.org", "Ada", "claw")
+OWNER = ("ada.lovelace@example.org", "Ada")
 
 
 @pytest.mark.parametrize(
