@@ -93,7 +93,7 @@ class FairQueue(Generic[Item]):
         """Take the tenant's next item, whoever is next. Raises KeyError when it has none."""
         item = self._items[tenant].popleft()
         self.give_turn(tenant)
-        self._left(tenant)
+        self._count_out(tenant)
         return item
 
     def first_of(self, tenant: str) -> Item | None:
@@ -112,7 +112,7 @@ class FairQueue(Generic[Item]):
         if waiting is None or item not in waiting:
             return
         waiting.remove(item)
-        self._left(tenant)
+        self._count_out(tenant)
 
     def charge(self, tenant: str, cost: float) -> None:
         """The tenant was served so much more (or less, if negative) than the turn it paid for."""
@@ -127,7 +127,7 @@ class FairQueue(Generic[Item]):
                 return tenant
             heapq.heapreplace(self._heap, (now, self._number(), tenant))
 
-    def _left(self, tenant: str) -> None:
+    def _count_out(self, tenant: str) -> None:
         """One of the tenant's items is no longer here."""
         self._count -= 1
         if self._items[tenant]:

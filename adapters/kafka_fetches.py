@@ -48,14 +48,14 @@ def screen_fetches(client: AIOKafkaClient, policy: FetchPolicy) -> None:
     """Let the fetcher of this client's consumer see only what it can read."""
     send = client.send
 
-    async def screened(node_id: int, request: Any, **options: Any) -> Any:
+    async def send_screened(node_id: int, request: Any, **options: Any) -> Any:
         response = await send(node_id, request, **options)
         if isinstance(request, FetchRequest):
             positions = {(topic, each[0]): each[1] for topic, partitions in request.topics for each in partitions}
             response.topics = await _screen_topics(response.topics, positions, policy)
         return response
 
-    client.send = screened
+    client.send = send_screened
 
 
 async def _screen_topics(

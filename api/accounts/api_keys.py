@@ -50,11 +50,11 @@ async def create(request: ApiRequest, data: JSONBody[ApiKeyCreate]) -> Response[
     async with ports.core.records.lease(f"api-keys/{caller.account_id}"):
         present = await find_created(request, ports.core.read_models.account_credentials, _scope(request), credential_id)
         if present is not None:
-            return _created(present, secret)
+            return _creation_response(present, secret)
         if await ports.core.read_models.account_credentials.count(_scope(request)) >= KEYS_MAX:
             raise Refused("forbidden", f"an account may have {KEYS_MAX} API keys; delete one")
         await _write(request, credential)
-    return _created(credential, secret)
+    return _creation_response(credential, secret)
 
 
 @get("/api-keys", opt=PERSON, responses=PROBLEMS, summary="List API keys, the newest first")
@@ -82,7 +82,7 @@ def _secret(request: ApiRequest, credential_id: str) -> str:
     return request.http.tokens.key_secret(credential_id)
 
 
-def _created(credential: Credential, secret: str) -> Response[ApiKeyCreated]:
+def _creation_response(credential: Credential, secret: str) -> Response[ApiKeyCreated]:
     shown = msgspec.structs.asdict(ApiKey.of(credential))
     return json_response(ApiKeyCreated(**shown, key=key_text(credential.id, secret)), HTTPStatus.CREATED)
 

@@ -49,7 +49,7 @@ async def register(request: ApiRequest, data: JSONBody[Register]) -> Response[Se
     account_id = await request.new_id("account", user=scope)
     await _check_strength(request, data)
     password_hash = await ports.passwords.hash(data.password)  # before the lease: it takes longer than the work under the lease
-    async with _invited(ports, data), ports.core.records.lease(f"email/{scope}"):
+    async with _hold_invitation(ports, data), ports.core.records.lease(f"email/{scope}"):
         present = await find_account(ports.core.read_models, data.email)
         if present is None:
             present = await _create_account(request, data, account_id, password_hash)
@@ -97,7 +97,7 @@ def _check_registration(ports: AccountPorts, data: Register) -> None:
 
 
 @asynccontextmanager
-async def _invited(ports: AccountPorts, data: Register) -> AsyncIterator[None]:
+async def _hold_invitation(ports: AccountPorts, data: Register) -> AsyncIterator[None]:
     """The lease of the invitation, where one is needed."""
     if ports.core.settings.auth.registration != "invitation":
         yield

@@ -66,7 +66,7 @@ def is_allowed(expression: str) -> bool:
     return any(all(part.strip() in ALLOWED for part in each.split(" AND ")) for each in alternatives)
 
 
-def declared_licence(metadata: importlib.metadata.PackageMetadata) -> str:
+def read_licence(metadata: importlib.metadata.PackageMetadata) -> str:
     """The expression that a package declares, or what its classifiers or its text say."""
     if "License-Expression" in metadata:
         return metadata["License-Expression"]
@@ -92,7 +92,7 @@ def licences_page() -> str:
 
 def write_licences() -> int:
     """Write the file from what is installed; 1 when a licence is not allowed."""
-    installed = {canonicalize_name(each.metadata["Name"]): declared_licence(each.metadata) for each in importlib.metadata.distributions()}
+    installed = {canonicalize_name(each.metadata["Name"]): read_licence(each.metadata) for each in importlib.metadata.distributions()}
     names = [each.name for each in read_packages()]
     known = read_licences()
     here = {name: installed.get(canonicalize_name(name), UNKNOWN) for name in dict.fromkeys(names)}

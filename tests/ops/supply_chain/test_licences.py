@@ -14,7 +14,7 @@ def test_every_locked_package_has_an_allowed_licence():
     known, names = licences.read_licences(), [each.name for each in read_packages()]
     assert licences.find_objections(names, known) == []
     installed = {str(canonicalize_name(each.metadata["Name"])): each.metadata for each in importlib.metadata.distributions()}
-    declared = {name: licences.declared_licence(installed[name]) for name in names if name in installed}
+    declared = {name: licences.read_licence(installed[name]) for name in names if name in installed}
     assert {name: known[name] for name in declared if declared[name] != licences.UNKNOWN} == {
         name: licence for name, licence in declared.items() if licence != licences.UNKNOWN
     }
