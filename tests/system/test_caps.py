@@ -3,9 +3,12 @@
 import asyncio
 import json
 import uuid
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
 import aiohttp
+import msgspec
+import pytest
 from aiokafka import AIOKafkaProducer
 
 from claw_client import Client
@@ -20,23 +23,29 @@ from tests.system.conftest import PRO_DOCUMENTS_MAX, Up, records
 INBOX = "claw.inbox.default.v1"
 
 
-async def made_base(up: Up) -> str:
-    """A knowledge base of somebody of tier pro in the tenant that upstream systems write for."""
+@pytest.fixture
+async def base(up: Up) -> AsyncIterator[str]:
+    """A knowledge base of somebody of tier pro in the tenant that upstream systems write for, until the test ends: others of that tenant
+    take the newest or the oldest, which must be their own.
+    """
     now, account_id, base_id = datetime.now(UTC), str(uuid.uuid4()), str(uuid.uuid4())
     account = Account(id=account_id, tenant="default", email=f"{account_id}@example.org", tier="pro", created_at=now)
-    old = datetime(2000, 1, 1, tzinfo=UTC)  # the README takes the newest of its tenant, which must be its own
-    base = KnowledgeBase(id=base_id, tenant="default", user_id=account_id, name="few", sharing="tenant", created_at=old, updated_at=now)
+    base = KnowledgeBase(id=base_id, tenant="default", user_id=account_id, name="few", sharing="tenant", created_at=now, updated_at=now)
     async with open_operator_records(Settings(kafka=up.kafka, redis=up.redis)) as writer:
         await writer.records.change(
             writer.outgoing(ACCOUNTS_CHANGED, AccountChanged, "default", account_id, account),
             writer.outgoing(KNOWLEDGE_CHANGED, KnowledgeBaseChanged, "default", base_id, base),
         )
-    return base_id
+        yield base_id
+        gone = msgspec.structs.replace(base, deleted=True, revision=2)
+        await writer.records.change(writer.outgoing(KNOWLEDGE_CHANGED, KnowledgeBaseChanged, "default", base_id, gone))
 
 
-async def test_a_document_of_an_inbox_beyond_the_cap_is_refused_by_name(up: Up, session: aiohttp.ClientSession, upstream: AIOKafkaProducer):
+async def test_a_document_of_an_inbox_beyond_the_cap_is_refused_by_name(
+    up: Up, base: str, session: aiohttp.ClientSession, upstream: AIOKafkaProducer
+):
     """All at once: as many as the cap are indexed, each other is a dead letter and the document's failure; then another version of one."""
-    base, names = await made_base(up), [f"part-{n}" for n in range(PRO_DOCUMENTS_MAX + 3)]
+    names = [f"part-{n}" for n in range(PRO_DOCUMENTS_MAX + 3)]
 
     async def send(name: str, text: str) -> None:
         data = {"knowledge_base_id": base, "text": text}
