@@ -15,7 +15,7 @@ from schemas.thinking import ReasoningEffort, Thinking
 Role = Literal["user", "assistant"]
 MessageState = Literal["complete", "failed", "cancelled"]
 Door = Literal["conversation", "query", "openai"]
-Purpose = Literal["answer", "failed_answer", "condense", "summary", "title", "embedding"]
+Purpose = Literal["answer", "failed_answer", "unshown_answer", "condense", "summary", "title", "embedding"]
 Courtesy = Literal["greeting", "thanks", "farewell", "consent", "introduction", "wordless"]
 Outcome = Literal["answered", "not_found", "unsourced", "courtesy"]
 """``answered``: with citations; ``not_found``: it says that the knowledge bases do not contain it; ``unsourced``: text without citations;
@@ -320,6 +320,8 @@ class Consumption(Struct, frozen=True, kw_only=True):
 
     Purpose ``embedding``: vectors that a program asked for; ``reply_id`` is then the request's id, and there is no conversation.
     Purpose ``failed_answer``: what a model spent that gave no answer, before the same or another one was asked again.
+    Purpose ``unshown_answer``: what an answer cost that was not shown to its end: its worker lost the reply to another, or the log did not
+    take it. The installation pays for it, not the user, API key or tenant.
     """
 
     user_id: str

@@ -1,12 +1,14 @@
 """chats.grounded -> generate -> chats.answered, messages.changed, usage.recorded, digests.asked
 
 Asks the model, resolves citations while the text streams, gathers deltas, and stores the message before it publishes ``completed``, so that
-the next question sees it. It runs under a lease per conversation: after a crash the next worker starts a higher attempt, and readers drop
-the lower one.
+the next question sees it. It runs under a lease per conversation. Every try has a higher attempt than all before it, and readers drop the
+lower ones. A try that may not be the first publishes its start, reads what lies before that on the log, and goes on only if the reply has
+not ended there (docs/design/replies.md).
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -23,10 +25,12 @@ from agents.generate.answer_stream import ThinkingStream, check_numbers, run_str
 from agents.generate.cached_answers import AnswerCache, AnswerClaim, CachedAnswer
 from agents.generate.reply_events import NAME, ReplyDraft
 from agents.generate.summary_requests import request_summary
+from agents.generate.tries import FoundMessage, RecentEnds, tries_of
 from domain import composition
 from domain.chats.delta_buffer import DeltaBuffer, window_s
 from domain.chats.history import NO_HISTORY, HistoryBudget
 from domain.chats.reply_lock import CancelWatch, ReplyLocks
+from domain.chats.reply_log import KafkaReplyLog, ReplyLog
 from domain.chats.topics import CHATS_GROUNDED, MESSAGES_CHANGED
 from domain.documents.visibility import Visibility
 from domain.read_models import ReadModels
@@ -67,6 +71,7 @@ def build(ports: AgentPorts) -> tuple[Agent, ...]:
     watch, visibility = ports.attach(CancelWatch(ports.redis, ports.prefix)), ports.get(composition.visibility)
     step = Generate(
         *(model, settings.model, ports.get(composition.read_models), ReplyLocks(ports.redis, ports.prefix), watch, visibility),
+        KafkaReplyLog(settings.kafka),
         budget=HistoryBudget.from_limits(settings.limits),
         titles=ports.get(composition.writer) is not None,
         answer_cache=cached_answers.answer_cache(settings, ports.get(composition.cache), visibility, model.name),
@@ -88,6 +93,7 @@ class Generate:
     reply_locks: ReplyLocks
     watch: CancelWatch
     visibility: Visibility
+    reply_log: ReplyLog
     budget: HistoryBudget = NO_HISTORY  # of the history that travels with the next question
     titles: bool = False  # whether a model can write them
     answer_cache: AnswerCache | None = None  # None: every question is the model's
@@ -96,6 +102,7 @@ class Generate:
     late_s: float = WorkerSettings().late_s  # with a loop later than that it begins fewer answers
     weight: Weight = equal_weight  # of a tenant's turns
     throttle: AdaptiveConcurrency = field(init=False)
+    recent_ends: RecentEnds = field(default_factory=RecentEnds)
 
     def __post_init__(self) -> None:
         self.throttle = AdaptiveConcurrency(self.settings.concurrency, self.late_s, self.weight)
@@ -123,29 +130,70 @@ class Generate:
 
     async def process(self, event: ChatGrounded, context: Context, cancelled: asyncio.Event) -> Sequence[Outgoing]:
         """The same, within its slot; Redis is read only now, in one go."""
-        stored, passages, _ = await asyncio.gather(self.find_message(event), self.visible_passages(event), self.watch.check(cancelled))
-        if stored is not None:  # the question came twice, or a worker died after storing the message
-            return await self.repeat_end(event, context, stored)
-        if event.data.problem is not None:
-            return await self.conclude(event, context, ReplyDraft(), "failed", problem=event.data.problem)
+        found, passages, _ = await asyncio.gather(self.find_message(event), self.visible_passages(event), self.watch.check(cancelled))
         draft = ReplyDraft()
+        if (ended := await self.find_end(event, context, found, draft, passages)) is not None:
+            return ended
+        if event.data.problem is not None:
+            return await self.conclude(event, context, draft, "failed", problem=event.data.problem)
         if cancelled.is_set():
             return await self.conclude(event, context, draft, "cancelled")
         if len(passages) < len(event.data.passages) and event.data.question.round < ROUNDS_MAX:
             return [reply_events.search_again(event, context)]
         try:
             return await self.respond(event, context, draft, passages, cancelled)
-        except Unavailable as error:
-            if not draft.text:
-                raise
-            # the log or Redis failed in the middle: the answer is repeated under a higher attempt
-            raise Superseded(f"attempt {context.attempt} broke off after {len(draft.text)} characters: {error.detail}") from error
+        except Unavailable:  # tried again here
+            tries_of(context).add_unshown(context.attempt, reply_events.unshown_events(event, context, draft, passages))
+            raise
+        except (Superseded, asyncio.CancelledError):  # tried again by another worker
+            with suppress(Unavailable):
+                for each in () if draft.is_ended else reply_events.unshown_events(event, context, draft, passages):
+                    await context.publisher.enqueue(each)
+            raise
+
+    async def find_end(
+        self, event: ChatGrounded, context: Context, found: FoundMessage, draft: ReplyDraft, passages: tuple[Passage, ...]
+    ) -> Sequence[Outgoing] | None:
+        """The events that end a reply which an earlier try has ended; None when this one is to speak.
+
+        The table of messages tells it. Where it may not know, the log does: this try publishes its start, which voids what lower attempts
+        publish from there on, and what they published before is read.
+        """
+        if found.message is not None:
+            return await self.repeat_end(event, context, found.message)
+        tries, question = tries_of(context), event.data.question
+        tries.number += 1
+        is_first = found.known and not context.replayed and question.round == 0 and question.reply_id not in self.recent_ends
+        if tries.number == 1 and is_first:
+            tries.alone = True
+            return None
+        if not await self.take_over(event, context, draft, passages):
+            return None
+        partition = context.publisher.partition_for(MESSAGES_CHANGED, question.conversation_id)
+        stored = await self.reply_log.find_message(event.tenant, question, partition) if question.door == "conversation" else None
+        if stored is None:
+            return ()
+        await _or_default(None, self.views.apply(*stored))
+        return await self.repeat_end(event, context, stored[0].data)
+
+    async def take_over(self, event: ChatGrounded, context: Context, draft: ReplyDraft, passages: tuple[Passage, ...]) -> bool:
+        """Wait until the start is on the log, before any provider is asked; True when the reply has ended before it."""
+        tries, question = tries_of(context), event.data.question
+        await self.start(event, context, draft, tuple(reply_events.source_of(passage) for passage in passages))
+        place = await draft.acknowledgements[-1]
+        if tries.alone:
+            return False
+        state = await self.reply_log.read(event.tenant, question, place)
+        if state.attempt >= context.attempt and not state.has_ended:  # or a clock is behind that of a worker that spoke without Redis
+            raise Superseded(f"attempt {state.attempt} answers {question.reply_id} already, this is {context.attempt}")
+        tries.alone = not state.has_ended
+        return state.has_ended
 
     async def respond(
         self, event: ChatGrounded, context: Context, draft: ReplyDraft, passages: tuple[Passage, ...], cancelled: asyncio.Event
     ) -> Sequence[Outgoing]:
-        """From the answer cache, or by the model."""
-        async with cached_answers.claim_answer(self.answer_cache, event, passages, cancelled) as claim:
+        """From the answer cache, or by the model. A try that has published its start has named its sources: the model answers from them."""
+        async with cached_answers.claim_answer(None if draft.is_started else self.answer_cache, event, passages, cancelled) as claim:
             if cancelled.is_set():
                 return await self.conclude(event, context, draft, "cancelled")
             if claim.answer is not None:
@@ -182,14 +230,16 @@ class Generate:
         return await self.conclude(event, context, draft, state, problem=problem, passages=passages, began=began)
 
     async def report_failure(self, event: ChatGrounded, problem: Problem, context: Context) -> Sequence[Outgoing]:
-        """The event becomes a dead letter, and the reply fails. An answer that an earlier attempt stored stays as it is."""
-        stored = await self.find_message(event)
-        if stored is not None:
-            return await self.repeat_end(event, context, stored)
-        return await self.conclude(event, context, ReplyDraft(), "failed", problem=problem)
+        """The event becomes a dead letter, and the reply fails. An answer that an earlier try ended stays as it is."""
+        draft = ReplyDraft()
+        ended = await self.find_end(event, context, await self.find_message(event), draft, ())
+        return await self.conclude(event, context, draft, "failed", problem=problem) if ended is None else ended
 
     async def start(self, event: ChatGrounded, context: Context, draft: ReplyDraft, sources: tuple[Source, ...]) -> None:
-        """Publish the start: the model and its sources."""
+        """Publish the start, once: the model and its sources."""
+        if draft.is_started:
+            return
+        draft.is_started = True
         grounding = event.data
         started = Started(
             conversation_id=grounding.question.conversation_id,
@@ -268,6 +318,7 @@ class Generate:
             await acknowledgement
         if not await context.still_owner():
             raise Superseded(f"a newer attempt than {context.attempt} answers {event.data.question.reply_id}")
+        draft.is_ended = True
         message = reply_events.build_message(
             event, context, draft, state, model=self.model.name, problem=problem, passages=passages, began=began
         )
@@ -287,9 +338,11 @@ class Generate:
         return self.final_events(event, context, message)
 
     def final_events(self, event: ChatGrounded, context: Context, message: Message) -> list[Outgoing]:
-        """The end of the reply as its message has it, and the request for a summary or title."""
+        """The end of the reply as its message has it, the request for a summary or title, and what earlier tries here spent unseen."""
+        self.recent_ends.add(message.id)
         digests = request_summary(event, context, message, NAME, budget=self.budget, titles=self.titles)
-        return [*reply_events.terminal_events(event, context, message), *digests]
+        unshown = [each for attempt, each in tries_of(context).unshown if attempt != message.attempt]
+        return [*reply_events.terminal_events(event, context, message), *digests, *unshown]
 
     async def is_deleted(self, event: ChatGrounded) -> bool:
         """Whether the conversation was deleted: that cancels its replies, and none of their text may stay."""
@@ -297,14 +350,28 @@ class Generate:
         return await _or_default(default=False, result=self.views.messages.is_closed(scope))
 
     async def repeat_end(self, event: ChatGrounded, context: Context, stored: Message) -> list[Outgoing]:
-        """The end of a reply that an earlier attempt stored. The lock is released: asking again has taken it again."""
+        """The end of a reply that an earlier try stored, under its attempt and under this one: readers may have followed a later one. The
+        lock is released: asking again has taken it again.
+        """
         await _or_default(None, self.reply_locks.release(event.tenant, stored.conversation_id, stored.id))
-        return self.final_events(event, context, stored)
+        events = self.final_events(event, context, stored)
+        if context.attempt <= stored.attempt:
+            return events
+        return [
+            events[0],
+            reply_events.terminal_event(event, context, msgspec.structs.replace(stored, attempt=context.attempt)),
+            *events[1:],
+        ]
 
-    async def find_message(self, event: ChatGrounded) -> Message | None:
-        """The message that an earlier attempt stored."""
+    async def find_message(self, event: ChatGrounded) -> FoundMessage:
+        """The message that an earlier try stored."""
         question = event.data.question
-        return await _or_default(None, self.views.messages.get(f"{event.tenant}/{question.conversation_id}", question.reply_id))
+        try:
+            return FoundMessage(await self.views.messages.get(f"{event.tenant}/{question.conversation_id}", question.reply_id), known=True)
+        except Unavailable as error:
+            if error.code != "redis_unavailable":
+                raise
+            return FoundMessage(None, known=False)
 
     async def visible_passages(self, event: ChatGrounded) -> tuple[Passage, ...]:
         """The passages whose version is still visible; with Redis down all of them."""

@@ -14,12 +14,10 @@ from adapters.models.grounding.numbers import find_unsupported_numbers, note_on
 from adapters.models.port import AnswerModel, AnswerRequest, EmptyAnswer, Finish, Piece, Spent, ThoughtPiece
 from adapters.models.rules import unsourced_note
 from adapters.text.markup import MarkupFilter, Policy
-from agents.generate.reply_events import ReplyDraft
+from agents.generate.reply_events import LOCAL, ReplyDraft
 from domain.chats.delta_buffer import DeltaBuffer
 from schemas.chats import MessageState, Outcome, Passage
 from schemas.errors import Problem, Refused
-
-LOCAL = "local"  # the provider of quotes, which are literal
 
 
 class ThinkingStream:

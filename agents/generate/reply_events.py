@@ -24,6 +24,7 @@ from schemas.chats import (
     MessageState,
     Outcome,
     Passage,
+    Purpose,
     ReplyCancelled,
     ReplyCompleted,
     ReplyFailed,
@@ -40,6 +41,7 @@ from streams.log.outgoing import LogOffset, Outgoing
 from streams.runtime.agent import Context
 
 NAME = "generate"
+LOCAL = "local"  # the provider of quotes, which are literal and cost nothing
 
 ReplyData = Started | Extended | Thought | Completed | Failed | Cancelled
 
@@ -66,6 +68,8 @@ class ReplyDraft:
     versions: dict[str, int] = field(default_factory=dict)
     unsupported_numbers: tuple[UnsupportedNumber, ...] = ()
     outcome: Outcome | None = None
+    is_started: bool = False  # its start was published
+    is_ended: bool = False  # its message is being stored
 
     def add_thinking(self, piece: ThoughtPiece) -> None:
         """Count thinking, which costs also when the answer never comes."""
@@ -74,32 +78,35 @@ class ReplyDraft:
 
 
 def terminal_events(event: ChatGrounded, context: Context, message: Message) -> list[Outgoing]:
-    """The end of the reply as its message has it, and its usage; the same ids whatever the attempt, so it is charged once."""
-    conversation, attempt = message.conversation_id, message.attempt
-    if message.state == "failed":
-        failed = Failed(conversation_id=conversation, attempt=attempt, problem=message.problem or Problem())
-        outgoing = [reply_event(event, context, ReplyFailed, failed, 0)]
-    elif message.state == "cancelled":
-        cancelled = Cancelled(conversation_id=conversation, attempt=attempt, text=message.content)
-        outgoing = [reply_event(event, context, ReplyCancelled, cancelled, 0)]
-    else:
-        completed = Completed(
-            conversation_id=conversation,
-            attempt=attempt,
-            text=message.content,
-            citations=message.citations,
-            usage=message.usage,
-            finish_reason=message.finish_reason,
-            cached=message.cached,
-            model=message.model,
-            unsupported_numbers=message.unsupported_numbers,
-            outcome=message.outcome,
-        )
-        outgoing = [reply_event(event, context, ReplyCompleted, completed, 0)]
-    usage = message.usage
+    """The end of the reply as its message has it, and its usage; the usage has the same id whatever the attempt, so it is charged once."""
+    usage, outgoing = message.usage, [terminal_event(event, context, message)]
     if message.cached or usage.prompt_tokens or usage.completion_tokens or event.data.question.reserved:
         outgoing.append(usage_event(event, context, message))
     return outgoing
+
+
+def terminal_event(event: ChatGrounded, context: Context, message: Message) -> Outgoing:
+    """The end of the reply as its message has it, under the message's attempt."""
+    conversation, attempt = message.conversation_id, message.attempt
+    if message.state == "failed":
+        failed = Failed(conversation_id=conversation, attempt=attempt, problem=message.problem or Problem())
+        return reply_event(event, context, ReplyFailed, failed, 0)
+    if message.state == "cancelled":
+        cancelled = Cancelled(conversation_id=conversation, attempt=attempt, text=message.content)
+        return reply_event(event, context, ReplyCancelled, cancelled, 0)
+    completed = Completed(
+        conversation_id=conversation,
+        attempt=attempt,
+        text=message.content,
+        citations=message.citations,
+        usage=message.usage,
+        finish_reason=message.finish_reason,
+        cached=message.cached,
+        model=message.model,
+        unsupported_numbers=message.unsupported_numbers,
+        outcome=message.outcome,
+    )
+    return reply_event(event, context, ReplyCompleted, completed, 0)
 
 
 def usage_event(event: ChatGrounded, context: Context, message: Message) -> Outgoing:
@@ -122,6 +129,20 @@ def usage_event(event: ChatGrounded, context: Context, message: Message) -> Outg
 
 def spent_event(event: ChatGrounded, context: Context, spent: Spent, number: int) -> Outgoing:
     """Usage of a call that gave no answer, the ``number``th of this attempt."""
+    return _spent_event(event, context, spent, "failed_answer", "spent", number)
+
+
+def unshown_events(event: ChatGrounded, context: Context, draft: ReplyDraft, passages: Sequence[Passage]) -> list[Outgoing]:
+    """Usage of a draft that is not the answer, because another attempt is; none when nobody was paid for it."""
+    if draft.cached or draft.speaker.provider in ("", LOCAL):
+        return []
+    usage = draft.usage or estimate_usage(draft.text, event.data.question.content, passages, draft.thinking_tokens.get(draft.speaker, 0))
+    if not usage.prompt_tokens + usage.completion_tokens:
+        return []
+    return [_spent_event(event, context, Spent(usage=usage, speaker=draft.speaker), "unshown_answer", "unshown", 0)]
+
+
+def _spent_event(event: ChatGrounded, context: Context, spent: Spent, purpose: Purpose, distinction: str, number: int) -> Outgoing:
     question, usage, speaker = event.data.question, spent.usage, spent.speaker
     data = Consumption.of(
         usage,
@@ -132,9 +153,9 @@ def spent_event(event: ChatGrounded, context: Context, spent: Spent, number: int
         api_key_id=question.api_key_id,
         provider=speaker.provider,
         cost_micros=speaker.prices.cost_micros(usage),
-        purpose="failed_answer",
+        purpose=purpose,
     )
-    agent = f"{NAME}:spent:{context.attempt}"
+    agent = f"{NAME}:{distinction}:{context.attempt}"
     made = UsageRecorded.from_cause(event, agent, subject=question.user_id, data=data, now=context.clock.now(), ordinal=number)
     return Outgoing(USAGE_RECORDED, made)
 

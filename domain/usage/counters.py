@@ -104,6 +104,8 @@ def usage_changes(event: UsageRecorded) -> Sequence[Change]:
         "cost_micros": spent.cost_micros if paid else 0,
     }
     fields = {f"{what}:{spent.model or NO_MODEL}": count for what, count in counts.items() if count}
+    if spent.purpose == "unshown_answer":
+        return [Change(installation_key(), fields, event.time)] if fields else ()
     keys = [user_key(event.tenant, spent.user_id), tenant_key(event.tenant), installation_key()]
     if spent.api_key_id:
         keys.append(api_key_key(event.tenant, spent.api_key_id))

@@ -23,18 +23,24 @@ def none_waiting() -> int:
     return 0
 
 
+async def _keep_attempt() -> None:
+    """Without a lease there is only one attempt."""
+
+
 @dataclass(slots=True)
 class Context:
     """What a step is given besides its event."""
 
     place: LogOffset
-    attempt: int  # fencing token of a leased agent (grows with every takeover), else 0
+    attempt: int  # fencing token of a leased agent: every try of the step has a higher one, wherever it runs; else 0
     replayed: bool  # this event was started before, here or elsewhere, and may have had effects
     publisher: Publisher
     clock: Clock
     still_owner: Callable[[], Awaitable[bool]]  # a leased agent checks it before an effect that only the newest attempt may have
     headers: Mapping[str, bytes] = field(default_factory=dict)
     alive: Callable[[], None] = _do_nothing  # a step that waits long for a shared resource calls it now and then: heartbeat of the step
+    advance: Callable[[], Awaitable[None]] = _keep_attempt  # a higher attempt, for another try; Superseded when that is another worker's
+    notes: Any = None  # what the step keeps for its next try in this process
     since_s: float = 0.0  # start of the step, or its last heartbeat before it first failed: the time limit of retries counts from there
 
 

@@ -3,7 +3,7 @@
 The attempt is a fencing token, not a count: the time in milliseconds, and above every earlier attempt at the event that Redis knows. Work
 on one reply may take several events, one after the other, and Redis may be lost in between; time orders them all. It is Redis's time, one
 clock for all workers; with Redis down the worker's own. A holder that cannot reach Redis goes on; when a newer holder shows up, ``lost`` is
-set.
+set. Whatever a holder does again it does under an attempt of its own (``advance``).
 """
 
 import asyncio
@@ -16,7 +16,7 @@ import structlog
 
 from adapters.redis.client import RedisClient, Script
 from adapters.redis.lease import release_lease
-from schemas.errors import Unavailable
+from schemas.errors import Superseded, Unavailable
 from streams.clock import Clock
 from streams.log.outgoing import LogOffset
 from streams.runtime.metrics import WorkerMetrics
@@ -26,13 +26,14 @@ POLL_S_MIN, POLL_S_MAX = 0.05, 1.0  # between two tries of a waiting worker, gro
 UNRELEASED_LEASES = 20  # lives of a lease for which one is remembered: Redis may have stood still, and its clock with it
 RENEWALS_AT_ONCE = 32  # renewals in flight together: half of a process's Redis connections
 
-# KEYS: lease, attempt. ARGV: holder, lease ms, attempt ttl s, take it by force, a holder that has ended. Returns the attempt, or 0 when it
-# is held.
+# KEYS: lease, attempt. ARGV: holder, lease ms, attempt ttl s, take it by force, a holder that has ended, an attempt to stay above. Returns
+# the attempt, or 0 when it is held.
 ACQUIRE = Script("""
 local holder = redis.call('GET', KEYS[1])
 if holder and holder ~= ARGV[1] and holder ~= ARGV[5] and ARGV[4] == '0' then return 0 end
 local time = redis.call('TIME')
-local attempt = math.max(tonumber(redis.call('GET', KEYS[2]) or '0') + 1, time[1] * 1000 + math.floor(time[2] / 1000))
+local above = math.max(tonumber(redis.call('GET', KEYS[2]) or '0'), tonumber(ARGV[6]))
+local attempt = math.max(above + 1, time[1] * 1000 + math.floor(time[2] / 1000))
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 redis.call('SET', KEYS[2], string.format('%.0f', attempt), 'EX', ARGV[3])
 return attempt
@@ -106,6 +107,22 @@ class KeyLeases:
             if not lease.lost.is_set():
                 await asyncio.shield(asyncio.ensure_future(self._release(lease)))
 
+    async def advance(self, lease: KeyLease) -> None:
+        """Give a lease that is held a higher attempt: what its holder does again must not be taken for what was done before. Without Redis
+        the worker's own clock gives it. Superseded when another worker took the lease meanwhile.
+        """
+        async with lease.lock:
+            try:
+                attempt = await ACQUIRE(self._redis, lease.keys, (lease.holder, self._lease_ms, ATTEMPT_TTL_S, 0, lease.holder, lease.attempt))
+            except Unavailable:
+                self._count_fallback()
+                lease.attempt = max(lease.attempt + 1, self._time_ms)
+                return
+            if not attempt:
+                self._mark_lost(lease)
+                raise Superseded("another worker took the lease")
+            lease.attempt = int(attempt)
+
     async def still_owner(self, lease: KeyLease) -> bool:
         """Whether no newer worker has the key; with Redis down: as far as this worker knows."""
         await self._renew(lease)
@@ -122,13 +139,13 @@ class KeyLeases:
         tag = f"{{{agent}/{event if key is None else key.decode(errors='backslashreplace')}}}"
         keys = (f"{self._prefix}:lease:{tag}", f"{self._prefix}:attempt:{tag}:{event}")
         self._serial += 1
-        lease = KeyLease(keys, f"{self._worker}/{self._serial}", int(self._clock.now().timestamp() * 1000))
+        lease = KeyLease(keys, f"{self._worker}/{self._serial}", self._time_ms)
         until_s, poll_s = self._clock.monotonic_s() + self._wait_s_max, POLL_S_MIN
         while True:
             force = int(self._clock.monotonic_s() >= until_s)
             ended = self._unreleased[keys[0]].holder if keys[0] in self._unreleased else lease.holder
             try:
-                attempt = await ACQUIRE(self._redis, keys, (lease.holder, self._lease_ms, ATTEMPT_TTL_S, force, ended))
+                attempt = await ACQUIRE(self._redis, keys, (lease.holder, self._lease_ms, ATTEMPT_TTL_S, force, ended, 0))
             except Unavailable:
                 self._count_fallback()
                 return lease
@@ -138,6 +155,10 @@ class KeyLeases:
                 return lease
             await asyncio.sleep(poll_s * random.uniform(0.8, 1.2))  # noqa: S311 - spreads the waiters of a takeover
             poll_s = min(poll_s * 1.5, POLL_S_MAX)
+
+    @property
+    def _time_ms(self) -> int:
+        return int(self._clock.now().timestamp() * 1000)
 
     @property
     def _lease_ms(self) -> int:
@@ -160,9 +181,12 @@ class KeyLeases:
                 self._count_fallback()
                 return
             if not is_held:
-                lease.lost.set()
-                self._metrics.leases_lost.labels(self._held.get(lease, "")).inc()
-                log.warning("lease_lost", lease=lease.keys[0], attempt=lease.attempt)
+                self._mark_lost(lease)
+
+    def _mark_lost(self, lease: KeyLease) -> None:
+        lease.lost.set()
+        self._metrics.leases_lost.labels(self._held.get(lease, "")).inc()
+        log.warning("lease_lost", lease=lease.keys[0], attempt=lease.attempt)
 
     async def _release(self, lease: KeyLease) -> None:
         async with lease.lock:

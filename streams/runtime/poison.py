@@ -7,7 +7,7 @@ not counted, so the count is how many processes may have died of it.
 
 Several events are in flight when a process dies. Before its last try an event therefore waits until it runs alone in the process: only the
 event at fault reaches ``deaths_max``. A worker that stops in good order takes its counts back. Without Redis no starts are counted, and
-every event may have begun before.
+every event that was on the log at the assignment may have begun before.
 """
 
 import asyncio
@@ -96,6 +96,8 @@ class PoisonDetector:
             records = await self._eval_all(SIGN_ON, dict.fromkeys(wanted, (self._worker,)))
         except Unavailable:
             self._metrics.fallbacks.labels("deaths").inc()
+            for partition, end in (await end_offsets(set(wanted))).items():
+                self._past[partition].end = end
             return
         unclean = set()
         for partition, (owner, flat) in records.items():

@@ -169,7 +169,7 @@ class Wrapper:
         try:
             event = self._decode(delivery)
             structlog.contextvars.bind_contextvars(**_origin_fields(event))
-            outgoing = await self._run_under_lease(lambda: self._agent.step(event, context), context, lease)
+            outgoing = await self._run_under_lease(self._numbered(self._agent.step, context, event), context, lease)
         except StepFailed as failed:
             return await self._dead_letter(delivery, event, failed, context)
         try:
@@ -184,6 +184,13 @@ class Wrapper:
                 return await self._ports.leases.still_owner(lease)
             return not execution.detached
 
+        async def advance() -> None:
+            if execution.detached:
+                raise Superseded("the partition was given away")  # who has it now tries again
+            if lease is not None:
+                await self._ports.leases.advance(lease)
+                context.attempt = lease.attempt
+
         def alive() -> None:  # for the watchdog and for the time limit of retries, the step begins anew
             execution.begun_s = asyncio.get_running_loop().time()
             context.since_s = self._ports.clock.monotonic_s()
@@ -197,8 +204,23 @@ class Wrapper:
             still_owner=still_owner,
             headers=delivery.headers,
             alive=alive,
+            advance=advance,
         )
         return context
+
+    @staticmethod
+    def _numbered(step: Callable[..., Awaitable[T]], context: Context, *arguments: object) -> Callable[[], Awaitable[T]]:
+        """The step, its first try under the attempt of the lease and every other under a higher one."""
+        tries = 0
+
+        async def try_once() -> T:
+            nonlocal tries
+            tries += 1
+            if tries > 1:
+                await context.advance()
+            return await step(*arguments, context)
+
+        return try_once
 
     def _decode(self, delivery: Delivery) -> Event | Delivery:
         if self._agent.raw:
@@ -247,7 +269,8 @@ class Wrapper:
     async def _run_failure_step(self, step: Any, delivery: Delivery, event: Any, failed: StepFailed, context: Context) -> None:
         try:
             event = self._decode(delivery) if event is None else event
-            await self._publish(await self._retries.run(lambda: step(event, failed.problem, context), context))
+            await context.advance()  # the tries before may have published under theirs
+            await self._publish(await self._retries.run(self._numbered(step, context, event, failed.problem), context))
         except StepFailed as error:
             self._log.warning("failure_step_failed", code=error.problem.code, detail=error.problem.detail)
         except Refused as error:

@@ -16,6 +16,7 @@ from agents.retrieve import Retrieve
 from api.chats.ports import ChatPorts
 from api.core import Core
 from domain.chats.reply_lock import CancelWatch
+from domain.chats.reply_log import KafkaReplyLog
 from schemas.errors import ClawError, Superseded
 from schemas.settings import ModelSettings, RetrievalSettings
 from streams.log.outgoing import LogOffset
@@ -30,9 +31,8 @@ async def answering(house: House, library: Library, model: AnswerModel) -> Async
     """Answers everything asked from now on with ``model``, from ``library``."""
     ports, prefix = house.ports, house.settings.redis.key_prefix
     watch = CancelWatch(ports(Core).redis, prefix)
-    generate = Generate(
-        model, ModelSettings(delta_window_ms=0), ports(Core).read_models, ports(ChatPorts).reply_locks, watch, ports(Core).visibility
-    )
+    views, visibility, reply_log = ports(Core).read_models, ports(Core).visibility, KafkaReplyLog(house.settings.kafka)
+    generate = Generate(model, ModelSettings(delta_window_ms=0), views, ports(ChatPorts).reply_locks, watch, visibility, reply_log)
     keyless = isinstance(model, LocalModel)
     retrieve = Retrieve(library.searching, Condenser(None, 1.0), None, RetrievalSettings(), 8, words_decide=keyless)
     await watch.start()

@@ -8,6 +8,7 @@ from typing import Any
 
 from adapters.models.port import Piece
 from agents.generate import Generate
+from domain.chats.reply_log import ReplyState
 from schemas.chats import ChatGrounded, Grounding, Message, Passage, Question
 from schemas.errors import Unavailable
 from schemas.settings import ModelSettings
@@ -115,5 +116,20 @@ def grounded_event(**more: object) -> ChatGrounded:
     return ChatGrounded(**header("g1", "conv"), data=Grounding(**data))
 
 
-def generating_agent(model: Any, redis: Any) -> Generate:
-    return Generate(model=model, settings=ModelSettings(delta_window_ms=0), views=redis, reply_locks=redis, watch=redis, visibility=redis)
+@dataclass
+class EmptyLog:
+    """A log that has nothing of any reply."""
+
+    reads: int = 0
+
+    async def read(self, tenant, question, before):
+        self.reads += 1
+        return ReplyState(-1, has_ended=False)
+
+    async def find_message(self, tenant, question, partition):
+        return None
+
+
+def generating_agent(model: Any, redis: Any, reply_log: Any = None) -> Generate:
+    settings, reply_log = ModelSettings(delta_window_ms=0), EmptyLog() if reply_log is None else reply_log
+    return Generate(model, settings, views=redis, reply_locks=redis, watch=redis, visibility=redis, reply_log=reply_log)

@@ -39,6 +39,7 @@ from schemas.settings import ModelSettings, RedisSettings, Settings
 from schemas.settings.cache import CacheSettings
 from streams.cache import RedisCache
 from streams.log.outgoing import Outgoing
+from tests.support.generating import EmptyLog
 from tests.support.ports import NOW, RememberingPublisher, StandingClock, context, header
 
 SPEAKER = Speaker(model="stub", provider="openai", prompt_hash="ab" * 32, prices=Prices(1.5, 3.0))
@@ -132,7 +133,7 @@ async def worker(redis: RedisClient, redis_settings: RedisSettings, visibility: 
         if not held:
             stub.may_go.set()
         kept = answer_cache(Settings(model=model, cache=CacheSettings(**settings)), cache, visibility, stub.name)
-        ports: dict[str, Any] = {"model": stub, "views": tables, "reply_locks": tables, "watch": tables}
+        ports: dict[str, Any] = {"model": stub, "views": tables, "reply_locks": tables, "watch": tables, "reply_log": EmptyLog()}
         return Worker(Generate(**ports, settings=model, visibility=visibility, answer_cache=kept), stub, tables, cache)
 
     yield start

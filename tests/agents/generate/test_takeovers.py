@@ -1,0 +1,315 @@
+"""Workers die, stop and come back, Redis forgets, documents change: whatever the order, a reply ends once, is said once, is charged once.
+
+The agent runs as it is, in a world whose every effect waits for its turn. Hypothesis chooses who goes on, who dies, and what Redis forgets.
+Leases exclude nobody here and may say anything about who owns a reply; only attempts grow. So what holds here rests on the log alone.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from adapters.models.port import Finish, Piece, Speaker
+from adapters.models.prices import Prices
+from agents.generate import Generate
+from domain.chats.reply_fold import ReplyFold
+from domain.chats.reply_log import ReplyState
+from domain.chats.topics import CHATS_ANSWERED, CHATS_ASKED, MESSAGES_CHANGED
+from domain.usage.topics import USAGE_RECORDED
+from schemas.chats import ChatAsked, ChatGrounded, Completed, Grounding, MessageChanged, Usage
+from schemas.errors import Superseded, Unavailable
+from schemas.settings import ModelSettings
+from streams.log.outgoing import LogOffset, Outgoing
+from streams.runtime.agent import Context
+from tests.support.generating import PASSAGE, StoredVersion, grounded_event
+from tests.support.ports import StandingClock, header
+
+SPEAKER = Speaker(model="glm", provider="zhipu", prompt_hash="", prices=Prices(1.0, 1.0))
+
+
+class _Killed(BaseException):
+    """kill -9: nothing of the process runs any more."""
+
+
+@dataclass
+class World:
+    """The log, Redis, and the turns of the workers. ``visible``: the version of the one document that may be cited."""
+
+    log: dict[str, list[Any]] = field(default_factory=dict)  # topic to events
+    table: dict[str, tuple[tuple[int, int], Any]] = field(default_factory=dict)
+    redis_down: bool = False
+    visible: int = 5
+    attempts: int = 0
+    calls: int = 0
+
+    def append(self, outgoing: Outgoing) -> LogOffset:
+        events = self.log.setdefault(outgoing.topic.name, [])
+        events.append(outgoing.event)
+        return LogOffset(outgoing.topic.name, outgoing.partition or 0, len(events) - 1)
+
+    def apply(self, event: MessageChanged, place: LogOffset) -> None:
+        order = (event.data.attempt, place.offset)
+        if event.data.id not in self.table or self.table[event.data.id][0] < order:
+            self.table[event.data.id] = order, event.data
+
+
+@dataclass(eq=False)
+class Worker:
+    """One process: every port of the agent, and the model it asks. ``waiting``: effects that wait for their turn."""
+
+    world: World
+    owns: bool = True
+    killed: bool = False
+    name: str = "glm"
+    waiting: list[asyncio.Future[None]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.messages = self
+        self.cancelled = asyncio.Event()
+
+    async def turn(self) -> None:
+        """Wait until the adversary lets this effect happen."""
+        if self.killed:
+            raise _Killed
+        allowed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.waiting.append(allowed)
+        try:
+            await allowed
+        finally:
+            if allowed in self.waiting:
+                self.waiting.remove(allowed)
+        if self.killed:
+            raise _Killed
+
+    async def answer(self, request: Any) -> Any:
+        self.world.calls += 1
+        call = self.world.calls
+        for piece in (f"第{call}次：高41.8米", "[1]。"):
+            await self.turn()
+            yield Piece(piece, SPEAKER)
+        yield Finish(usage=Usage(prompt_tokens=10, completion_tokens=call), speaker=SPEAKER)
+
+    async def _ask_redis(self) -> None:
+        await self.turn()
+        if self.world.redis_down:
+            raise Unavailable("redis_unavailable")
+
+    async def get(self, scope: str, ident: str) -> Any:
+        await self._ask_redis()
+        return self.world.table[ident][1] if ident in self.world.table else None
+
+    async def apply(self, event: MessageChanged, place: LogOffset) -> None:
+        await self._ask_redis()
+        self.world.apply(event, place)
+
+    async def is_closed(self, scope: str) -> bool:
+        return False
+
+    async def release(self, *_: str) -> None:
+        await self._ask_redis()
+
+    async def version_states(self, keys: Sequence[str]) -> dict[str, StoredVersion]:
+        await self._ask_redis()
+        return {key: StoredVersion(self.world.visible) for key in keys}
+
+    @contextmanager
+    def subscribe(self, tenant: str, reply_id: str) -> Any:
+        yield self.cancelled
+
+    async def check(self, event: asyncio.Event) -> None:
+        pass
+
+    async def read(self, tenant: str, question: Any, before: LogOffset) -> ReplyState:
+        await self.turn()
+        fold = _fold(self.world.log.get(CHATS_ANSWERED.name, [])[: before.offset])
+        return ReplyState(fold.attempt, fold.end is not None)
+
+    async def find_message(self, tenant: str, question: Any, partition: int) -> Any:
+        await self.turn()
+        found = [(event, LogOffset("m", 0, at)) for at, event in enumerate(self.world.log.get(MESSAGES_CHANGED.name, []))]
+        return max(found, key=lambda each: (each[0].data.attempt, each[1].offset), default=None)
+
+    async def publish(self, outgoing: Outgoing) -> LogOffset:
+        return await (await self.enqueue(outgoing))
+
+    async def publish_all(self, outgoing: Sequence[Outgoing]) -> list[LogOffset]:
+        return [await self.publish(each) for each in outgoing]
+
+    async def enqueue(self, outgoing: Outgoing) -> Awaitable[LogOffset]:
+        await self.turn()
+        done: asyncio.Future[LogOffset] = asyncio.get_running_loop().create_future()
+        done.set_result(self.world.append(outgoing))
+        return done
+
+    def partition_for(self, topic: Any, key: str) -> int:
+        return 0
+
+    async def still_owner(self) -> bool:
+        await self.turn()
+        return self.owns
+
+
+def _fold(events: Sequence[Any]) -> ReplyFold:
+    fold = ReplyFold()
+    for event in events:
+        fold.apply(event)
+    return fold
+
+
+async def _handle(worker: Worker, event: ChatGrounded, *, replayed: bool) -> bool:
+    """What the wrapper does with one delivery; whether it was done."""
+    world = worker.world
+    world.attempts += 1
+    context = Context(LogOffset("g", 0, 0), world.attempts, replayed, worker, StandingClock(), worker.still_owner)
+
+    async def advance() -> None:
+        if not worker.owns:
+            raise Superseded
+        world.attempts += 1
+        context.attempt = world.attempts
+
+    context.advance = advance
+    generate = Generate(worker, ModelSettings(delta_window_ms=0), worker, worker, worker, worker, worker)
+    while True:
+        try:
+            await worker.publish_all(await generate.step(event, context))
+        except Unavailable:
+            context.replayed = True
+            try:
+                await advance()
+            except Superseded:
+                return False
+        except (Superseded, _Killed, asyncio.CancelledError):
+            return False
+        else:
+            return True
+
+
+def _grounded(world: World, asked: ChatAsked | None) -> ChatGrounded:
+    """What ``retrieve`` makes of the question: passages of the visible version."""
+    first = grounded_event()
+    question = first.data.question if asked is None else asked.data
+    passage = msgspec.structs.replace(PASSAGE, version=world.visible)
+    data = Grounding(question=question, query="", keywords=(), passages=(passage,))
+    return ChatGrounded(**header(f"g{question.round}", "conv"), data=data)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """After so many effects of the partition's owner, and some of those it was taken from: what happens to it, Redis or the document."""
+
+    after: int
+    others: int
+    kind: str  # kill, end (cancelled in good order), lose (it goes on without its partition), redis (away, or back), change, none
+    forget: bool  # Redis loses its data
+
+    def __repr__(self) -> str:
+        return f"{self.after}+{self.others} {self.kind}{' forget' if self.forget else ''}"
+
+
+FAULTS = st.builds(
+    Fault,
+    after=st.integers(0, 24),
+    others=st.integers(0, 8),
+    kind=st.sampled_from(["kill", "end", "lose", "redis", "change", "none"]),
+    forget=st.booleans(),
+)
+
+
+class Adversary:
+    """Runs the partition of grounded events: each is delivered until a worker that owns it is done."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        self.world, self.faults = World(), list(faults)
+        self.workers: dict[Worker, asyncio.Task[bool]] = {}
+
+    async def run(self) -> World:
+        """The world after all faults, and after everybody who is left has come to the end."""
+        world, events, done = self.world, [_grounded(self.world, None)], 0
+        try:
+            while done < len(events):
+                await self._deliver(events[done])
+                done += 1
+                again = list({each.id: each for each in world.log.get(CHATS_ASKED.name, [])}.values())
+                if done == len(events) <= len(again):
+                    events.append(_grounded(world, again[done - 1]))
+            for worker in self.workers:  # who was left behind comes back and does what it can
+                while await self._let_on(worker):
+                    pass
+        finally:
+            for worker, task in self.workers.items():
+                worker.killed = True
+                task.cancel()
+        return world
+
+    async def _deliver(self, event: ChatGrounded) -> None:
+        replayed = False
+        while True:
+            worker = Worker(self.world)
+            task = self.workers[worker] = asyncio.create_task(_handle(worker, event, replayed=replayed))
+            while worker.owns and not worker.killed and not task.done():
+                await self._meet_fault(worker, self.faults.pop(0)) if self.faults else await self._let_all_on(worker)
+            if worker.owns and not worker.killed and task.result():
+                return
+            replayed = True
+
+    async def _let_all_on(self, worker: Worker) -> None:
+        """No more faults: Redis is back."""
+        self.world.redis_down = False
+        while await self._let_on(worker):
+            pass
+        assert self.workers[worker].done(), "it waits for something that nobody does"
+
+    async def _meet_fault(self, owner: Worker, fault: Fault) -> None:
+        for _ in range(fault.after):
+            await self._let_on(owner)
+        others = [worker for worker in self.workers if worker is not owner]
+        for number in range(fault.others):
+            if others:
+                await self._let_on(others[-1 - number % len(others)])
+        if fault.forget:
+            self.world.table.clear()
+        if fault.kind == "redis":
+            self.world.redis_down = not self.world.redis_down
+        elif fault.kind == "change":
+            self.world.visible += 1
+        elif not self.workers[owner].done():
+            owner.killed, owner.owns = fault.kind == "kill", fault.kind not in ("end", "lose")
+            if fault.kind == "end":
+                self.workers[owner].cancel()
+
+    async def _let_on(self, worker: Worker) -> bool:
+        """Let one effect of this worker happen; False when it waits for none."""
+        for _ in range(30):
+            if worker.waiting:
+                break
+            await asyncio.sleep(0)
+        else:
+            return False
+        worker.waiting.pop(0).set_result(None)
+        return True
+
+
+@given(st.lists(FAULTS, max_size=6))
+@example([Fault(19, 0, "kill", forget=True)])
+@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+def test_a_reply_ends_once_is_said_once_and_is_charged_once(faults):
+    world = asyncio.run(Adversary(faults).run())
+    answered, messages = world.log[CHATS_ANSWERED.name], world.log[MESSAGES_CHANGED.name]
+    fold = _fold(answered)
+    assert fold.end is not None, "the reader waits for ever"
+    newest = max(enumerate(messages), key=lambda each: (each[1].data.attempt, each[0]))[1].data
+    assert isinstance(fold.end, Completed)
+    assert (fold.end.text, fold.end.usage) == (newest.content, newest.usage), "what was said is what is stored"
+    by_id: dict[str, Any] = {}
+    for event in answered:
+        assert by_id.setdefault(event.id, event) == event, "one id, two contents"
+    said = [event.data.text for event in answered if hasattr(event.data, "seq") and event.data.attempt == fold.end.attempt]
+    assert not said or "".join(said) == fold.end.text
+    charges = [each for each in world.log[USAGE_RECORDED.name] if each.data.purpose == "answer"]
+    assert len({each.id for each in charges}) == 1
