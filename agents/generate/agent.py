@@ -43,6 +43,7 @@ from schemas.chats import (
     MessageChanged,
     MessageState,
     Passage,
+    Question,
     ReplyExtended,
     ReplyStarted,
     ReplyThought,
@@ -154,40 +155,46 @@ class Generate:
     async def find_end(
         self, event: ChatGrounded, context: Context, found: FoundMessage, draft: ReplyDraft, passages: tuple[Passage, ...]
     ) -> Sequence[Outgoing] | None:
-        """The events that end a reply which an earlier try has ended; None when this one is to speak.
+        """The events that end a reply which an earlier try has ended, or has the message for; None when this one is to speak.
 
-        The table of messages tells it. Where it may not know, the log does: this try publishes its start, which voids what lower attempts
-        publish from there on, and what they published before is read.
+        A first try has the table of messages to ask. Any other publishes its start, which voids what lower attempts publish from there on,
+        and reads on the log what they published before.
         """
-        if found.message is not None:
-            return await self.repeat_end(event, context, found.message)
         tries, question = tries_of(context), event.data.question
         tries.number += 1
-        is_first = found.known and not context.replayed and question.round == 0 and question.reply_id not in self.recent_ends
-        if tries.number == 1 and is_first:
+        if tries.number == 1 and self.is_first(question, context) and found.known:
             tries.alone = True
-            return None
-        if not await self.take_over(event, context, draft, passages):
-            return None
+            return None if found.message is None else await self.repeat_end(event, context, found.message)
+        ended = await self.take_over(event, context, draft, passages)
+        if ended is None:
+            return None if found.message is None else await self.adopt_message(event, context, found.message)
+        if question.door != "conversation":
+            return () if found.message is None else self.final_events(event, context, found.message)
         partition = context.publisher.partition_for(MESSAGES_CHANGED, question.conversation_id)
-        stored = await self.reply_log.find_message(event.tenant, question, partition) if question.door == "conversation" else None
+        stored = await self.reply_log.find_message(event.tenant, question, partition, ended)
         if stored is None:
-            return ()
+            return ()  # of a conversation that was deleted
         await _or_default(None, self.views.apply(*stored))
         return await self.repeat_end(event, context, stored[0].data)
 
-    async def take_over(self, event: ChatGrounded, context: Context, draft: ReplyDraft, passages: tuple[Passage, ...]) -> bool:
-        """Wait until the start is on the log, before any provider is asked; True when the reply has ended before it."""
+    def is_first(self, question: Question, context: Context) -> bool:
+        """Whether no try can have come before: not of this event, nor of another one of the reply."""
+        return not context.replayed and question.round == 0 and question.reply_id not in self.recent_ends
+
+    async def take_over(self, event: ChatGrounded, context: Context, draft: ReplyDraft, passages: tuple[Passage, ...]) -> int | None:
+        """Wait until the start is on the log, before any provider is asked; the attempt that ended the reply before it, if one did."""
         tries, question = tries_of(context), event.data.question
         await self.start(event, context, draft, tuple(reply_events.source_of(passage) for passage in passages))
         place = await draft.acknowledgements[-1]
         if tries.alone:
-            return False
+            return None
         state = await self.reply_log.read(event.tenant, question, place)
-        if state.attempt >= context.attempt and not state.has_ended:  # or a clock is behind that of a worker that spoke without Redis
+        if state.has_ended:
+            return state.attempt
+        if state.attempt >= context.attempt:  # or the clock is behind that of a worker that spoke without Redis
             raise Superseded(f"attempt {state.attempt} answers {question.reply_id} already, this is {context.attempt}")
-        tries.alone = not state.has_ended
-        return state.has_ended
+        tries.alone = True
+        return None
 
     async def respond(
         self, event: ChatGrounded, context: Context, draft: ReplyDraft, passages: tuple[Passage, ...], cancelled: asyncio.Event
@@ -324,18 +331,22 @@ class Generate:
         )
         if message.outcome is not None:
             metrics.ANSWERS.labels(event.data.question.mode, message.outcome).inc()
-        if event.data.question.door != "conversation":  # no lock was taken, and the log has no record of it
-            await _or_default(None, self.views.put_brief_message(event.tenant, message, context.place))
-            return self.final_events(event, context, message)
         if state == "cancelled" and await self.is_deleted(event):
             return reply_events.terminal_events(event, context, msgspec.structs.replace(message, content="", citations=()))
+        await self.store(event, context, message)
+        return self.final_events(event, context, message)
+
+    async def store(self, event: ChatGrounded, context: Context, message: Message) -> None:
+        """Store the message and release the conversation's lock; without a conversation there is neither a record on the log nor a lock."""
+        if event.data.question.door != "conversation":
+            await _or_default(None, self.views.put_brief_message(event.tenant, message, context.place))
+            return
         changed = MessageChanged.from_cause(event, NAME, subject=message.id, data=message, now=context.clock.now())
-        changed = msgspec.structs.replace(changed, id=ids.derive("message", message.id))  # one record, however often it was searched again
+        changed = msgspec.structs.replace(changed, id=ids.derive("message", message.id, str(message.attempt)))
         partition = context.publisher.partition_for(MESSAGES_CHANGED, message.conversation_id)
         place = await context.publisher.publish(Outgoing(MESSAGES_CHANGED, changed, partition=partition))
         await _or_default(None, self.views.apply(changed, place))  # with Redis down the projection does it later
         await _or_default(None, self.reply_locks.release(event.tenant, message.conversation_id, message.id))
-        return self.final_events(event, context, message)
 
     def final_events(self, event: ChatGrounded, context: Context, message: Message) -> list[Outgoing]:
         """The end of the reply as its message has it, the request for a summary or title, and what earlier tries here spent unseen."""
@@ -350,18 +361,17 @@ class Generate:
         return await _or_default(default=False, result=self.views.messages.is_closed(scope))
 
     async def repeat_end(self, event: ChatGrounded, context: Context, stored: Message) -> list[Outgoing]:
-        """The end of a reply that an earlier try stored, under its attempt and under this one: readers may have followed a later one. The
-        lock is released: asking again has taken it again.
-        """
+        """The end of a reply that has ended. The lock is released: asking again has taken it again."""
         await _or_default(None, self.reply_locks.release(event.tenant, stored.conversation_id, stored.id))
-        events = self.final_events(event, context, stored)
-        if context.attempt <= stored.attempt:
-            return events
-        return [
-            events[0],
-            reply_events.terminal_event(event, context, msgspec.structs.replace(stored, attempt=context.attempt)),
-            *events[1:],
-        ]
+        return self.final_events(event, context, stored)
+
+    async def adopt_message(self, event: ChatGrounded, context: Context, stored: Message) -> list[Outgoing]:
+        """The end of a reply whose message a lower attempt stored, as this one's: readers no longer heed the lower one, unless nobody began
+        in between; then they take its end and need no restart.
+        """
+        adopted = msgspec.structs.replace(stored, attempt=context.attempt)
+        await self.store(event, context, adopted)
+        return [reply_events.terminal_event(event, context, stored), *self.final_events(event, context, adopted)]
 
     async def find_message(self, event: ChatGrounded) -> FoundMessage:
         """The message that an earlier try stored."""

@@ -45,8 +45,8 @@ class ReplyLog(Protocol):
         """The state of the reply after its events before this offset of its partition."""
         ...
 
-    async def find_message(self, tenant: str, question: Question, partition: int) -> tuple[MessageChanged, LogOffset] | None:
-        """The event of the answer's message with the highest attempt, in this partition of the topic of messages, and its offset."""
+    async def find_message(self, tenant: str, question: Question, partition: int, attempt: int) -> tuple[MessageChanged, LogOffset] | None:
+        """The event of the answer's message of this attempt, in this partition of the topic of messages, and its offset."""
         ...
 
 
@@ -67,13 +67,13 @@ class KafkaReplyLog:
                     fold.apply(event)
         return ReplyState(fold.attempt, fold.end is not None)
 
-    async def find_message(self, tenant: str, question: Question, partition: int) -> tuple[MessageChanged, LogOffset] | None:
+    async def find_message(self, tenant: str, question: Question, partition: int, attempt: int) -> tuple[MessageChanged, LogOffset] | None:
         """See ``ReplyLog``."""
         found: tuple[MessageChanged, LogOffset] | None = None
         async with self._reader() as reader, aclosing(_values(reader, MESSAGES_CHANGED, partition, question, None)) as values:
             async for value, place in values:
                 event = _decode(_CHANGED, value)
-                if event is not None and event.tenant == tenant and (found is None or event.data.attempt >= found[0].data.attempt):
+                if event is not None and event.tenant == tenant and event.data.attempt == attempt:
                     found = event, place
         return found
 

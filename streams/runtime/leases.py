@@ -113,7 +113,8 @@ class KeyLeases:
         """
         async with lease.lock:
             try:
-                attempt = await ACQUIRE(self._redis, lease.keys, (lease.holder, self._lease_ms, ATTEMPT_TTL_S, 0, lease.holder, lease.attempt))
+                arguments = (lease.holder, self._lease_ms, ATTEMPT_TTL_S, 0, lease.holder, lease.attempt)
+                attempt = await ACQUIRE(self._redis, lease.keys, arguments)
             except Unavailable:
                 self._count_fallback()
                 lease.attempt = max(lease.attempt + 1, self._time_ms)

@@ -126,7 +126,7 @@ class EmptyLog:
         self.reads += 1
         return ReplyState(-1, has_ended=False)
 
-    async def find_message(self, tenant, question, partition):
+    async def find_message(self, tenant, question, partition, attempt):
         return None
 
 

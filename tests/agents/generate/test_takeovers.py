@@ -129,10 +129,10 @@ class Worker:
         fold = _fold(self.world.log.get(CHATS_ANSWERED.name, [])[: before.offset])
         return ReplyState(fold.attempt, fold.end is not None)
 
-    async def find_message(self, tenant: str, question: Any, partition: int) -> Any:
+    async def find_message(self, tenant: str, question: Any, partition: int, attempt: int) -> Any:
         await self.turn()
         found = [(event, LogOffset("m", 0, at)) for at, event in enumerate(self.world.log.get(MESSAGES_CHANGED.name, []))]
-        return max(found, key=lambda each: (each[0].data.attempt, each[1].offset), default=None)
+        return next((each for each in found if each[0].data.attempt == attempt), None)
 
     async def publish(self, outgoing: Outgoing) -> LogOffset:
         return await (await self.enqueue(outgoing))
@@ -291,7 +291,9 @@ class Adversary:
             await asyncio.sleep(0)
         else:
             return False
-        worker.waiting.pop(0).set_result(None)
+        allowed = worker.waiting.pop(0)
+        if not allowed.done():  # else the worker was just cancelled
+            allowed.set_result(None)
         return True
 
 
@@ -307,7 +309,7 @@ def test_a_reply_ends_once_is_said_once_and_is_charged_once(faults):
     assert isinstance(fold.end, Completed)
     assert (fold.end.text, fold.end.usage) == (newest.content, newest.usage), "what was said is what is stored"
     by_id: dict[str, Any] = {}
-    for event in answered:
+    for event in (*answered, *messages):
         assert by_id.setdefault(event.id, event) == event, "one id, two contents"
     said = [event.data.text for event in answered if hasattr(event.data, "seq") and event.data.attempt == fold.end.attempt]
     assert not said or "".join(said) == fold.end.text
