@@ -2,11 +2,13 @@
 
 The projector brings the record tables up to every record of ``domain.areas.RECORDS``. A writer that reads its own writes has already put
 the same row with the same order there; the greater order stays. Messages of a deleted conversation become tombstones on the log, also
-those that were on their way when it was deleted.
+those that were on their way when it was deleted. A record that came too late to be the newest of its key is followed by the newest, once more.
 """
 
 import asyncio
 from collections.abc import Sequence
+
+import structlog
 
 from domain import composition
 from domain.areas import RECORDS
@@ -19,21 +21,26 @@ from schemas.documents import DocumentProgressed
 from schemas.events import Event
 from schemas.records import ConversationChanged
 from streams.log.outgoing import Outgoing
+from streams.log.range_reader import RangeReader
 from streams.runtime.agent import Agent, Context
 from streams.runtime.agent_ports import AgentPorts
+from streams.tables.compaction import NewestLast
 
 READS = tuple(dict.fromkeys(record.topic for record in RECORDS))
 
 WORKER_GROUP = "tables"
 
+log = structlog.get_logger(__name__)
+
 
 def build(ports: AgentPorts) -> tuple[Agent, ...]:
     """The agent of the record tables."""
     views, documents = ports.get(composition.read_models), ports.get(composition.open_documents)
-    return (agent(views, documents, Storage(ports.redis, ports.prefix)),)
+    newest_last = NewestLast(RECORDS, lambda topic: RangeReader(ports.settings.kafka, topic))
+    return (agent(views, documents, Storage(ports.redis, ports.prefix), newest_last),)
 
 
-def agent(views: ReadModels, documents: OpenDocuments, storage: Storage) -> Agent:
+def agent(views: ReadModels, documents: OpenDocuments, storage: Storage, newest_last: NewestLast) -> Agent:
     """Never looks at deltas: reading and discarding them would cost as much as the API does."""
 
     async def step(event: Event, context: Context) -> Sequence[Outgoing]:
@@ -42,13 +49,18 @@ def agent(views: ReadModels, documents: OpenDocuments, storage: Storage) -> Agen
 
     async def step_many(events: Sequence[tuple[Event, Context]]) -> Sequence[Sequence[Outgoing]]:
         late = await views.apply_many([(event, context.place) for event, context in events])
-        publisher = events[0][1].publisher
+        publisher, refused = events[0][1].publisher, {id(event) for event in late}
         for event in late:
             if isinstance(event, MessageChanged):
                 await publish_tombstones(publisher, event.data.conversation_id, [event.data.id])
         for event, _ in events:
             if isinstance(event, ConversationChanged) and event.data.deleted:
                 await erase(publisher, views.messages, event.tenant, event.data.id)
+        for event, context in events:
+            newer = None if id(event) in refused else await newest_last.repair(event, context.place)
+            if newer is not None:
+                log.info("record_repeated", topic=newer.topic.name, subject=event.subject, place=context.place.offset)
+                await publisher.publish(newer)
         progressed = [event for event, _ in events if isinstance(event, DocumentProgressed)]
         await asyncio.gather(documents.apply_many(progressed), storage.apply_many(progressed))
         return [()] * len(events)

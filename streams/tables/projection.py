@@ -76,6 +76,11 @@ class Record(Generic[E, T]):
     lifted: Callable[[T, float], T] | None = None
     then: "Callable[[Tables, Sequence[E]], Awaitable[None]] | None" = None
 
+    @property
+    def is_ordered_by_offset(self) -> bool:
+        """Whether a later record is a newer one."""
+        return self.order is _offset_order
+
     def put(self, event: E, offset: LogOffset) -> Put[T]:
         """The row of one event."""
         value = None if self.gone(event) else self.value(event)

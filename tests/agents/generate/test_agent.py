@@ -115,8 +115,8 @@ async def test_the_askers_sampling_reaches_the_model():
     assert asked == [(5, 0.0, ("。",))]
 
 
-async def test_every_attempt_has_its_own_events_but_one_charge_and_one_message_id():
-    """Readers tell attempts apart; analysts count by id."""
+async def test_every_attempt_has_its_own_events_but_one_charge():
+    """Readers tell attempts apart; analysts count by id, and messages by subject."""
     first, second = RememberingPublisher(), RememberingPublisher()
     script = ["答", Finish(usage=Usage(prompt_tokens=1, completion_tokens=1))]
     one = [*first.sent, *await generating_agent(Script(script), Redis()).step(grounded_event(), context(first, attempt=1))]
@@ -128,10 +128,11 @@ async def test_every_attempt_has_its_own_events_but_one_charge_and_one_message_i
 
     assert idents(one, ReplyCompleted).isdisjoint(idents(two, ReplyCompleted))
     assert idents(one, UsageRecorded) == idents(two, UsageRecorded)
-    assert idents(one, MessageChanged) == idents(two, MessageChanged)
+    assert idents(one, MessageChanged).isdisjoint(idents(two, MessageChanged))
+    assert {each.event.subject for each in (*one, *two) if isinstance(each.event, MessageChanged)} == {"r1"}
 
 
-async def test_a_question_that_was_searched_again_is_charged_once_and_stored_under_one_id():
+async def test_a_question_that_was_searched_again_is_charged_once_and_stored_under_one_subject():
     """Each search makes an event of its own; a worker may die at the end of either."""
     script = ["答", Finish(usage=Usage(prompt_tokens=1, completion_tokens=1))]
     found: list[set[str]] = []
@@ -141,9 +142,12 @@ async def test_a_question_that_was_searched_again_is_charged_once_and_stored_und
         event = msgspec.structs.replace(event, id=f"round-{number}", data=msgspec.structs.replace(event.data, question=question))
         publisher = RememberingPublisher()
         ended = await generating_agent(Script(script), Redis()).step(event, context(publisher, attempt=number + 1))
-        found.append({each.event.id for each in (*publisher.sent, *ended) if isinstance(each.event, UsageRecorded | MessageChanged)})
-    assert found[0] == found[1]
-    assert len(found[0]) == 2
+        events = [each.event for each in (*publisher.sent, *ended)]
+        found.append({each.id for each in events if isinstance(each, UsageRecorded)})
+        found.append({each.subject for each in events if isinstance(each, MessageChanged)})
+    assert found[0] == found[2]
+    assert found[1] == found[3] == {"r1"}
+    assert len(found[0]) == 1
 
 
 async def test_every_attempt_numbers_its_sources_from_one_and_everywhere_alike():
@@ -153,7 +157,7 @@ async def test_every_attempt_numbers_its_sources_from_one_and_everywhere_alike()
     async def broken() -> None:
         raise Unavailable("kafka_unavailable")
 
-    with pytest.raises(Superseded):
+    with pytest.raises(Unavailable):
         await _run(Script(["高41.8米[1]。", broken]), Redis(), RememberingPublisher(), grounded_event(passages=(PASSAGE, second)))
     redis = Redis()
     script = Script(["红色[", "2]，高41.8米[1]，红色[2]。", Finish()])
@@ -336,17 +340,66 @@ async def test_after_a_few_rounds_a_passage_of_a_changed_document_is_left_out():
     assert "[1]" not in redis.stored["r1"].content
 
 
-async def test_what_breaks_in_the_middle_is_said_again_under_another_attempt():
-    """The same attempt must not say two things."""
+PAID = Finish(usage=Usage(prompt_tokens=10, completion_tokens=4), speaker=SPEAKER)
 
-    class Breaking(RememberingPublisher):
+
+class Breaking(RememberingPublisher):
+    """A log that breaks once, after the first text."""
+
+    broke = False
+
+    async def enqueue(self, outgoing):
+        if not self.broke and any(isinstance(each.event, ReplyExtended) for each in self.sent):
+            self.broke = True
+            raise Unavailable("kafka_unavailable")
+        return await super().enqueue(outgoing)
+
+
+async def test_what_breaks_in_the_middle_is_said_again_and_what_was_not_shown_is_recorded_apart():
+    model, publisher = Script([Piece("第一句。", SPEAKER), Piece("第二句。", SPEAKER), PAID]), Breaking()
+    generate, again = generating_agent(model, Redis()), context(publisher, attempt=7)
+    with pytest.raises(Unavailable):
+        await generate.step(grounded_event(), again)
+    again.attempt, again.replayed = 8, True  # as the wrapper does
+    sent = [*publisher.sent, *await generate.step(grounded_event(), again)]
+    usage = [each.event.data for each in sent if isinstance(each.event, UsageRecorded)]
+    assert [each.purpose for each in usage] == ["answer", "unshown_answer"]
+    assert usage[1].completion_tokens > 0
+    assert {each.event.data.attempt for each in sent if isinstance(each.event, ReplyCompleted)} == {8}
+    assert model.asked == 2
+
+
+async def test_a_provider_is_asked_again_only_once_the_log_takes_events():
+    """Else every try of an outage would be a call that is paid for."""
+
+    class Refusing(RememberingPublisher):
         async def enqueue(self, outgoing):
-            if sum(isinstance(each.event, ReplyExtended) for each in self.sent) == 1:
-                raise Unavailable("kafka_unavailable")
-            return await super().enqueue(outgoing)
+            refused = asyncio.get_running_loop().create_future()
+            refused.set_exception(Unavailable("kafka_unavailable"))
+            return refused
 
+    model, again = Script(["一次", Finish()]), context(Refusing(), attempt=7)
+    generate = generating_agent(model, Redis())
+    for number in range(4):
+        again.attempt += 1
+        again.replayed = number > 0
+        with pytest.raises(Unavailable):
+            await generate.step(grounded_event(), again)
+    assert model.asked == 1
+
+
+async def test_a_worker_that_loses_its_reply_records_what_it_spent():
+    redis, publisher = Redis(), RememberingPublisher()
+    late = context(publisher, attempt=3)
+
+    async def no() -> bool:
+        return False
+
+    late.still_owner = no
     with pytest.raises(Superseded):
-        await _run(Script(["第一句。", "第二句。", Finish()]), Redis(), Breaking())
+        await generating_agent(Script([Piece("迟了", SPEAKER), PAID]), redis).step(grounded_event(), late)
+    (usage,) = [each.data for each in publisher.events() if isinstance(each, UsageRecorded)]
+    assert usage.purpose == "unshown_answer"
 
 
 async def test_with_redis_down_a_question_is_still_answered():

@@ -14,12 +14,15 @@ from agents import project
 from api.accounts.ports import AccountPorts
 from api.chats.ports import ChatPorts
 from api.core import Core
+from domain.areas import RECORDS
 from domain.chats.topics import CONVERSATIONS_CHANGED, MESSAGES_CHANGED
 from domain.documents.open_documents import OpenDocuments
 from schemas.chats import MessageChanged
 from schemas.records import ConversationChanged
 from streams.log.outgoing import LogOffset
+from streams.log.range_reader import RangeReader
 from streams.runtime.agent import Context
+from streams.tables.compaction import NewestLast
 from streams.topics import decoder
 from tests.support.api_process import House, Person
 from tests.support.problems import is_problem
@@ -192,9 +195,9 @@ async def projecting(house: House, conversation: str, ids: Sequence[str] = ()) -
     own_publisher = ports(Core).publisher
     partition = own_publisher.partition_for(MESSAGES_CHANGED, conversation)
     decode = {prefix + topic.name: decoder(topic).decode for topic in (CONVERSATIONS_CHANGED, MESSAGES_CHANGED)}
-    agent = project.agent(
-        ports(Core).read_models, OpenDocuments(ports(Core).redis, house.settings.redis.key_prefix, 2), ports(AccountPorts).storage
-    )
+    open_documents = OpenDocuments(ports(Core).redis, house.settings.redis.key_prefix, 2)
+    newest_last = NewestLast(RECORDS, lambda topic: RangeReader(house.settings.kafka, topic))
+    agent = project.agent(ports(Core).read_models, open_documents, ports(AccountPorts).storage, newest_last)
 
     async def records() -> list[ConsumerRecord]:
         places = [TopicPartition(name, partition) for name in names]

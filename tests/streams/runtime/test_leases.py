@@ -7,6 +7,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from adapters.redis.client import connect
+from schemas.errors import Superseded
 from schemas.settings import RedisSettings
 from streams.clock import SystemClock
 from streams.log.outgoing import LogOffset
@@ -142,3 +143,27 @@ async def test_an_event_without_a_key_waits_for_nobody(workers):
     leases = workers("w")
     async with leases.hold("a", None, LogOffset("t", 0, 1)), asyncio.timeout(1), leases.hold("a", None, LogOffset("t", 0, 2)):
         pass
+
+
+async def test_what_a_holder_does_again_has_a_higher_attempt(workers, redis, monkeypatch):
+    leases, nowhere = workers("w"), connect(RedisSettings(url="redis://127.0.0.1:1/0"))
+    async with leases.hold("a", b"k", PLACE) as lease:
+        attempts = [lease.attempt]
+        for client in (redis, redis, nowhere, nowhere, redis):
+            monkeypatch.setattr(leases, "_redis", client)
+            await leases.advance(lease)
+            attempts.append(lease.attempt)
+        assert attempts == sorted(set(attempts))
+        assert await leases.still_owner(lease)
+    async with workers("w2").hold("a", b"k", PLACE) as newer:
+        assert newer.attempt > attempts[-1]
+    await nowhere.aclose()
+
+
+async def test_a_holder_whose_lease_was_taken_does_nothing_again(workers):
+    first, second = workers("w1"), workers("w2", wait_s_max=0.1)
+    async with first.hold("a", b"k", PLACE) as lease, second.hold("a", b"k", PLACE) as newer:
+        with pytest.raises(Superseded):
+            await first.advance(lease)
+        assert lease.lost.is_set()
+        assert await second.still_owner(newer)

@@ -132,6 +132,35 @@ async def test_what_a_step_returns_is_on_the_log_when_the_delivery_is_done(make,
     assert bench.metrics.in_flight.labels("agent")._value.get() == 0
 
 
+async def test_every_try_of_a_leased_step_has_a_higher_attempt(make):
+    """What a try published must not be taken for what the next one publishes; nor for what the failure of all of them does."""
+    attempts = []
+
+    async def fail(_event, context):
+        attempts.append(context.attempt)
+        raise RuntimeError("again")
+
+    bench = make(leased=True)
+    bench.plan = [fail] * 3
+    assert await bench.run() is WorkOutcome.DONE
+    attempts += [attempt for attempt, _ in bench.told_as]
+    assert len(attempts) == 4
+    assert attempts == sorted(set(attempts))
+
+
+async def test_a_step_whose_partition_was_given_away_is_not_tried_again(make):
+    """Who has the partition now tries again; without Redis both would believe that the reply is theirs."""
+    bench = make(leased=True)
+
+    async def lose(_event, _context):
+        bench.turn.detached = True
+        raise Unavailable("kafka_unavailable")
+
+    bench.plan = [lose]
+    assert await bench.run() is WorkOutcome.LEFT
+    assert len(bench.seen) == 1
+
+
 async def test_a_part_that_is_away_is_waited_for(make, dead_letters):
     bench = make()
     bench.plan = [Unavailable("index_unavailable", retry_after_s=0.05), RuntimeError("a race")]
