@@ -2,7 +2,7 @@
 
 The projector brings the record tables up to every record of ``domain.areas.RECORDS``. A writer that reads its own writes has already put
 the same row with the same order there; the greater order stays. Messages of a deleted conversation become tombstones on the log, also
-those that were on their way when it was deleted. A record that came too late to be the newest of its key is followed by the newest, once more.
+that were on their way when it was deleted. An older record that comes behind a newer one of its key is followed by the newer one again.
 """
 
 import asyncio

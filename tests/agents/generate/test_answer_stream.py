@@ -10,8 +10,8 @@ from adapters.models.grounding.citations import CitationResolver
 from adapters.models.port import AnswerRequest, EmptyAnswer, Finish, Piece, Speaker
 from adapters.models.prompts import NOT_FOUND
 from adapters.models.rules import unsourced_note
-from agents.generate.answer_stream import LOCAL, check_numbers, run_stream, stream_answer
-from agents.generate.reply_events import ReplyDraft
+from agents.generate.answer_stream import check_numbers, run_stream, stream_answer
+from agents.generate.reply_events import LOCAL, ReplyDraft
 from domain.chats.delta_buffer import DeltaBuffer
 from schemas.chats import Citation, Passage, Usage
 from schemas.errors import Refused, Unavailable

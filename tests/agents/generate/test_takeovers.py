@@ -164,8 +164,9 @@ def _fold(events: Sequence[Any]) -> ReplyFold:
 async def _handle(worker: Worker, event: ChatGrounded, *, replayed: bool) -> bool:
     """What the wrapper does with one delivery; whether it was done."""
     world = worker.world
+    port: Any = worker  # every port
     world.attempts += 1
-    context = Context(LogOffset("g", 0, 0), world.attempts, replayed, worker, StandingClock(), worker.still_owner)
+    context = Context(LogOffset("g", 0, 0), world.attempts, replayed, port, StandingClock(), worker.still_owner)
 
     async def advance() -> None:
         if not worker.owns:
@@ -174,7 +175,7 @@ async def _handle(worker: Worker, event: ChatGrounded, *, replayed: bool) -> boo
         context.attempt = world.attempts
 
     context.advance = advance
-    generate = Generate(worker, ModelSettings(delta_window_ms=0), worker, worker, worker, worker, worker)
+    generate = Generate(port, ModelSettings(delta_window_ms=0), port, port, port, port, port)
     while True:
         try:
             await worker.publish_all(await generate.step(event, context))

@@ -35,9 +35,7 @@ async def test_an_older_record_is_followed_by_the_newest_once_more(kafka_setting
     """A deletion above all: after a rebuild the document would be back."""
     newest_last = NewestLast(RECORDS, lambda topic: RangeReader(kafka_settings, topic))
     written = [progressed(5, "indexed"), progressed(9, "deleted"), progressed(1, "queued", "other"), progressed(5, "indexed")]
-    repairs = []
-    for outgoing in written:
-        repairs.append(await newest_last.repair(outgoing.event, await publisher.publish(outgoing)))
+    repairs = [await newest_last.repair(outgoing.event, await publisher.publish(outgoing)) for outgoing in written]
     assert repairs[:3] == [None] * 3
     assert repairs[3] is not None
     assert (repairs[3].event, repairs[3].topic) == (written[1].event, DOCUMENTS_PROGRESSED), "the same event with the same id"
