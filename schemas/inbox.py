@@ -11,8 +11,8 @@ from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from schemas.documents import DocumentId, FileType
 
-EVENT = "InboxEvent"
 ONE_OF = ("text", "content_base64", "url")
+EXACTLY_ONE = [{"required": [name]} for name in ONE_OF]  # in JSON Schema: the value of `oneOf`
 
 Title = Annotated[str, Meta(max_length=500)]
 KnowledgeBaseId = Annotated[str, Meta(max_length=36, pattern="^[^/]*$")]
@@ -86,5 +86,5 @@ def schema() -> dict[str, Any]:
     when its content type is application/json.
     """
     generated = msgspec.json.schema(InboxEvent)
-    generated["$defs"]["Inbound"]["oneOf"] = [{"required": [name]} for name in ONE_OF]
+    generated["$defs"]["Inbound"]["oneOf"] = EXACTLY_ONE
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Claw inbox event", **generated}

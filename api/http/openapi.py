@@ -14,7 +14,7 @@ from litestar.openapi.spec import Components, License, OpenAPIResponse, Operatio
 from litestar.params import QueryParameter
 from msgspec import Struct
 
-from api.http import asyncapi
+from api.http.asyncapi.document import document
 from api.http.gate import OPEN
 from schemas.bodies.streams import REPLY_EVENTS
 from schemas.errors import Problem
@@ -159,7 +159,7 @@ def openapi_config() -> OpenAPIConfig:
 
 def asyncapi_route(settings: Settings) -> Any:
     """The AsyncAPI document, encoded once."""
-    encoded = msgspec.json.encode(asyncapi.document(settings.kafka, settings.lanes.inboxes))
+    encoded = msgspec.json.encode(document(settings))
 
     @get("/schema/asyncapi.json", opt=OPEN, include_in_schema=False, sync_to_thread=False)
     def topics() -> Response[bytes]:
