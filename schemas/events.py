@@ -16,7 +16,7 @@ from schemas import ids
 class Event(Struct, frozen=True, kw_only=True, tag_field="type"):
     """CloudEvents attributes. ``subject`` is the entity; extensions: ``tenant``, ``traceparent`` (W3C), ``causationid``."""
 
-    specversion: Annotated[str, Meta(description="The version of CloudEvents.")] = "1.0"
+    specversion: Annotated[str, Meta(description="The version of CloudEvents.", extra_json_schema={"const": "1.0"})] = "1.0"
     id: Annotated[str, Meta(description="A repeated delivery has the same id: de-duplicate by it.")]
     source: Annotated[str, Meta(description="`/claw/` and the writer.")]
     subject: Annotated[str, Meta(description="The entity that the event is about.")]

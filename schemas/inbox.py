@@ -12,7 +12,6 @@ from msgspec import UNSET, Meta, Struct, UnsetType, field
 from schemas.documents import DocumentId, FileType
 
 ONE_OF = ("text", "content_base64", "url")
-EXACTLY_ONE = [{"required": [name]} for name in ONE_OF]  # in JSON Schema: the value of `oneOf`
 
 Title = Annotated[str, Meta(max_length=500)]
 KnowledgeBaseId = Annotated[str, Meta(max_length=36, pattern="^[^/]*$")]
@@ -62,6 +61,7 @@ class Attributes(Struct, frozen=True, kw_only=True):
     source: Required
     type: Required
     subject: Annotated[str, Meta(description="The document's id, unless ``data.document_id`` is given.")] = ""
+    time: Annotated[Any, Meta(description="Not used.", extra_json_schema={"type": "string", "format": "date-time"})] = UNSET
     datacontenttype: str = ""
     traceparent: str = ""
     title: Title = ""
@@ -86,5 +86,5 @@ def schema() -> dict[str, Any]:
     when its content type is application/json.
     """
     generated = msgspec.json.schema(InboxEvent)
-    generated["$defs"]["Inbound"]["oneOf"] = EXACTLY_ONE
+    generated["$defs"]["Inbound"]["oneOf"] = [{"required": [name]} for name in ONE_OF]
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Claw inbox event", **generated}

@@ -4,11 +4,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from api.http.asyncapi import messages, servers, websocket
-from api.http.asyncapi.schemas import describe, name_of
+from api.http.asyncapi.schemas import describe, pascal
 from domain.areas import AREAS, TOPICS
 from domain.documents.topics import inbox_topic
 from schemas.events import Event
-from schemas.inbox import EXACTLY_ONE, Inbound, InboxEvent
+from schemas.inbox import ONE_OF, Inbound, InboxEvent
 from schemas.settings import KafkaSettings, Settings
 from streams.topics import DEAD_LETTERS, Topic
 
@@ -37,7 +37,7 @@ def document(settings: Settings, *, private: bool = False) -> dict[str, Any]:
     kinds = [*carriers, InboxEvent, Inbound, *websocket.KINDS]
     references, schemas = describe(kinds)
     payloads = dict(zip(kinds, references, strict=True))
-    schemas[name_of(payloads[Inbound])]["oneOf"] = EXACTLY_ONE
+    schemas[Inbound.__name__]["oneOf"] = [{"$id": f"{Inbound.__name__}{pascal(name)}", "required": [name]} for name in ONE_OF]
     websocket.name_bodies(schemas)
     examples = messages.read_examples()
     return {
@@ -57,7 +57,7 @@ def document(settings: Settings, *, private: bool = False) -> dict[str, Any]:
             INBOX: _inbox_channel(settings.kafka),
             **websocket.channels(),
         },
-        "operations": {**dict(_operations(topics)), **dict(_inbox_operations()), **websocket.operations()},
+        "operations": dict(_operations(topics)) | websocket.operations(),
         "components": {
             "messages": {
                 **{event.__name__: messages.event_message(event, topic, payloads[event], examples) for event, topic in carriers.items()},
@@ -66,7 +66,7 @@ def document(settings: Settings, *, private: bool = False) -> dict[str, Any]:
                 messages.TOMBSTONE: messages.tombstone_message(examples),
                 **websocket.messages(payloads, examples),
             },
-            "schemas": schemas | messages.header_schemas(),
+            "schemas": schemas | messages.value_schemas() | messages.header_schemas(),
             "securitySchemes": servers.broker_schemes(settings.kafka) | servers.websocket_schemes(),
         },
     }
@@ -115,23 +115,19 @@ def _configuration(topic: Topic) -> dict[str, Any]:
 
 def _operations(topics: Sequence[Topic]) -> Iterator[tuple[str, dict[str, Any]]]:
     for topic in topics:
-        for writer in topic.owners:
-            yield _operation("send", writer, topic, topic.name)
-        for reader in topic.readers:
-            yield _operation("receive", reader, topic, topic.name)
+        yield _operation("send", topic, topic.name, topic.owners)
+        if topic.readers:
+            yield _operation("receive", topic, topic.name, topic.readers)
+    yield _operation("receive", INBOX_TOPIC, INBOX, INBOX_TOPIC.readers)
 
 
-def _inbox_operations() -> Iterator[tuple[str, dict[str, Any]]]:
-    for reader in INBOX_TOPIC.readers:
-        yield _operation("receive", reader, INBOX_TOPIC, INBOX)
-
-
-def _operation(action: str, process: str, topic: Topic, channel: str) -> tuple[str, dict[str, Any]]:
+def _operation(action: str, topic: Topic, channel: str, processes: Sequence[str]) -> tuple[str, dict[str, Any]]:
     operation = {
         "action": action,
         "channel": {"$ref": f"#/channels/{channel}"},
-        "title": f"{process} {action}s {channel}",
+        "title": f"{action.capitalize()} {channel}",
         "summary": topic.summary,
+        "description": f"By {', '.join(processes)}.",
         "tags": [{"name": AREA_OF[topic.name]}],
     }
-    return f"{process.replace(' ', '-')}.{action}.{channel}", operation
+    return f"{action}.{channel}", operation

@@ -63,8 +63,8 @@ def inbox_messages(topic: Topic, payloads: Mapping[type, Schema], examples: Exam
     messages = {
         INBOX_EVENT: (structured, STRUCTURED, "InboxEventHeaders", payloads[InboxEvent]),
         INBOX_DOCUMENT: (document, "application/json", "InboxBinaryHeaders", payloads[Inbound]),
-        INBOX_FILE: (file, "application/octet-stream", "InboxBinaryHeaders", {"type": "string", "format": "binary"}),
-        INBOX_DELETION: (deletion, "application/octet-stream", "InboxDeletionHeaders", {"type": "null"}),
+        INBOX_FILE: (file, "application/octet-stream", "InboxBinaryHeaders", _reference(INBOX_FILE)),
+        INBOX_DELETION: (deletion, "application/octet-stream", "InboxDeletionHeaders", _reference(TOMBSTONE)),
     }
     return {
         name: {
@@ -89,7 +89,7 @@ def dead_letter_message(examples: Examples) -> Message:
         "summary": "A record that could not be processed: its origin and the cause are in the headers.",
         "contentType": "application/octet-stream",
         "headers": _reference("DeadLetterHeaders"),
-        "payload": {"description": "The value of the original record, byte for byte: any content, or null."},
+        "payload": _reference(DEAD_LETTER),
         "bindings": {"kafka": {"key": {"description": f"Byte for byte: {DEAD_LETTERS.key}; null where the record had none."}, **BINDING}},
         "examples": list(examples.get(DEAD_LETTER, ())),
     }
@@ -102,10 +102,20 @@ def tombstone_message(examples: Examples) -> Message:
         "title": TOMBSTONE,
         "summary": "A record without a value: the record of its key was deleted, and compaction removes what the topic still has of it.",
         "contentType": "application/octet-stream",
-        "payload": {"type": "null"},
+        "payload": _reference(TOMBSTONE),
         "bindings": {"kafka": {"key": {**TEXT, "description": "The key of the deleted record."}, **BINDING}},
         "examples": list(examples.get(TOMBSTONE, ())),
     }
+
+
+def value_schemas() -> dict[str, Schema]:
+    """The schemas of values that are no struct."""
+    described = {
+        INBOX_FILE: {"type": "string", "format": "binary", "description": "The file, byte for byte."},
+        DEAD_LETTER: {"description": "The value of the original record, byte for byte: any content, or null."},
+        TOMBSTONE: {"type": "null", "description": "No value."},
+    }
+    return {name: {"title": name, **schema} for name, schema in described.items()}
 
 
 def header_schemas() -> dict[str, Schema]:
