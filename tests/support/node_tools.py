@@ -18,7 +18,7 @@ import pytest
 
 FILES = Path(__file__).with_name("node")
 INSTALL_S_MAX = 240.0
-RUN_S_MAX = 60.0
+RUN_S_MAX = 200.0  # on a busy machine; alone 3 to 5 s
 
 
 def run_node(script: str, documents: Sequence[bytes]) -> list[Any]:
