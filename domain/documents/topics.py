@@ -64,7 +64,7 @@ DOCUMENTS_EMBEDDED = Topic(
 )
 DOCUMENTS_PROGRESSED = Topic(
     "claw.documents.progressed.v1",
-    DOCUMENT_KEY,
+    f"{DOCUMENT_KEY}[/refused]",  # a refusal at the inbox must not replace the state of the versions before it
     documents.Progressed,
     ("admit", "route", "parse", "embed", "index", "reconcile"),
     "The state of each document; upstream producers read it for the outcome.",

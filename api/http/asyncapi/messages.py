@@ -152,9 +152,14 @@ def _headers(properties: dict[str, Schema], required: list[str]) -> Schema:
 
 
 def _key(topic: Topic, examples: list[str]) -> Schema:
-    """``tenant/kb`` and the like are joined parts that have no slash themselves."""
-    joined = {"pattern": "^" + "/".join(["[^/]+"] * len(topic.key.split("/"))) + "$"} if topic.key.startswith("tenant/") else {}
+    """``tenant/kb[/more]`` and the like are joined parts that have no slash themselves; what stands in brackets may follow."""
+    joined = {"pattern": _joined(topic.key)} if topic.key.startswith("tenant/") else {}
     return {**TEXT, "description": f"In UTF-8: {topic.key}.", **joined, "examples": examples}
+
+
+def _joined(key: str) -> str:
+    parts, _, optional = key.removesuffix("]").partition("[")
+    return "^" + "/".join(["[^/]+"] * len(parts.split("/"))) + (f"({optional})?" if optional else "") + "$"
 
 
 def _reference(name: str) -> Schema:

@@ -66,6 +66,14 @@ def test_events_are_read_by_their_topic_and_written_as_the_schema_says(name, top
         assert mistakes(event.subject, message["bindings"]["kafka"]["key"]) == []
 
 
+def test_a_refusal_at_the_inbox_has_a_key_of_its_own():
+    """It would replace the state of the document's versions on the compacted topic."""
+    key = MESSAGES["DocumentProgressed"]["bindings"]["kafka"]["key"]
+    assert mistakes("acme/base/article-17/refused", key) == []
+    assert mistakes("acme/base/article-17/more", key) != []
+    assert mistakes("acme/base/article-17/refused", MESSAGES["DocumentQueued"]["bindings"]["kafka"]["key"]) != []
+
+
 @pytest.mark.parametrize(("name", "example"), examples("InboxEvent", "InboxDocument", "InboxFile"))
 def test_the_inbox_takes_its_examples(name: str, example: dict[str, Any]):
     value, headers = record_of(example)
