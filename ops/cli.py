@@ -34,6 +34,8 @@ def parser() -> argparse.ArgumentParser:
         choices=("apply", "check"),
         help="apply creates missing topics and corrects configurations; check changes nothing and exits 1 on a difference",
     )
+    asyncapi = _add(commands, "asyncapi", _asyncapi, "Print the AsyncAPI document of this installation: topics, events, the WebSocket.")
+    asyncapi.add_argument("--private", action="store_true", help="with the topics that analysts may not read")
     _add(commands, "api", _api, "Serve the HTTP API.")
     worker = _add(commands, "worker", _worker, "Run one worker group: the agents that wait for the same resource.")
     worker.add_argument("--lane", choices=WORKER_GROUPS, required=True, help="worker group to run")
@@ -317,6 +319,12 @@ def _topics(settings: Settings, chosen: argparse.Namespace) -> int:
 
     _quiet_driver()
     return topics.run(settings, chosen.action)
+
+
+def _asyncapi(settings: Settings, chosen: argparse.Namespace) -> None:
+    from ops.commands import asyncapi
+
+    asyncapi.print_document(settings, private=chosen.private)
 
 
 def _api(settings: Settings, _chosen: argparse.Namespace) -> int:

@@ -5,10 +5,10 @@ pass. A released field never changes its meaning: add with a default, or make a 
 """
 
 from datetime import datetime
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from schemas import ids
 
@@ -16,15 +16,15 @@ from schemas import ids
 class Event(Struct, frozen=True, kw_only=True, tag_field="type"):
     """CloudEvents attributes. ``subject`` is the entity; extensions: ``tenant``, ``traceparent`` (W3C), ``causationid``."""
 
-    specversion: str = "1.0"
-    id: str
-    source: str  # /claw/<writer>
-    subject: str
-    time: datetime  # UTC
-    datacontenttype: str = "application/json"
-    tenant: str
-    traceparent: str
-    causationid: str = ""
+    specversion: Annotated[str, Meta(description="The version of CloudEvents.", extra_json_schema={"const": "1.0"})] = "1.0"
+    id: Annotated[str, Meta(description="A repeated delivery has the same id: de-duplicate by it.")]
+    source: Annotated[str, Meta(description="`/claw/` and the writer.")]
+    subject: Annotated[str, Meta(description="The entity that the event is about.")]
+    time: Annotated[datetime, Meta(description="When it was made, in UTC.")]
+    datacontenttype: Annotated[str, Meta(description="The type of `data`.")] = "application/json"
+    tenant: Annotated[str, Meta(description="The tenant that the event belongs to; `-` for the installation.")]
+    traceparent: Annotated[str, Meta(description="W3C trace context of the request, or the record, that it all began with.")]
+    causationid: Annotated[str, Meta(description="The id of the event that caused this one; empty for the first.")] = ""
     data: Any  # narrowed by every event class
 
     @classmethod

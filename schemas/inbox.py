@@ -11,7 +11,6 @@ from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from schemas.documents import DocumentId, FileType
 
-EVENT = "InboxEvent"
 ONE_OF = ("text", "content_base64", "url")
 
 Title = Annotated[str, Meta(max_length=500)]
@@ -62,6 +61,7 @@ class Attributes(Struct, frozen=True, kw_only=True):
     source: Required
     type: Required
     subject: Annotated[str, Meta(description="The document's id, unless ``data.document_id`` is given.")] = ""
+    time: Annotated[Any, Meta(description="Not used.", extra_json_schema={"type": "string", "format": "date-time"})] = UNSET
     datacontenttype: str = ""
     traceparent: str = ""
     title: Title = ""

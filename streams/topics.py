@@ -19,7 +19,9 @@ Count = Literal["keyed", "replies"]
 class Topic:
     """A topic. ``events`` is the tagged union of its events; ``retention_ms`` None = compacted for ever.
 
-    ``message_bytes_max`` bounds one record; ``count`` names the setting of its number of partitions at creation.
+    ``owners`` write it, ``readers`` follow it: agents by their names, ``worker`` for what every worker process reads.
+    ``message_bytes_max`` bounds one record; ``count`` names the setting of its number of partitions at creation. ``tombstones``: records
+    without a value are written to it.
     """
 
     name: str
@@ -31,6 +33,8 @@ class Topic:
     message_bytes_max: int = MIB
     count: Count = "keyed"
     private: bool = False  # not for analysts
+    readers: tuple[str, ...] = ()
+    tombstones: bool = False
 
     def partitions(self, kafka: KafkaSettings) -> int:
         """Partitions at creation; of a keyed topic they never change."""
@@ -67,4 +71,5 @@ DEAD_LETTERS = Topic(
     "Records that could not be processed: original bytes as value; log offset, cause and agent in headers.",
     30 * DAY_MS,
     message_bytes_max=2 * MIB,
+    readers=("api",),
 )

@@ -14,7 +14,7 @@ from litestar.openapi.spec import Components, License, OpenAPIResponse, Operatio
 from litestar.params import QueryParameter
 from msgspec import Struct
 
-from api.http import asyncapi
+from api.http.asyncapi.document import document
 from api.http.gate import OPEN
 from schemas.bodies.streams import REPLY_EVENTS
 from schemas.errors import Problem
@@ -106,6 +106,33 @@ async def _refuse_unknown(request: Request[Any, Any, Any]) -> None:
         raise NotFoundException
 
 
+def correct_unions(node: Any) -> None:
+    """Correct, in place, what the framework writes of unions, by which a strict reader refuses valid values.
+
+    It writes ``oneOf``, which a value that fits two of the types violates: a Python union is ``anyOf``, and of one type that type. The
+    ellipsis of ``tuple[T, ...]`` becomes a type of its own that anything fits.
+    """
+    if isinstance(node, list):
+        for each in node:
+            correct_unions(each)
+    if not isinstance(node, dict):
+        return
+    for name, value in node.items():
+        correct_unions(value)
+        if name == "items" and isinstance(value, dict) and {} in value.get("anyOf", ()):
+            value["anyOf"].remove({})
+            _inline_only(value)
+    if isinstance(node.get("oneOf"), list):
+        node["anyOf"] = node.pop("oneOf")
+        _inline_only(node)
+
+
+def _inline_only(schema: dict[str, Any]) -> None:
+    if len(schema["anyOf"]) == 1:
+        (only,) = schema.pop("anyOf")
+        schema.update({**only, **schema})
+
+
 class EncodedOnce(JsonRenderPlugin):
     """The document as JSON, encoded by the first call: half a megabyte that anybody may ask for."""
 
@@ -119,7 +146,7 @@ class EncodedOnce(JsonRenderPlugin):
 
 def build_openapi(app: Litestar) -> None:
     """Build the document, which takes a second of computing, before the first request asks for it and everybody else waits."""
-    app.plugins.get(OpenAPIPlugin).provide_openapi_schema()
+    correct_unions(app.plugins.get(OpenAPIPlugin).provide_openapi_schema())
 
 
 def openapi_config() -> OpenAPIConfig:
@@ -150,6 +177,7 @@ def openapi_config() -> OpenAPIConfig:
             Tag(name="indexes", description="Indexes of knowledge bases, and their rebuild."),
             Tag(name="tasks", description="Work that has failed for good, and its redrive."),
             Tag(name="rate limits", description="Rules, allow and deny lists, and decisions."),
+            Tag(name="cache", description="Caches: their statistics, entries, warm-up and invalidation."),
             Tag(name="usage", description="Usage, cost and quotas."),
             Tag(name="health", description="Liveness, readiness and metrics."),
         ],
@@ -159,7 +187,7 @@ def openapi_config() -> OpenAPIConfig:
 
 def asyncapi_route(settings: Settings) -> Any:
     """The AsyncAPI document, encoded once."""
-    encoded = msgspec.json.encode(asyncapi.document(settings.kafka, settings.lanes.inboxes))
+    encoded = msgspec.json.encode(document(settings))
 
     @get("/schema/asyncapi.json", opt=OPEN, include_in_schema=False, sync_to_thread=False)
     def topics() -> Response[bytes]:

@@ -3,7 +3,9 @@
 from schemas import records
 from streams.topics import Topic
 
-ACCOUNTS_CHANGED = Topic("claw.accounts.changed.v1", "account id", records.AccountChanged, ("api",), "Accounts, without credentials.", None)
+ACCOUNTS_CHANGED = Topic(
+    "claw.accounts.changed.v1", "account id", records.AccountChanged, ("api",), "Accounts, without credentials.", None, readers=("project",)
+)
 CREDENTIALS_CHANGED = Topic(
     "claw.credentials.changed.v1",
     "credential id",
@@ -12,6 +14,7 @@ CREDENTIALS_CHANGED = Topic(
     "Hashes of passwords and API keys.",
     None,
     private=True,
+    readers=("project",),
 )
 INVITATIONS_CHANGED = Topic(
     "claw.invitations.changed.v1",
@@ -21,4 +24,5 @@ INVITATIONS_CHANGED = Topic(
     "Hashes of invitations to register.",
     None,
     private=True,
+    readers=("project",),
 )

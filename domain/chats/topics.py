@@ -4,7 +4,13 @@ from schemas import chats, records, summaries
 from streams.topics import DAY_MS, Topic
 
 CHATS_ASKED = Topic(
-    "claw.chats.asked.v1", "conversation id", chats.ChatAsked, ("api", "generate"), "Questions with bounded history.", 30 * DAY_MS
+    "claw.chats.asked.v1",
+    "conversation id",
+    chats.ChatAsked,
+    ("api", "generate"),
+    "Questions with bounded history.",
+    30 * DAY_MS,
+    readers=("retrieve",),
 )
 CHATS_GROUNDED = Topic(
     "claw.chats.grounded.v1",
@@ -13,6 +19,7 @@ CHATS_GROUNDED = Topic(
     ("retrieve",),
     "Questions with passages and document versions.",
     30 * DAY_MS,
+    readers=("generate",),
 )
 CHATS_ANSWERED = Topic(
     "claw.chats.answered.v1",
@@ -22,6 +29,7 @@ CHATS_ANSWERED = Topic(
     "The answer as it grows; the source of the event streams.",
     30 * DAY_MS,
     count="replies",
+    readers=("api",),
 )
 MESSAGES_CHANGED = Topic(
     "claw.messages.changed.v1",
@@ -30,6 +38,8 @@ MESSAGES_CHANGED = Topic(
     ("generate", "api", "digest", "project"),
     "The record of every message with citations, versions, usage, timings; null once its conversation is deleted.",
     None,
+    readers=("project",),
+    tombstones=True,
 )
 DIGESTS_ASKED = Topic(
     "claw.digests.asked.v1",
@@ -38,8 +48,17 @@ DIGESTS_ASKED = Topic(
     ("generate",),
     "Branches to summarise, conversations to title.",
     DAY_MS,
+    readers=("digest",),
 )
 CONVERSATIONS_CHANGED = Topic(
-    "claw.conversations.changed.v1", "conversation id", records.ConversationChanged, ("api", "digest"), "Conversations.", None
+    "claw.conversations.changed.v1",
+    "conversation id",
+    records.ConversationChanged,
+    ("api", "digest"),
+    "Conversations.",
+    None,
+    readers=("project",),
 )
-FEEDBACK_GIVEN = Topic("claw.feedback.given.v1", "user id", chats.FeedbackGiven, ("api",), "What readers think of answers.", 90 * DAY_MS)
+FEEDBACK_GIVEN = Topic(
+    "claw.feedback.given.v1", "user id", chats.FeedbackGiven, ("api",), "What readers think of answers.", 90 * DAY_MS, readers=("project",)
+)

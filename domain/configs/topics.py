@@ -10,4 +10,5 @@ CONFIGS_CHANGED = Topic(
     ("api",),
     "Configuration that changes while everything runs: rate rules, allow and deny lists.",
     None,
+    readers=("api",),
 )

@@ -15,6 +15,7 @@ DOCUMENTS_SUBMITTED = Topic(
     ("api", "admit"),
     "The record of documents: submit, replace, delete. Its offset is the document's version.",
     None,
+    readers=("route",),
 )
 DOCUMENTS_QUEUED_EXPRESS = Topic(
     "claw.documents.queued.express.v1",
@@ -23,6 +24,7 @@ DOCUMENTS_QUEUED_EXPRESS = Topic(
     ("route", "reconcile"),
     "Work for people: parsed first.",
     7 * DAY_MS,
+    readers=("parse_express",),
 )
 DOCUMENTS_QUEUED_BULK = Topic(
     "claw.documents.queued.bulk.v1",
@@ -31,6 +33,7 @@ DOCUMENTS_QUEUED_BULK = Topic(
     ("route", "reconcile"),
     "Work for machines: parsed when there is room.",
     7 * DAY_MS,
+    readers=("parse_bulk",),
 )
 DOCUMENTS_QUEUED_SLOW = Topic(
     "claw.documents.queued.slow.v1",
@@ -39,6 +42,7 @@ DOCUMENTS_QUEUED_SLOW = Topic(
     ("route", "parse", "reconcile"),
     "Work of tenants with more than their share, or with a file that reached a limit: parsed behind the others.",
     7 * DAY_MS,
+    readers=("parse_slow",),
 )
 DOCUMENTS_CHUNKED = Topic(
     "claw.documents.chunked.v1",
@@ -47,6 +51,7 @@ DOCUMENTS_CHUNKED = Topic(
     ("parse",),
     "Batches of chunks, at most 256 KB each.",
     7 * DAY_MS,
+    readers=("embed",),
 )
 DOCUMENTS_EMBEDDED = Topic(
     "claw.documents.embedded.v1",
@@ -55,14 +60,16 @@ DOCUMENTS_EMBEDDED = Topic(
     ("embed", "route"),
     "Batches of chunks with vectors, and requests to remove old points.",
     7 * DAY_MS,
+    readers=("index",),
 )
 DOCUMENTS_PROGRESSED = Topic(
     "claw.documents.progressed.v1",
-    DOCUMENT_KEY,
+    f"{DOCUMENT_KEY}[/refused]",  # a refusal at the inbox must not replace the state of the versions before it
     documents.Progressed,
     ("admit", "route", "parse", "embed", "index", "reconcile"),
     "The state of each document; upstream producers read it for the outcome.",
     None,
+    readers=("project", "api", "worker"),
 )
 
 
@@ -75,6 +82,8 @@ def inbox_topic(tenant: str) -> Topic:
         ("upstream",),
         "Documents from upstream systems, as CloudEvents (docs/upstream.md, docs/inbox.schema.json); a null value deletes.",
         7 * DAY_MS,
+        readers=("admit",),
+        tombstones=True,
     )
 
 

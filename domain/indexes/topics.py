@@ -4,5 +4,11 @@ from schemas import indexes
 from streams.topics import Topic
 
 INDEXES_CHANGED = Topic(
-    "claw.indexes.changed.v1", "tenant/kb", indexes.IndexPlanChanged, ("api", "rebuild"), "Which build of an index readers see.", None
+    "claw.indexes.changed.v1",
+    "tenant/kb",
+    indexes.IndexPlanChanged,
+    ("api", "rebuild"),
+    "Which build of an index readers see.",
+    None,
+    readers=("api", "worker"),
 )

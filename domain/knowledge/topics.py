@@ -4,5 +4,11 @@ from schemas import records
 from streams.topics import Topic
 
 KNOWLEDGE_CHANGED = Topic(
-    "claw.knowledge.changed.v1", "knowledge base id", records.KnowledgeBaseChanged, ("api",), "Knowledge bases.", None
+    "claw.knowledge.changed.v1",
+    "knowledge base id",
+    records.KnowledgeBaseChanged,
+    ("api",),
+    "Knowledge bases.",
+    None,
+    readers=("project",),
 )

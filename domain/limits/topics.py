@@ -10,4 +10,5 @@ LIMITS_DECIDED = Topic(
     ("api",),
     "Decisions of the rate limits, counted by process and second.",
     90 * DAY_MS,
+    readers=("tally",),
 )

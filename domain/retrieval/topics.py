@@ -4,7 +4,13 @@ from schemas import requests
 from streams.topics import DAY_MS, Topic
 
 REQUESTS_ASKED = Topic(
-    "claw.requests.asked.v1", "request id", requests.RequestAsked, ("api", "rebuild"), "Questions to the index, with a deadline.", DAY_MS
+    "claw.requests.asked.v1",
+    "request id",
+    requests.RequestAsked,
+    ("api", "rebuild"),
+    "Questions to the index, with a deadline.",
+    DAY_MS,
+    readers=("lookup",),
 )
 REQUESTS_ANSWERED = Topic(
     "claw.requests.answered.v1",
@@ -14,4 +20,5 @@ REQUESTS_ANSWERED = Topic(
     "Answers from the index, for the requesting process.",
     DAY_MS,
     count="replies",
+    readers=("api", "rebuild"),
 )

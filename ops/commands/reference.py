@@ -1,4 +1,4 @@
-"""Generated reference pages: settings, topics, errors, commands, and ``.env.example``.
+"""Generated reference pages: settings, topics, errors, commands, ``.env.example``, and the examples of the AsyncAPI document.
 
 ``claw reference`` writes them; ``claw reference --check`` (in ``make check``) fails when one differs from the code.
 """
@@ -16,6 +16,7 @@ from domain.areas import ERRORS, TOPICS
 from domain.documents.topics import inbox_topic
 from domain.sections import SECTIONS
 from ops import cli
+from ops.commands.recorded_examples import examples_page
 from ops.supply_chain.licences import licences_page
 from schemas.errors import CATALOGUE
 from schemas.settings import Settings, sections_of
@@ -48,8 +49,10 @@ Every value is a CloudEvents 1.0 event in structured JSON mode. The extension at
 readers de-duplicate by it. Readers ignore fields they do not know; a released field never changes its meaning.
 `CLAW_KAFKA_TOPIC_PREFIX` is put before every name.
 
-| topic | key | partitions at creation | kept | written by |
-|---|---|---|---|---|
+The same with a schema for every event, in a form for tools: `claw asyncapi`, [asyncapi.md](asyncapi.md).
+
+| topic | key | partitions at creation | kept | written by | read by |
+|---|---|---|---|---|---|
 """
 
 ERRORS_HEAD = f"""# Errors
@@ -174,7 +177,14 @@ def topics_page() -> str:
     parts = [TOPICS_HEAD]
     topics = (inbox_topic("<tenant>"), *TOPICS)
     parts += [
-        _row(f"[`{topic.name}`](#{_anchor(topic.name)})", topic.key, _partitions(topic), _retention(topic), ", ".join(topic.owners))
+        _row(
+            f"[`{topic.name}`](#{_anchor(topic.name)})",
+            topic.key,
+            _partitions(topic),
+            _retention(topic),
+            ", ".join(topic.owners),
+            ", ".join(topic.readers),
+        )
         for topic in topics
     ]
     parts += [_topic_section(topic) for topic in topics]
@@ -268,4 +278,5 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/commands.md": commands_page,
     "docs/licences.md": licences_page,
     ".env.example": environment_page,
+    "api/http/asyncapi/examples.json": lambda: examples_page(GOLDEN),
 }

@@ -11,6 +11,22 @@ from streams.topics import DEAD_LETTERS
 DETAIL_CHARS_MAX = 2_000  # of the cause; the rest is in the log
 KEY_BYTES_MAX = 65_536  # of a dead letter without its value
 LEFT_OUT = "left-out-bytes"  # header of a dead letter whose value was too large
+HEADERS: Mapping[str, str] = {
+    "topic": "Topic of the original record.",
+    "partition": "Its partition.",
+    "offset": "Its offset.",
+    "timestamp-ms": "Its time, in milliseconds since 1970.",
+    "agent": "The agent that could not process it; `reader` where no consumer can read it.",
+    "code": "Code of the error (docs/errors.md).",
+    "detail": f"What is wrong, at most {DETAIL_CHARS_MAX} characters.",
+    "error": "Class of the error.",
+    "attempts": "How often it was tried.",
+    "traceparent": "W3C trace context; may be empty.",
+}
+OPTIONAL_HEADERS: Mapping[str, str] = {
+    LEFT_OUT: "Bytes of the original value, where it was too large for a dead letter and is left out.",
+    "last-offset": "Of a batch that no consumer can read: the last of its offsets.",
+}
 ORIGINAL_HEADERS_BYTES_MAX = 65_536  # headers that are copied; more than that is a producer's mistake and must not stop the dead letter
 
 

@@ -195,13 +195,13 @@ async def upstream(up: Up) -> AsyncIterator[AIOKafkaProducer]:
     await producer.stop()
 
 
-async def records(up: Up, topic: str) -> list[Any]:
-    """Everything on a topic now."""
-    consumer = AIOKafkaConsumer(topic, **up.connection, enable_auto_commit=False, auto_offset_reset="earliest")
+async def records(up: Up, *topics: str) -> list[Any]:
+    """Everything on these topics now."""
+    consumer = AIOKafkaConsumer(*topics, **up.connection, enable_auto_commit=False, auto_offset_reset="earliest")
     await consumer.start()
     try:
         places = consumer.assignment()
-        assert places, topic
+        assert {place.topic for place in places} == set(topics)
         ends = await consumer.end_offsets(places)
         found: list[Any] = []
         while any([await consumer.position(place) < end for place, end in ends.items()]):

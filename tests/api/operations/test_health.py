@@ -102,7 +102,8 @@ async def test_asyncapi(house: House):
         "ReplyFailed",
         "ReplyCancelled",
     }
-    assert "claw.inbox.default.v1" in document["channels"]
+    assert document["channels"]["claw.inbox.tenant.v1"]["address"] == house.settings.kafka.topic_prefix + "claw.inbox.{tenant}.v1"
+    assert document["servers"]["kafka"]["host"] == house.settings.kafka.servers.split(",")[0]
     assert "claw.credential" not in str(document)
     assert "secret_hash" not in str(document)
     for reference in _references(document):

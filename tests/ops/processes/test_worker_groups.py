@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry
 
 import agents
 from adapters.redis.client import connect
-from domain.areas import TOPICS
+from domain.areas import TOPICS, all_topics
 from ops.processes.worker_groups import AGENTS, GROUPS, build_worker_group
 from schemas.errors import ConfigurationError
 from schemas.settings import Settings
@@ -44,6 +44,17 @@ async def test_a_group_has_its_agents_under_their_names_on_the_wire(name, tmp_pa
     group, _ = build(name, tmp_path)
     assert [agent.name for agent in group.agents] == NAMES[name]
     assert group.name == name
+
+
+async def test_topics_name_the_agents_that_read_them(tmp_path):
+    """Beside them ``api``, ``worker`` and ``rebuild``, for what a process follows without an agent."""
+    agents_of: dict[str, set[str]] = {topic.name: set() for topic in all_topics(("default",))}
+    for name in NAMES:
+        for agent in build(name, tmp_path)[0].agents:
+            for topic in agent.reads:
+                agents_of[topic.name].add(agent.name)
+    others = {"api", "worker", "rebuild"}
+    assert {topic.name: set(topic.readers) - others for topic in all_topics(("default",))} == agents_of
 
 
 @pytest.mark.parametrize("name", NAMES)
