@@ -70,6 +70,16 @@ class DocumentRef:
     event_id: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class RecordNames:
+    """The names in a record of either mode, whatever else is malformed: text of its sender, not checked. "": not given."""
+
+    document_id: Any = None  # in ``data``
+    subject: Any = ""
+    knowledge_base_id: Any = ""
+    event_id: Any = ""
+
+
 def tenant_of(topic: str) -> str:
     """The tenant an inbox topic belongs to; the physical name may carry a prefix. Raises Refused for any other topic."""
     match = _INBOX.search(topic)
@@ -125,6 +135,18 @@ def parse_withdrawal(key: bytes | None, headers: Mapping[str, bytes]) -> Documen
 
 def identify_document(tenant: str, key: bytes | None, value: bytes | None, headers: Mapping[str, bytes]) -> DocumentRef | None:
     """The document of ``tenant`` that a record is about, also when it is malformed; None when that is unknown."""
+    names = find_names(value, headers)
+    try:
+        document_id = _parse_document_id(names.document_id, names.subject, key)
+        base = msgspec.convert({"knowledge_base_id": names.knowledge_base_id or ""}, Inbound).knowledge_base_id
+    except (Refused, msgspec.ValidationError):
+        return None
+    event_id = names.event_id[:500] if isinstance(names.event_id, str) else ""
+    return DocumentRef(base or ids.default_knowledge_base(tenant), document_id, event_id)
+
+
+def find_names(value: bytes | None, headers: Mapping[str, bytes]) -> RecordNames:
+    """The names in a record, as far as it can be read; raises nothing."""
     try:
         texts = _text_headers(headers)
     except Refused:
@@ -135,15 +157,13 @@ def identify_document(tenant: str, key: bytes | None, value: bytes | None, heade
             loose = msgspec.json.decode(value.removeprefix(BOM), type=_LooseEvent)
     data = loose.data if isinstance(loose.data, dict) else {"document_id": loose.document_id, "knowledge_base_id": loose.knowledge_base_id}
     binary = _is_binary(texts, texts.get("content-type", ""))
-    subject = texts.get("ce_subject", "") if binary or value is None else loose.subject
-    base = data.get("knowledge_base_id") or (texts.get("ce_knowledgebaseid", "") if binary or value is None else loose.knowledgebaseid)
-    try:
-        document_id = _parse_document_id(data.get("document_id"), subject, key)
-        base = msgspec.convert({"knowledge_base_id": base or ""}, Inbound).knowledge_base_id
-    except (Refused, msgspec.ValidationError):
-        return None
-    event_id = texts.get("ce_id", "") if binary else loose.id
-    return DocumentRef(base or ids.default_knowledge_base(tenant), document_id, event_id[:500] if isinstance(event_id, str) else "")
+    in_headers = binary or value is None
+    return RecordNames(
+        document_id=data.get("document_id"),
+        subject=texts.get("ce_subject", "") if in_headers else loose.subject,
+        knowledge_base_id=data.get("knowledge_base_id") or (texts.get("ce_knowledgebaseid", "") if in_headers else loose.knowledgebaseid),
+        event_id=texts.get("ce_id", "") if binary else loose.id,
+    )
 
 
 class _LooseEvent(Struct):
