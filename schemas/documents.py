@@ -54,6 +54,30 @@ class Blob(Struct, frozen=True, kw_only=True):
     sha256: str
 
 
+class InboxRecord(Struct, frozen=True, kw_only=True):
+    """The record of an inbox that a submission or withdrawal was made of.
+
+    ``at_ms`` is the record's timestamp, at most the time when it was read; 0 when it has none. ``key_sha256`` is the hash of its key in hex
+    when that is not the document's id: the key is then another name, by which a record without a value deletes the document.
+    """
+
+    at_ms: int
+    partition: int
+    offset: int
+    key_sha256: str = ""
+
+    def is_older_than(self, other: "InboxRecord") -> bool:
+        """Whether it was written before the other: by the offsets in one partition, by the timestamps in two.
+
+        In one partition the timestamps must not contradict: offsets begin again when a topic is made anew.
+        """
+        if not self.at_ms or not other.at_ms:
+            return False
+        if self.partition == other.partition:
+            return self.offset < other.offset and self.at_ms <= other.at_ms
+        return self.at_ms < other.at_ms
+
+
 class Document(Struct, frozen=True, kw_only=True):
     """A document as its owner gave it: as ``text``, as a file (``blob``), or as the ``url`` of a page that is fetched when it is parsed.
 
@@ -74,6 +98,7 @@ class Document(Struct, frozen=True, kw_only=True):
     force: bool = False
     origin: Literal["api", "inbox"] = "api"
     submitted_by: str = ""  # account id; empty for an upstream system
+    record: InboxRecord | None = None  # of an upstream system's
     metadata: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -89,6 +114,15 @@ class Withdrawal(Struct, frozen=True, kw_only=True):
     document_id: str
     origin: Literal["api", "inbox"] = "api"
     requested_by: str = ""
+    record: InboxRecord | None = None
+
+
+class DocumentAlias(Struct, frozen=True, kw_only=True):
+    """The record key of a document in its inbox: the SHA-256 of the key in hex, "" when the key is the document's id."""
+
+    knowledge_base_id: str
+    document_id: str
+    key_sha256: str = ""
 
 
 class Shelf(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -294,6 +328,12 @@ class DocumentWithdrawn(Event, tag="claw.document.withdrawn.v1", frozen=True, kw
     """A document was deleted by its owner."""
 
     data: Withdrawal
+
+
+class DocumentAliased(Event, tag="claw.document.aliased.v1", frozen=True, kw_only=True):
+    """Records of a document are written under another key than its id, or no longer."""
+
+    data: DocumentAlias
 
 
 class DocumentQueued(Event, tag="claw.document.queued.v1", frozen=True, kw_only=True):

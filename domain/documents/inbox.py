@@ -71,6 +71,19 @@ class DocumentRef:
 
 
 @dataclass(frozen=True, slots=True)
+class WithdrawalRef:
+    """What a record without a value deletes. ``document_id`` is "" when the key is no id: ``refusal`` says why, unless the key is the
+    record key of a document. ``by_key``: documents with this record key are deleted, too.
+    """
+
+    knowledge_base_id: str
+    document_id: str
+    event_id: str
+    by_key: bool
+    refusal: Refused | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RecordNames:
     """The names in a record of either mode, whatever else is malformed: text of its sender, not checked. "": not given."""
 
@@ -125,12 +138,19 @@ def parse_document(key: bytes | None, value: bytes, headers: Mapping[str, bytes]
     return _build_from_json(event, event.data, key, sizes, "data.")
 
 
-def parse_withdrawal(key: bytes | None, headers: Mapping[str, bytes]) -> DocumentRef:
-    """The document that a record without a value deletes: ``ce_subject`` or the key, in ``ce_knowledgebaseid`` or the default one."""
+def parse_withdrawal(key: bytes | None, headers: Mapping[str, bytes]) -> WithdrawalRef:
+    """What a record without a value deletes: the document ``ce_subject``, else all that the key names, in ``ce_knowledgebaseid`` or the
+    default knowledge base. Raises Refused.
+    """
     texts = _text_headers(headers)
-    document_id = _parse_document_id(None, texts.get("ce_subject", ""), key)
     attributes = {"specversion": "1.0", "id": "-", "source": "-", "type": "-", "knowledgebaseid": texts.get("ce_knowledgebaseid", "")}
-    return DocumentRef(_convert(attributes, Attributes, "ce_").knowledgebaseid, document_id, texts.get("ce_id", ""))
+    base, event_id, subject = _convert(attributes, Attributes, "ce_").knowledgebaseid, texts.get("ce_id", ""), texts.get("ce_subject", "")
+    try:
+        return WithdrawalRef(base, _parse_document_id(None, subject, key), event_id, by_key=not subject)
+    except Refused as refusal:
+        if subject or not key:
+            raise
+        return WithdrawalRef(base, "", event_id, by_key=True, refusal=refusal)
 
 
 def identify_document(tenant: str, key: bytes | None, value: bytes | None, headers: Mapping[str, bytes]) -> DocumentRef | None:

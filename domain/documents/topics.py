@@ -12,7 +12,7 @@ DOCUMENTS_SUBMITTED = Topic(
     "claw.documents.submitted.v1",
     DOCUMENT_KEY,
     documents.Submitted,
-    ("api", "admit"),
+    ("api", "admit", "route"),
     "The record of documents: submit, replace, delete. Its offset is the document's version.",
     None,
 )
@@ -64,6 +64,14 @@ DOCUMENTS_PROGRESSED = Topic(
     "The state of each document; upstream producers read it for the outcome.",
     None,
 )
+DOCUMENTS_ALIASED = Topic(
+    "claw.documents.aliased.v1",
+    DOCUMENT_KEY,
+    documents.DocumentAliased,
+    ("admit", "route"),
+    "The record keys of documents in inboxes, where they are not the documents' ids.",
+    None,
+)
 
 
 def inbox_topic(tenant: str) -> Topic:
@@ -75,6 +83,7 @@ def inbox_topic(tenant: str) -> Topic:
         ("upstream",),
         "Documents from upstream systems, as CloudEvents (docs/upstream.md, docs/inbox.schema.json); a null value deletes.",
         7 * DAY_MS,
+        broker_time=True,  # the order of records in two partitions
     )
 
 

@@ -23,6 +23,7 @@ from streams.log.delivery import Delivery
 from streams.log.outgoing import LogOffset, Outgoing
 from streams.log.publisher import KafkaPublisher
 from tests.support.no_caps import NoCaps
+from tests.support.no_records import NoKeys, NoRecords
 from tests.support.ports import context
 
 pytestmark = pytest.mark.stack
@@ -66,7 +67,15 @@ async def received(settings: Settings, topics, files: Files) -> AsyncIterator[Ca
         settings.kafka.topic_prefix + INBOX.name, **connection_options(settings.kafka), group_id=None, auto_offset_reset="earliest"
     )
     await consumer.start()
-    admit = Ingest(has_knowledge_base=_has, caps=NoCaps(), blobs=files, sizes=SizeLimits(800_000, 1_000_000), random_bytes=bytes)
+    admit = Ingest(
+        has_knowledge_base=_has,
+        caps=NoCaps(),
+        newest=NoRecords(),
+        record_keys=NoKeys(),
+        blobs=files,
+        sizes=SizeLimits(800_000, 1_000_000),
+        random_bytes=bytes,
+    )
 
     async def next_one() -> Submitted:
         async with asyncio.timeout(10):
