@@ -42,7 +42,8 @@ FileType = Literal[
     "application/vnd.ms-powerpoint",
 ]
 # The owner's id of a document: printable, no slash. The lookahead at the end is needed because `$` also matches before a last line feed.
-DocumentId = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[^/\x00-\x1f\x7f]+$(?!\n)")]
+ID_CHARS_MAX = 200
+DocumentId = Annotated[str, Meta(min_length=1, max_length=ID_CHARS_MAX, pattern=r"^[^/\x00-\x1f\x7f]+$(?!\n)")]
 State = Literal["queued", "parsing", "embedding", "indexed", "unchanged", "failed", "deleted"]
 
 

@@ -15,13 +15,14 @@ from msgspec import UNSET, Struct
 
 from domain.documents.topics import TENANT_NAME
 from schemas import ids
-from schemas.documents import DocumentId, FileType
+from schemas.documents import ID_CHARS_MAX, DocumentId, FileType
 from schemas.errors import FieldError, Refused
 from schemas.inbox import ONE_OF, Attributes, Inbound, InboxEvent
 
 STRUCTURED = "application/cloudevents"
 JSON = "application/json"
 BOM = b"\xef\xbb\xbf"
+REGISTRY_BYTES = 5  # a zero and the schema's number: what serializers of a schema registry put before the JSON
 UNTYPED = ("application/octet-stream", "binary/octet-stream")  # type unknown: detected from the content
 UTF8 = ("", "utf-8", "utf8", "us-ascii", "ascii")
 ACCEPTED: tuple[str, ...] = tuple(filter(None, get_args(FileType)))
@@ -249,7 +250,8 @@ def _build_from_text(event: InboxEvent, text: str, key: bytes | None, sizes: Siz
     media_type = _media_type(event.datacontenttype)
     if not media_type.startswith("text/") or _is_json(media_type):
         said = media_type or "missing, so JSON"
-        raise _field_refusal("data", f"a string is read as the file only with a text type; datacontenttype is {said[:100]}")
+        hint = "; it has JSON in a string: send the object itself" if text.lstrip()[:1] == "{" else ""
+        raise _field_refusal("data", f"a string is read as the file only with a text type; datacontenttype is {said[:100]}{hint}")
     return _build_from_file(event, text.encode(), f"{media_type}; charset=utf-8", key, sizes, ("datacontenttype", "data"))
 
 
@@ -292,11 +294,25 @@ def _parse_document_id(own_id: Any, subject: Any, key: bytes | None) -> str:
     try:
         document_id: str = msgspec.convert(candidate, DocumentId)
     except msgspec.ValidationError as error:
-        detail = f"{where} must name the document: 1-200 printable characters, no slash ({_reason(error)})"
-        raise Refused("event_malformed", detail) from error
+        raise _id_refusal(where, candidate) from error
     if not document_id.isprintable():
-        raise Refused("event_malformed", f"{where} must name the document: 1-200 printable characters, no slash")
+        raise _id_refusal(where, candidate)
     return document_id
+
+
+def _id_refusal(where: str, candidate: Any) -> Refused:
+    if not isinstance(candidate, str):
+        fault = "it is no text"
+    elif not candidate:
+        fault = "it is missing"
+    elif len(candidate) > ID_CHARS_MAX:
+        fault = f"it has {len(candidate)} characters"
+    else:
+        fault = "it has a slash" if "/" in candidate else "it has a character that is not printable"
+    elsewhere = "; any key will do when the event has a subject" if where == "the key" else ""
+    return Refused(
+        "event_malformed", f"{where} must name the document: 1-{ID_CHARS_MAX} printable characters, no slash; {fault}{elsewhere}"
+    )
 
 
 def _check_url(url: str, where: str) -> str:
@@ -369,6 +385,9 @@ def _decode(decoder: msgspec.json.Decoder[T], value: bytes, wanted: str) -> T:
     except msgspec.ValidationError as error:
         raise _validation_refusal(error, "") from error
     except (msgspec.DecodeError, RecursionError) as error:
+        if value[:1] == b"\0" and value[REGISTRY_BYTES : REGISTRY_BYTES + 1] == b"{":
+            detail = f"the value begins with the {REGISTRY_BYTES} bytes of a schema registry; send the JSON alone, with a plain serializer"
+            raise Refused("event_malformed", detail) from error
         raise Refused("event_malformed", f"not {wanted}: {error}") from error
     except UnicodeDecodeError as error:
         raise Refused("event_malformed", f"not UTF-8 at byte {error.start}") from error
