@@ -43,6 +43,7 @@ from streams.runtime.agent_ports import AgentPorts
 from streams.topics import Topic
 
 NAME, WORKER_GROUP = "admit", "tables"
+SUPERSEDED = "record_superseded"
 WITHDRAWALS_MAX = 1_000  # of one record, published together; a key may name more documents
 UTF8_CHARSETS = ("", "utf-8", "utf8", "us-ascii", "ascii")  # charsets whose text needs no conversion
 CONTROL_CHARACTERS = frozenset(map(chr, range(32))) - set(
@@ -123,9 +124,14 @@ class Ingest:
 
     async def step(self, delivery: Delivery, context: Context) -> Sequence[Outgoing]:
         """The submission, or the withdrawals; their ids follow from the record's offset, so a repeat has the same."""
-        if delivery.value is None:
-            return await self._withdrawals(delivery, context)
-        (outgoing,) = await self.step_many([(delivery, context)])
+        try:
+            if delivery.value is None:
+                return await self._withdrawals(delivery, context)
+            (outgoing,) = await self.step_many([(delivery, context)])
+        except Refused as refusal:
+            if refusal.code == SUPERSEDED and context.replayed:
+                return []  # it was handled, and so was a newer one, before a process died: nobody needs to be told
+            raise
         return outgoing
 
     async def step_many(self, deliveries: Sequence[tuple[Delivery, Context]]) -> Sequence[Sequence[Outgoing]]:
@@ -293,7 +299,7 @@ def _record_of(delivery: Delivery, context: Context, document_id: str) -> InboxR
 def _check_order(record: InboxRecord, newest: InboxRecord | None) -> None:
     """Raises Refused("record_superseded")."""
     if newest is not None and record.is_older_than(newest):
-        raise Refused("record_superseded", order_detail(newest))
+        raise Refused(SUPERSEDED, order_detail(newest))
 
 
 def plain_text(content: bytes, media_type: FileType, charset: str) -> str:

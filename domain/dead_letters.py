@@ -3,8 +3,7 @@
 from adapters.redis.client import RedisClient
 from domain.areas import ERRORS, TOPICS
 from domain.documents.inbox import is_inbox, tenant_of
-from domain.documents.redrive_guard import DocumentRedriveGuard
-from domain.documents.visibility import VisibilitySource
+from domain.documents.redrive_guard import DocumentRedriveGuard, DocumentStates
 from schemas.errors import CATALOGUE, ClawError, Problem
 from schemas.settings import KafkaSettings
 from streams.clock import Clock
@@ -21,7 +20,7 @@ def dead_letter_reader(kafka: KafkaSettings) -> DeadLetterReader:
 
 
 def build_redrive(
-    kafka: KafkaSettings, publisher: RawPublisher, states: VisibilitySource, redis: RedisClient, prefix: str, clock: Clock
+    kafka: KafkaSettings, publisher: RawPublisher, states: DocumentStates, redis: RedisClient, prefix: str, clock: Clock
 ) -> Redrive:
     """Sends dead letters of every topic again; ``states`` are the visibility records."""
     names = [topic.name for topic in TOPICS if topic is not DEAD_LETTERS]

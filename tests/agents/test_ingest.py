@@ -184,6 +184,7 @@ async def test_a_record_older_than_the_documents_newest_is_refused(folder):
         with pytest.raises(Refused, match=r"partition 3, offset 8, of 1970-01-01T00:00:02.000") as refused:
             await admit.step(delivery, context())
         assert refused.value.code == "record_superseded"
+        assert await admit.step(delivery, context(replayed=True)) == []
     assert (folder.files, keys.remembered) == ({}, [])
     assert _deleted(await admit.step(_delivery(None, b"crm-42", timestamp_ms=1_000), context())) == ["terms"]
     for at_ms in (0, 2_000, 3_000):

@@ -97,9 +97,8 @@ async def test_the_key_deletes_after_a_restart_a_change_over_http_and_a_rebuild(
         assert await redis.execute_command("UNLINK", *lost[:2], f"{lost[2]}:kept-name") == 3
     finally:
         await redis.aclose()
-    code, printed = await up.command("rebuild", "tables", "--table", "record_keys")
+    (code, printed), _ = await asyncio.gather(up.command("rebuild", "tables", "--table", "record_keys"), up.restarted("tables", before))
     assert code == 0, printed
-    await up.restarted("tables", before)
     await upstream.send_and_wait(INBOX, None, b"erp/17", headers=within(owner))
     await deleted(owner, "kept-name")
 
