@@ -1,27 +1,33 @@
 """documents.submitted -> route -> documents.queued.{express,bulk,slow}, documents.embedded (removals), documents.progressed
 
+Two inbox records of one document under different keys may arrive in either order. The older one of them changes nothing: its sender is
+told, and what the document was before is published again, so that compaction keeps that and not what came late.
+
 The offset of a submission becomes its version. A withdrawal hides the document at once, in the visibility record; its points are removed
 afterwards. A submission with unchanged content is detected and skipped. Documents of upstream systems, and of tenants with many in
 progress, go to the bulk lane so that people do not wait for them; what exceeds a tenant's share of it goes to the slow queue.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
+import structlog
 
 from domain import composition
 from domain.documents.content_hash import content_hash_of, is_unchanged
 from domain.documents.lanes import LaneRequest, Lanes
-from domain.documents.progress import deletion, dispatch_failure, lane_of, progress_event, work_progress
+from domain.documents.progress import deletion, dispatch_failure, lane_of, order_detail, progress_event, refusal_event, work_progress
+from domain.documents.record_keys import alias_event
 from domain.documents.sources import blob_path
+from domain.documents.submissions import SubmissionLog
 from domain.documents.topics import (
     DOCUMENTS_EMBEDDED,
     DOCUMENTS_SUBMITTED,
     QUEUE_TOPICS,
 )
-from domain.documents.visibility import NO_VERSION, PriorState, Visibility
+from domain.documents.visibility import NO_VERSION, NewVersion, PriorState, Visibility
 from domain.indexes.catalogue import IndexPlans
 from schemas import ids
 from schemas.documents import (
@@ -30,11 +36,13 @@ from schemas.documents import (
     DocumentRemovalRequested,
     DocumentSubmitted,
     DocumentWithdrawn,
+    InboxRecord,
     Removal,
     Submitted,
+    Withdrawal,
     Work,
 )
-from schemas.errors import Problem
+from schemas.errors import Problem, Refused
 from schemas.indexes import IndexPlan
 from schemas.settings import RetrievalSettings
 from streams.log.outgoing import Outgoing
@@ -43,6 +51,9 @@ from streams.runtime.agent_ports import AgentPorts
 
 NAME, WORKER_GROUP = "route", "tables"
 REMOVAL, TIDYING = "route:removal", "route:tidying"  # one submission may ask for both: their ids must differ
+RESTORATION = "route:restoration"
+
+log = structlog.get_logger(__name__)
 
 
 def build(ports: AgentPorts) -> tuple[Agent, ...]:
@@ -53,18 +64,22 @@ def build(ports: AgentPorts) -> tuple[Agent, ...]:
 def create_dispatch(ports: AgentPorts) -> "Dispatch":
     """Its step, which also requeues what the reconciler finds."""
     visibility, lanes = ports.get(composition.visibility), ports.get(composition.lanes)
-    return Dispatch(visibility, lanes, ports.get(composition.collection_catalogue), ports.settings.retrieval, blob_path)
+    log = SubmissionLog(ports.settings.kafka)
+    return Dispatch(visibility, lanes, ports.get(composition.collection_catalogue), ports.settings.retrieval, blob_path, log.read)
 
 
 @dataclass(frozen=True, slots=True)
 class Dispatch:
-    """The agent's ports. ``file_of(event, version)`` is the path of the file behind a submission, "" when it has none."""
+    """The agent's ports. ``file_of(event, version)`` is the path of the file behind a submission, "" when it has none;
+    ``read_version(partition, version)`` reads one from the log again.
+    """
 
     visibility: Visibility
     lanes: Lanes
     plans: IndexPlans
     retrieval: RetrievalSettings
     file_of: Callable[[DocumentSubmitted, int], str]
+    read_version: Callable[[int, int], Awaitable[Submitted | None]]
 
     def agent(self) -> Agent:
         """One or two Redis round trips for a batch of submissions."""
@@ -75,7 +90,9 @@ class Dispatch:
     async def step(self, event: Submitted, context: Context) -> Sequence[Outgoing]:
         """Withdraw, report as unchanged, or queue."""
         if isinstance(event, DocumentWithdrawn):
-            orphans = await self.visibility.record_withdrawal(event.subject, context.place.offset)
+            orphans = await self.visibility.record_withdrawal(event.subject, context.place.offset, event.data.record)
+            if orphans is None:
+                return await self.restore(event, context)
             return withdrawal_events(event, context.place.offset, orphans, context)
         (outgoing,) = await self.step_many([(event, context)])
         return outgoing
@@ -83,23 +100,38 @@ class Dispatch:
     async def step_many(self, events: Sequence[tuple[Submitted, Context]]) -> Sequence[Sequence[Outgoing]]:
         """Submissions share a round trip."""
         submissions = [(event, context) for event, context in events if isinstance(event, DocumentSubmitted)]
-        versions = [(event.subject, at.place.offset, self.file_of(event, at.place.offset)) for event, at in submissions]
+        versions = [
+            NewVersion(event.subject, at.place.offset, self.file_of(event, at.place.offset), event.data.record) for event, at in submissions
+        ]
         befores = await self.visibility.record_submissions(versions)
-        submitted = [self.compare(event, before, context) for (event, context), before in zip(submissions, befores, strict=True)]
-        changed = [one for one in submitted if not one.is_unchanged]
+        submitted = [
+            (self.compare(event, before, context), context)
+            for (event, context), before in zip(submissions, befores, strict=True)
+            if not before.is_superseded
+        ]
+        changed = [one for one, _ in submitted if not one.is_unchanged]
         requests = [LaneRequest(one.event.tenant, one.event.subject, one.version, one.event.data.origin == "api") for one in changed]
         queues = dict(zip(map(id, changed), await self.lanes.enter_many(requests), strict=True))
-        queued = iter(
-            [submission_events(one, queues.get(id(one)), context) for one, (_, context) in zip(submitted, submissions, strict=True)]
-        )
-        return [next(queued) if isinstance(event, DocumentSubmitted) else await self.step(event, context) for event, context in events]
+        queued = {id(one.event): submission_events(one, queues.get(id(one)), context) for one, context in submitted}
+        superseded = {id(event) for (event, _), before in zip(submissions, befores, strict=True) if before.is_superseded}
+        return [
+            await self.restore(event, context) if id(event) in superseded else queued.get(id(event)) or await self.step(event, context)
+            for event, context in events
+        ]
 
-    def compare(self, event: DocumentSubmitted, before: PriorState, context: Context) -> "_Submission":
-        """The submission beside what is known of its document."""
-        document, version = event.data, context.place.offset
-        plan = self.plans.plan(event.tenant, document.knowledge_base_id)
-        content_hash = content_hash_of(document, plan.active, self.retrieval)
-        return _Submission(event, version, before, plan, content_hash, is_unchanged(document, content_hash, before, version))
+    async def restore(self, event: Submitted, context: Context) -> Sequence[Outgoing]:
+        """What the document was before this event, again: its inbox record is older than the document's newest one."""
+        state = (await self.visibility.version_states((event.subject,)))[event.subject]
+        newest = (await self.visibility.newest_records((event.subject,)))[event.subject]
+        present = await self.read_version(context.place.partition, max(state.latest, state.deleted))
+        if present is None and state.deleted >= state.latest:
+            base, document_id = event.data.knowledge_base_id, event.data.document_id
+            data = Withdrawal(knowledge_base_id=base, document_id=document_id, origin="inbox", record=newest)
+            present = DocumentWithdrawn.from_cause(event, RESTORATION, data=data, now=context.clock.now())
+        if present is None:  # compaction has left nothing but this one
+            log.warning("record_order_ignored", document=event.subject, version=context.place.offset)
+            return await self.step(msgspec.structs.replace(event, data=msgspec.structs.replace(event.data, record=None)), context)
+        return restoration_events(event, present, newest, context)
 
     async def requeue(self, event: DocumentSubmitted, version: int, queue: DocumentQueue, again: int, now: datetime) -> list[Outgoing]:
         """The work of a stalled version once more, the ``again``-th time."""
@@ -112,6 +144,13 @@ class Dispatch:
         """The cause, as the document's progress."""
         progress = dispatch_failure(event, context.place.offset, problem)
         return [progress_event(event, NAME, progress, context.clock.now(), ordinal=9)]
+
+    def compare(self, event: DocumentSubmitted, before: PriorState, context: Context) -> "_Submission":
+        """The submission beside what is known of its document."""
+        document, version = event.data, context.place.offset
+        plan = self.plans.plan(event.tenant, document.knowledge_base_id)
+        content_hash = content_hash_of(document, plan.active, self.retrieval)
+        return _Submission(event, version, before, plan, content_hash, is_unchanged(document, content_hash, before, version))
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +218,17 @@ def work_events(
         queued = DocumentQueued.from_cause(event, NAME, data=work, now=now, ordinal=2 * again + ordinal)
         outgoing.insert(1, Outgoing(QUEUE_TOPICS[queue], queued))
     return outgoing
+
+
+def restoration_events(event: Submitted, present: Submitted, newest: InboxRecord, context: Context) -> list[Outgoing]:
+    """``present`` on the log again, behind ``event``, and the refusal of ``event``: ``newest`` is newer."""
+    again = type(present).from_cause(event, RESTORATION, data=present.data, now=context.clock.now())
+    outgoing = [Outgoing(DOCUMENTS_SUBMITTED, again)]
+    if isinstance(again, DocumentSubmitted) and again.data.record is not None:
+        outgoing.append(alias_event(again, NAME, again.data, again.data.record.key_sha256))
+    problem = Refused("record_superseded", order_detail(newest)).problem()
+    base, document_id, now = event.data.knowledge_base_id, event.data.document_id, context.clock.now()
+    return [*outgoing, refusal_event(event, NAME, base, document_id, problem, context.publisher, now)]
 
 
 def withdrawal_events(event: DocumentWithdrawn, version: int, orphans: tuple[str, ...], context: Context) -> list[Outgoing]:

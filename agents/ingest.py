@@ -1,13 +1,17 @@
-"""inbox.<tenant> -> admit -> documents.submitted, and documents.progressed of what is refused
+"""inbox.<tenant> -> admit -> documents.submitted, documents.aliased, and documents.progressed of what is refused
 
 Reads records of upstream systems: CloudEvents in structured JSON mode or in Kafka's binary mode, null to delete. The tenant is in the
 topic's name, never in the event. A malformed record is refused with the field and the limit and becomes a dead letter; its sender finds the
 cause in the document's progress.
+
+A document's id is the event's subject, and the record's key another name of it: a record without a value deletes what either names. Kafka
+orders the records of one key only. A record that is older than one of its document that was handled already is refused; should both be
+under way at once, ``dispatch`` decides.
 """
 
 import hashlib
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -16,19 +20,31 @@ import msgspec
 from adapters.blobs import blob_folder
 from domain import composition
 from domain.documents import inbox
-from domain.documents.progress import refusal
+from domain.documents.progress import order_detail, refusal
+from domain.documents.record_keys import hash_key
 from domain.documents.topics import DOCUMENTS_PROGRESSED, DOCUMENTS_SUBMITTED, inbox_topic
 from schemas import ids
-from schemas.documents import Blob, Document, DocumentProgressed, DocumentSubmitted, DocumentWithdrawn, FileType, Withdrawal
+from schemas.documents import (
+    Blob,
+    Document,
+    DocumentProgressed,
+    DocumentSubmitted,
+    DocumentWithdrawn,
+    FileType,
+    InboxRecord,
+    Withdrawal,
+)
 from schemas.errors import Problem, Refused
 from schemas.traces import new_traceparent, valid_traceparent
 from streams.log.delivery import Delivery
-from streams.log.outgoing import Outgoing
+from streams.log.outgoing import Outgoing, Publisher
 from streams.runtime.agent import Agent, Context
 from streams.runtime.agent_ports import AgentPorts
 from streams.topics import Topic
 
 NAME, WORKER_GROUP = "admit", "tables"
+SUPERSEDED = "record_superseded"
+WITHDRAWALS_MAX = 1_000  # of one record, published together; a key may name more documents
 UTF8_CHARSETS = ("", "utf-8", "utf8", "us-ascii", "ascii")  # charsets whose text needs no conversion
 CONTROL_CHARACTERS = frozenset(map(chr, range(32))) - set(
     "\t\n\r\f"
@@ -49,6 +65,8 @@ def build(ports: AgentPorts) -> tuple[Agent, ...]:
     step = Ingest(
         has_knowledge_base=has_knowledge_base,
         caps=ports.get(composition.document_caps),
+        newest=ports.get(composition.visibility),
+        record_keys=ports.get(composition.record_keys),
         blobs=ports.get(composition.blob_store),
         sizes=inbox.SizeLimits(settings.limits.document_inline_bytes_max, settings.documents.file_bytes_max),
         random_bytes=secrets.token_bytes,
@@ -62,6 +80,20 @@ class InboxCaps(Protocol):
     async def reserve_for_inbox(self, tenant: str, base_id: str, document_id: str, size: int) -> None:
         """Raises Refused("documents_full" or "storage_full")."""
         ...
+
+
+class NewestRecords(Protocol):
+    """The newest inbox records of documents; raises Unavailable("redis_unavailable")."""
+
+    async def newest_records(self, keys: Sequence[str]) -> Mapping[str, InboxRecord]: ...
+
+
+class Aliases(Protocol):
+    """The record keys of documents (``domain.documents.record_keys.RecordKeys``); raises Unavailable."""
+
+    async def remember(self, submissions: Sequence[DocumentSubmitted], agent: str, publisher: Publisher) -> None: ...
+
+    def documents_under(self, tenant: str, knowledge_base_id: str, key: bytes | None) -> AsyncIterator[Sequence[str]]: ...
 
 
 class Blobs(Protocol):
@@ -78,6 +110,8 @@ class Ingest:
 
     has_knowledge_base: Callable[[str, str], Awaitable[bool]]
     caps: InboxCaps
+    newest: NewestRecords
+    record_keys: Aliases
     blobs: Blobs
     sizes: inbox.SizeLimits
     random_bytes: Callable[[int], bytes]
@@ -89,28 +123,26 @@ class Ingest:
         )
 
     async def step(self, delivery: Delivery, context: Context) -> Sequence[Outgoing]:
-        """The submission or withdrawal; its id follows from the record's offset, so a repeat has the same."""
-        tenant = inbox.tenant_of(delivery.place.topic)
-        if delivery.value is None:
-            return [Outgoing(DOCUMENTS_SUBMITTED, await self._withdrawal(tenant, delivery, context))]
-        given = inbox.parse_document(delivery.key, delivery.value, delivery.headers, self.sizes)
-        base = await self._knowledge_base(tenant, given.knowledge_base_id)
-        await self.caps.reserve_for_inbox(tenant, base, given.document_id, len(given.content) or len(given.text.encode()))
-        event = DocumentSubmitted(
-            id=_cause_id(delivery),
-            source=f"/claw/{NAME}",
-            subject=ids.document_key(tenant, base, given.document_id),
-            time=context.clock.now(),
-            tenant=tenant,
-            traceparent=self._trace(given.traceparent),
-            causationid=given.event_id,
-            data=await self._document(tenant, base, given, delivery),
-        )
-        return [Outgoing(DOCUMENTS_SUBMITTED, event)]
+        """The submission, or the withdrawals; their ids follow from the record's offset, so a repeat has the same."""
+        try:
+            if delivery.value is None:
+                return await self._withdrawals(delivery, context)
+            (outgoing,) = await self.step_many([(delivery, context)])
+        except Refused as refusal:
+            if refusal.code == SUPERSEDED and context.replayed:
+                return []  # it was handled, and so was a newer one, before a process died: nobody needs to be told
+            raise
+        return outgoing
 
     async def step_many(self, deliveries: Sequence[tuple[Delivery, Context]]) -> Sequence[Sequence[Outgoing]]:
-        """Many records at once share one publish."""
-        return [await self.step(delivery, context) for delivery, context in deliveries]
+        """Records with a value: many at once share the look at what is known of their documents, and one publish."""
+        parsed = [(await self._parse(delivery), delivery, context) for delivery, context in deliveries]
+        known = await self.newest.newest_records([document.key for document, _, _ in parsed])
+        for document, delivery, context in parsed:
+            _check_order(_record_of(delivery, context, document.given.document_id), known.get(document.key))
+        events = [await self._submission(document, delivery, context) for document, delivery, context in parsed]
+        await self.record_keys.remember(events, NAME, deliveries[0][1].publisher)
+        return [[Outgoing(DOCUMENTS_SUBMITTED, event)] for event in events]
 
     async def report_failure(self, delivery: Delivery, problem: Problem, context: Context) -> Sequence[Outgoing]:
         """The refusal as progress, when the record names its document.
@@ -135,22 +167,74 @@ class Ingest:
         partition = context.publisher.partition_for(DOCUMENTS_PROGRESSED, subject)
         return [Outgoing(DOCUMENTS_PROGRESSED, event, key=f"{subject}/refused", partition=partition)]
 
-    async def _withdrawal(self, tenant: str, delivery: Delivery, context: Context) -> DocumentWithdrawn:
-        name = inbox.parse_withdrawal(delivery.key, delivery.headers)
-        base = await self._knowledge_base(tenant, name.knowledge_base_id)
-        return DocumentWithdrawn(
+    async def _parse(self, delivery: Delivery) -> "_Parsed":
+        tenant = inbox.tenant_of(delivery.place.topic)
+        given = inbox.parse_document(delivery.key, delivery.value or b"", delivery.headers, self.sizes)
+        return _Parsed(tenant, await self._knowledge_base(tenant, given.knowledge_base_id), given)
+
+    async def _submission(self, document: "_Parsed", delivery: Delivery, context: Context) -> DocumentSubmitted:
+        tenant, base, given = document.tenant, document.base, document.given
+        await self.caps.reserve_for_inbox(tenant, base, given.document_id, len(given.content) or len(given.text.encode()))
+        return DocumentSubmitted(
             id=_cause_id(delivery),
             source=f"/claw/{NAME}",
-            subject=ids.document_key(tenant, base, name.document_id),
+            subject=document.key,
             time=context.clock.now(),
             tenant=tenant,
-            traceparent=self._trace(""),
-            causationid=name.event_id,
-            data=Withdrawal(knowledge_base_id=base, document_id=name.document_id, origin="inbox"),
+            traceparent=self._trace(given.traceparent),
+            causationid=given.event_id,
+            data=await self._document(document, delivery, context),
         )
 
-    async def _document(self, tenant: str, base: str, given: inbox.InboxDocument, delivery: Delivery) -> Document:
+    async def _withdrawals(self, delivery: Delivery, context: Context) -> Sequence[Outgoing]:
+        """Of the document that the record names, and of those that were last written under its key.
+
+        Raises Refused when it names none, and when all that it names were written anew by a newer record.
+        """
+        tenant, named = inbox.tenant_of(delivery.place.topic), inbox.parse_withdrawal(delivery.key, delivery.headers)
+        base = await self._knowledge_base(tenant, named.knowledge_base_id)
+        refusal, outgoing = named.refusal, list[Outgoing]()
+        async for some in self._withdrawn_documents(tenant, base, named, delivery.key):
+            subjects = {document: ids.document_key(tenant, base, document) for document in some}
+            known = await self.newest.newest_records([*subjects.values()])
+            for document, subject in subjects.items():
+                record = _record_of(delivery, context, document)
+                try:
+                    _check_order(record, known.get(subject))
+                except Refused as error:
+                    refusal = error
+                    continue
+                event = DocumentWithdrawn(
+                    id=_cause_id(delivery) if document == named.document_id else ids.event_id(_cause_id(delivery), document, 0),
+                    source=f"/claw/{NAME}",
+                    subject=subject,
+                    time=context.clock.now(),
+                    tenant=tenant,
+                    traceparent=self._trace(""),
+                    causationid=named.event_id,
+                    data=Withdrawal(knowledge_base_id=base, document_id=document, origin="inbox", record=record),
+                )
+                outgoing.append(Outgoing(DOCUMENTS_SUBMITTED, event))
+            if len(outgoing) > WITHDRAWALS_MAX:
+                await context.publisher.publish_all(outgoing[:-1])
+                outgoing = outgoing[-1:]
+                context.alive()
+        if not outgoing and refusal is not None:
+            raise refusal
+        return outgoing
+
+    async def _withdrawn_documents(
+        self, tenant: str, base: str, named: inbox.WithdrawalRef, key: bytes | None
+    ) -> AsyncIterator[Sequence[str]]:
+        if named.document_id:
+            yield (named.document_id,)
+        if named.by_key:
+            async for some in self.record_keys.documents_under(tenant, base, key):
+                yield [each for each in some if each != named.document_id]
+
+    async def _document(self, document: "_Parsed", delivery: Delivery, context: Context) -> Document:
         """Small valid text is part of the event; everything else is a file in the file store."""
+        tenant, base, given = document.tenant, document.base, document.given
         text = given.text or plain_text(given.content, given.media_type, given.charset)
         blob, charset = None, given.charset
         if text and len(_encode(text)) > self.sizes.text_bytes_max:
@@ -171,6 +255,7 @@ class Ingest:
             charset="" if text else charset,
             origin="inbox",
             metadata=given.metadata,
+            record=_record_of(delivery, context, given.document_id),
         )
 
     async def _store_file(self, home: str, content: bytes, delivery: Delivery) -> Blob:
@@ -188,6 +273,33 @@ class Ingest:
 
     def _trace(self, traceparent: str) -> str:
         return traceparent if valid_traceparent(traceparent) else new_traceparent(self.random_bytes)
+
+
+@dataclass(frozen=True, slots=True)
+class _Parsed:
+    """A document of an inbox, and where it belongs."""
+
+    tenant: str
+    base: str
+    given: inbox.InboxDocument
+
+    @property
+    def key(self) -> str:
+        """Its key on the log."""
+        return ids.document_key(self.tenant, self.base, self.given.document_id)
+
+
+def _record_of(delivery: Delivery, context: Context, document_id: str) -> InboxRecord:
+    """A timestamp in the future would keep later records away."""
+    at_ms = min(max(0, delivery.timestamp_ms), int(context.clock.now().timestamp() * 1000))
+    place = delivery.place
+    return InboxRecord(at_ms=at_ms, partition=place.partition, offset=place.offset, key_sha256=hash_key(delivery.key, document_id))
+
+
+def _check_order(record: InboxRecord, newest: InboxRecord | None) -> None:
+    """Raises Refused("record_superseded")."""
+    if newest is not None and record.is_older_than(newest):
+        raise Refused(SUPERSEDED, order_detail(newest))
 
 
 def plain_text(content: bytes, media_type: FileType, charset: str) -> str:

@@ -21,6 +21,7 @@ from adapters.models.port import Writer
 from domain.document_caps import DocumentCaps
 from domain.documents.lanes import Lanes
 from domain.documents.open_documents import OpenDocuments
+from domain.documents.record_keys import RecordKeys
 from domain.documents.storage import Storage
 from domain.documents.topics import DOCUMENTS_PROGRESSED
 from domain.documents.visibility import Visibility, VisibilityCheck
@@ -100,6 +101,11 @@ def outdated_indexes(ports: AgentPorts) -> OutdatedIndexes:
 def read_models(ports: AgentPorts) -> ReadModels:
     """All record tables."""
     return ReadModels(ports.redis, ports.prefix)
+
+
+def record_keys(ports: AgentPorts) -> RecordKeys:
+    """The record keys of documents in inboxes."""
+    return RecordKeys(ports.get(read_models))
 
 
 def search_service(ports: AgentPorts) -> SearchService:

@@ -1,13 +1,13 @@
 """Dead letters of this product: the tenant of each, and the guard of their redrive."""
 
 from adapters.redis.client import RedisClient
-from domain.areas import TOPICS
+from domain.areas import ERRORS, TOPICS
 from domain.documents.inbox import is_inbox, tenant_of
-from domain.documents.redrive_guard import DocumentRedriveGuard
-from domain.documents.visibility import VisibilitySource
+from domain.documents.redrive_guard import DocumentRedriveGuard, DocumentStates
+from schemas.errors import CATALOGUE, ClawError, Problem
 from schemas.settings import KafkaSettings
 from streams.clock import Clock
-from streams.dead_letters.reader import DeadLetterReader
+from streams.dead_letters.reader import DeadLetter, DeadLetterReader
 from streams.dead_letters.redrive import RawPublisher, Redrive
 from streams.topics import DEAD_LETTERS
 
@@ -20,11 +20,17 @@ def dead_letter_reader(kafka: KafkaSettings) -> DeadLetterReader:
 
 
 def build_redrive(
-    kafka: KafkaSettings, publisher: RawPublisher, states: VisibilitySource, redis: RedisClient, prefix: str, clock: Clock
+    kafka: KafkaSettings, publisher: RawPublisher, states: DocumentStates, redis: RedisClient, prefix: str, clock: Clock
 ) -> Redrive:
     """Sends dead letters of every topic again; ``states`` are the visibility records."""
     names = [topic.name for topic in TOPICS if topic is not DEAD_LETTERS]
     return Redrive(kafka, publisher, DocumentRedriveGuard(kafka, publisher, states, names), redis, prefix, clock)
+
+
+def find_problem(letter: DeadLetter) -> Problem:
+    """The cause of a dead letter, with the title and the remedy of its code; one of a later release reads as ``event_failed``."""
+    code = letter.code if letter.code in CATALOGUE else ERRORS.get(letter.code, "event_failed")
+    return ClawError(letter.detail, code=code).problem()
 
 
 def find_tenant(topic: str, key: bytes | None) -> str | None:

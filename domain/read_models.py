@@ -15,9 +15,11 @@ feedback                ``tenant/conversation``  reply id          offset
 knowledge_bases         tenant                   knowledge base id created
 account_knowledge_bases ``tenant/user``          knowledge base id created
 documents               ``tenant/kb``            document id       version
+record_keys             ``tenant/kb``            document id
 ======================= ======================== ================= ==========================
 
-Messages are grouped by their parent. Deleted and revoked records are missing; feedback stays as long as its topic keeps it.
+Messages are grouped by their parent, documents of ``record_keys`` by the key. Deleted and revoked records are missing; feedback stays as
+long as its topic keeps it.
 """
 
 from adapters.redis.client import RedisClient

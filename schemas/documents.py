@@ -42,7 +42,8 @@ FileType = Literal[
     "application/vnd.ms-powerpoint",
 ]
 # The owner's id of a document: printable, no slash. The lookahead at the end is needed because `$` also matches before a last line feed.
-DocumentId = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[^/\x00-\x1f\x7f]+$(?!\n)")]
+ID_CHARS_MAX = 200
+DocumentId = Annotated[str, Meta(min_length=1, max_length=ID_CHARS_MAX, pattern=r"^[^/\x00-\x1f\x7f]+$(?!\n)")]
 State = Literal["queued", "parsing", "embedding", "indexed", "unchanged", "failed", "deleted"]
 
 
@@ -52,6 +53,30 @@ class Blob(Struct, frozen=True, kw_only=True):
     path: str
     bytes: int
     sha256: str
+
+
+class InboxRecord(Struct, frozen=True, kw_only=True):
+    """The record of an inbox that a submission or withdrawal was made of.
+
+    ``at_ms`` is the record's timestamp, at most the time when it was read; 0 when it has none. ``key_sha256`` is the hash of its key in hex
+    when that is not the document's id: the key is then another name, by which a record without a value deletes the document.
+    """
+
+    at_ms: int
+    partition: int
+    offset: int
+    key_sha256: str = ""
+
+    def is_older_than(self, other: "InboxRecord") -> bool:
+        """Whether it was written before the other: by the offsets in one partition, by the timestamps in two.
+
+        In one partition the timestamps must not contradict: offsets begin again when a topic is made anew.
+        """
+        if not self.at_ms or not other.at_ms:
+            return False
+        if self.partition == other.partition:
+            return self.offset < other.offset and self.at_ms <= other.at_ms
+        return self.at_ms < other.at_ms
 
 
 class Document(Struct, frozen=True, kw_only=True):
@@ -74,6 +99,7 @@ class Document(Struct, frozen=True, kw_only=True):
     force: bool = False
     origin: Literal["api", "inbox"] = "api"
     submitted_by: str = ""  # account id; empty for an upstream system
+    record: InboxRecord | None = None  # of an upstream system's
     metadata: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -89,6 +115,15 @@ class Withdrawal(Struct, frozen=True, kw_only=True):
     document_id: str
     origin: Literal["api", "inbox"] = "api"
     requested_by: str = ""
+    record: InboxRecord | None = None
+
+
+class DocumentAlias(Struct, frozen=True, kw_only=True):
+    """The record key of a document in its inbox: the SHA-256 of the key in hex, "" when the key is the document's id."""
+
+    knowledge_base_id: str
+    document_id: str
+    key_sha256: str = ""
 
 
 class Shelf(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -294,6 +329,12 @@ class DocumentWithdrawn(Event, tag="claw.document.withdrawn.v1", frozen=True, kw
     """A document was deleted by its owner."""
 
     data: Withdrawal
+
+
+class DocumentAliased(Event, tag="claw.document.aliased.v1", frozen=True, kw_only=True):
+    """Records of a document are written under another key than its id, or no longer."""
+
+    data: DocumentAlias
 
 
 class DocumentQueued(Event, tag="claw.document.queued.v1", frozen=True, kw_only=True):

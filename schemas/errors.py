@@ -300,6 +300,11 @@ CATALOGUE: dict[str, Code] = {
         "The event cannot be decoded",
         "Compare the event with the schema of its topic, correct it, and send it again.",
     ),
+    "record_superseded": Code(
+        HTTPStatus.CONFLICT,
+        "A newer record of the document was read before this one",
+        "Nothing, if the newer record is right; otherwise send this one again.",
+    ),
     "batch_unreadable": Code(
         HTTPStatus.UNPROCESSABLE_ENTITY,
         "A batch on the topic cannot be read",

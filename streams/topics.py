@@ -35,6 +35,7 @@ class Topic:
     private: bool = False  # not for analysts
     readers: tuple[str, ...] = ()
     tombstones: bool = False
+    broker_time: bool = False  # records are stamped by the broker's clock, whatever their producers write
 
     def partitions(self, kafka: KafkaSettings) -> int:
         """Partitions at creation; of a keyed topic they never change."""
@@ -43,6 +44,8 @@ class Topic:
     def configuration(self) -> dict[str, str]:
         """Topic-level configuration as Kafka spells it."""
         config = {"max.message.bytes": str(self.message_bytes_max)}
+        if self.broker_time:
+            config["message.timestamp.type"] = "LogAppendTime"
         if self.retention_ms is None:
             # every rebuild reads the tombstones, and deleted text leaves the disk within about a day
             return config | {

@@ -2,10 +2,12 @@
 
 from domain.area import Area
 from domain.documents.open_documents import OpenDocuments
+from domain.documents.record_keys import RECORD_KEYS
 from domain.documents.records import DOCUMENTS
 from domain.documents.sources import blob_path
 from domain.documents.storage import Storage
 from domain.documents.topics import (
+    DOCUMENTS_ALIASED,
     DOCUMENTS_CHUNKED,
     DOCUMENTS_EMBEDDED,
     DOCUMENTS_PROGRESSED,
@@ -66,8 +68,9 @@ AREA = Area(
         DOCUMENTS_CHUNKED,
         DOCUMENTS_EMBEDDED,
         DOCUMENTS_PROGRESSED,
+        DOCUMENTS_ALIASED,
     ),
-    records=(DOCUMENTS,),
+    records=(DOCUMENTS, RECORD_KEYS),
     rebuilds={"visibility": _rebuild_visibility, "documents": _rebuild_documents},
     unprojected={
         DOCUMENTS_SUBMITTED.name: "the visibility record of each document follows it: dispatch writes it, `visibility` rebuilds it"

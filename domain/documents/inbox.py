@@ -15,13 +15,14 @@ from msgspec import UNSET, Struct
 
 from domain.documents.topics import TENANT_NAME
 from schemas import ids
-from schemas.documents import DocumentId, FileType
+from schemas.documents import ID_CHARS_MAX, DocumentId, FileType
 from schemas.errors import FieldError, Refused
 from schemas.inbox import ONE_OF, Attributes, Inbound, InboxEvent
 
 STRUCTURED = "application/cloudevents"
 JSON = "application/json"
 BOM = b"\xef\xbb\xbf"
+REGISTRY_BYTES = 5  # a zero and the schema's number: what serializers of a schema registry put before the JSON
 UNTYPED = ("application/octet-stream", "binary/octet-stream")  # type unknown: detected from the content
 UTF8 = ("", "utf-8", "utf8", "us-ascii", "ascii")
 ACCEPTED: tuple[str, ...] = tuple(filter(None, get_args(FileType)))
@@ -70,6 +71,29 @@ class DocumentRef:
     event_id: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class WithdrawalRef:
+    """What a record without a value deletes. ``document_id`` is "" when the key is no id: ``refusal`` says why, unless the key is the
+    record key of a document. ``by_key``: documents with this record key are deleted, too.
+    """
+
+    knowledge_base_id: str
+    document_id: str
+    event_id: str
+    by_key: bool
+    refusal: Refused | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RecordNames:
+    """The names in a record of either mode, whatever else is malformed: text of its sender, not checked. "": not given."""
+
+    document_id: Any = None  # in ``data``
+    subject: Any = ""
+    knowledge_base_id: Any = ""
+    event_id: Any = ""
+
+
 def tenant_of(topic: str) -> str:
     """The tenant an inbox topic belongs to; the physical name may carry a prefix. Raises Refused for any other topic."""
     match = _INBOX.search(topic)
@@ -115,16 +139,35 @@ def parse_document(key: bytes | None, value: bytes, headers: Mapping[str, bytes]
     return _build_from_json(event, event.data, key, sizes, "data.")
 
 
-def parse_withdrawal(key: bytes | None, headers: Mapping[str, bytes]) -> DocumentRef:
-    """The document that a record without a value deletes: ``ce_subject`` or the key, in ``ce_knowledgebaseid`` or the default one."""
+def parse_withdrawal(key: bytes | None, headers: Mapping[str, bytes]) -> WithdrawalRef:
+    """What a record without a value deletes: the document ``ce_subject``, else all that the key names, in ``ce_knowledgebaseid`` or the
+    default knowledge base. Raises Refused.
+    """
     texts = _text_headers(headers)
-    document_id = _parse_document_id(None, texts.get("ce_subject", ""), key)
     attributes = {"specversion": "1.0", "id": "-", "source": "-", "type": "-", "knowledgebaseid": texts.get("ce_knowledgebaseid", "")}
-    return DocumentRef(_convert(attributes, Attributes, "ce_").knowledgebaseid, document_id, texts.get("ce_id", ""))
+    base, event_id, subject = _convert(attributes, Attributes, "ce_").knowledgebaseid, texts.get("ce_id", ""), texts.get("ce_subject", "")
+    try:
+        return WithdrawalRef(base, _parse_document_id(None, subject, key), event_id, by_key=not subject)
+    except Refused as refusal:
+        if subject or not key:
+            raise
+        return WithdrawalRef(base, "", event_id, by_key=True, refusal=refusal)
 
 
 def identify_document(tenant: str, key: bytes | None, value: bytes | None, headers: Mapping[str, bytes]) -> DocumentRef | None:
     """The document of ``tenant`` that a record is about, also when it is malformed; None when that is unknown."""
+    names = find_names(value, headers)
+    try:
+        document_id = _parse_document_id(names.document_id, names.subject, key)
+        base = msgspec.convert({"knowledge_base_id": names.knowledge_base_id or ""}, Inbound).knowledge_base_id
+    except (Refused, msgspec.ValidationError):
+        return None
+    event_id = names.event_id[:500] if isinstance(names.event_id, str) else ""
+    return DocumentRef(base or ids.default_knowledge_base(tenant), document_id, event_id)
+
+
+def find_names(value: bytes | None, headers: Mapping[str, bytes]) -> RecordNames:
+    """The names in a record, as far as it can be read; raises nothing."""
     try:
         texts = _text_headers(headers)
     except Refused:
@@ -135,15 +178,13 @@ def identify_document(tenant: str, key: bytes | None, value: bytes | None, heade
             loose = msgspec.json.decode(value.removeprefix(BOM), type=_LooseEvent)
     data = loose.data if isinstance(loose.data, dict) else {"document_id": loose.document_id, "knowledge_base_id": loose.knowledge_base_id}
     binary = _is_binary(texts, texts.get("content-type", ""))
-    subject = texts.get("ce_subject", "") if binary or value is None else loose.subject
-    base = data.get("knowledge_base_id") or (texts.get("ce_knowledgebaseid", "") if binary or value is None else loose.knowledgebaseid)
-    try:
-        document_id = _parse_document_id(data.get("document_id"), subject, key)
-        base = msgspec.convert({"knowledge_base_id": base or ""}, Inbound).knowledge_base_id
-    except (Refused, msgspec.ValidationError):
-        return None
-    event_id = texts.get("ce_id", "") if binary else loose.id
-    return DocumentRef(base or ids.default_knowledge_base(tenant), document_id, event_id[:500] if isinstance(event_id, str) else "")
+    in_headers = binary or value is None
+    return RecordNames(
+        document_id=data.get("document_id"),
+        subject=texts.get("ce_subject", "") if in_headers else loose.subject,
+        knowledge_base_id=data.get("knowledge_base_id") or (texts.get("ce_knowledgebaseid", "") if in_headers else loose.knowledgebaseid),
+        event_id=texts.get("ce_id", "") if binary else loose.id,
+    )
 
 
 class _LooseEvent(Struct):
@@ -209,7 +250,8 @@ def _build_from_text(event: InboxEvent, text: str, key: bytes | None, sizes: Siz
     media_type = _media_type(event.datacontenttype)
     if not media_type.startswith("text/") or _is_json(media_type):
         said = media_type or "missing, so JSON"
-        raise _field_refusal("data", f"a string is read as the file only with a text type; datacontenttype is {said[:100]}")
+        hint = "; it has JSON in a string: send the object itself" if text.lstrip()[:1] == "{" else ""
+        raise _field_refusal("data", f"a string is read as the file only with a text type; datacontenttype is {said[:100]}{hint}")
     return _build_from_file(event, text.encode(), f"{media_type}; charset=utf-8", key, sizes, ("datacontenttype", "data"))
 
 
@@ -252,11 +294,25 @@ def _parse_document_id(own_id: Any, subject: Any, key: bytes | None) -> str:
     try:
         document_id: str = msgspec.convert(candidate, DocumentId)
     except msgspec.ValidationError as error:
-        detail = f"{where} must name the document: 1-200 printable characters, no slash ({_reason(error)})"
-        raise Refused("event_malformed", detail) from error
+        raise _id_refusal(where, candidate) from error
     if not document_id.isprintable():
-        raise Refused("event_malformed", f"{where} must name the document: 1-200 printable characters, no slash")
+        raise _id_refusal(where, candidate)
     return document_id
+
+
+def _id_refusal(where: str, candidate: Any) -> Refused:
+    if not isinstance(candidate, str):
+        fault = "it is no text"
+    elif not candidate:
+        fault = "it is missing"
+    elif len(candidate) > ID_CHARS_MAX:
+        fault = f"it has {len(candidate)} characters"
+    else:
+        fault = "it has a slash" if "/" in candidate else "it has a character that is not printable"
+    elsewhere = "; any key will do when the event has a subject" if where == "the key" else ""
+    return Refused(
+        "event_malformed", f"{where} must name the document: 1-{ID_CHARS_MAX} printable characters, no slash; {fault}{elsewhere}"
+    )
 
 
 def _check_url(url: str, where: str) -> str:
@@ -329,6 +385,9 @@ def _decode(decoder: msgspec.json.Decoder[T], value: bytes, wanted: str) -> T:
     except msgspec.ValidationError as error:
         raise _validation_refusal(error, "") from error
     except (msgspec.DecodeError, RecursionError) as error:
+        if value[:1] == b"\0" and value[REGISTRY_BYTES : REGISTRY_BYTES + 1] == b"{":
+            detail = f"the value begins with the {REGISTRY_BYTES} bytes of a schema registry; send the JSON alone, with a plain serializer"
+            raise Refused("event_malformed", detail) from error
         raise Refused("event_malformed", f"not {wanted}: {error}") from error
     except UnicodeDecodeError as error:
         raise Refused("event_malformed", f"not UTF-8 at byte {error.start}") from error

@@ -1,6 +1,6 @@
 """Progress events: where a version stands, as each agent on its way publishes it."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 import msgspec
 
@@ -14,6 +14,7 @@ from schemas.documents import (
     DocumentQueue,
     DocumentSubmitted,
     DocumentWithdrawn,
+    InboxRecord,
     Lane,
     Progress,
     Removal,
@@ -23,7 +24,7 @@ from schemas.documents import (
 )
 from schemas.errors import Problem
 from schemas.events import Event
-from streams.log.outgoing import Outgoing
+from streams.log.outgoing import Outgoing, Publisher
 
 
 def progress_event(cause: Event, agent: str, progress: Progress, now: datetime, *, ordinal: int = 0) -> Outgoing:
@@ -36,6 +37,25 @@ def refusal(knowledge_base_id: str, document_id: str, problem: Problem) -> Progr
     return Progress(
         knowledge_base_id=knowledge_base_id, document_id=document_id, version=NO_VERSION, state="failed", lane="bulk", cause=problem
     )
+
+
+def order_detail(newest: InboxRecord) -> str:
+    """What to say of a record that is older than this one of the same document."""
+    at = datetime.fromtimestamp(newest.at_ms / 1000, UTC).isoformat(timespec="milliseconds")
+    return f"the document's record at partition {newest.partition}, offset {newest.offset}, of {at} is newer"
+
+
+def refusal_event(
+    cause: Event, agent: str, knowledge_base_id: str, document_id: str, problem: Problem, publisher: Publisher, now: datetime
+) -> Outgoing:
+    """The event of a refusal. It has no version and must not replace a version when the log is compacted: hence a key of its own, in the
+    document's partition.
+    """
+    subject = ids.document_key(cause.tenant, knowledge_base_id, document_id)
+    event = DocumentProgressed.from_cause(
+        cause, f"{agent}:refused", data=refusal(knowledge_base_id, document_id, problem), now=now, subject=subject
+    )
+    return Outgoing(DOCUMENTS_PROGRESSED, event, key=f"{subject}/refused", partition=publisher.partition_for(DOCUMENTS_PROGRESSED, subject))
 
 
 def dispatch_failure(event: Submitted, version: int, problem: Problem) -> Progress:

@@ -5,17 +5,18 @@ only sent again while nothing newer is known of its document, on the log as in t
 their version: their agents drop what is superseded.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import msgspec
 
 from adapters.kafka import StoredRecord, TopicPartition
 from domain.documents import inbox
+from domain.documents.progress import order_detail
 from domain.documents.topics import DOCUMENTS_SUBMITTED
 from domain.documents.visibility import NO_VERSION, VisibilitySource
 from schemas import ids
-from schemas.documents import Submitted
+from schemas.documents import InboxRecord, Submitted
 from schemas.errors import Unavailable
 from schemas.settings import KafkaSettings
 from streams.dead_letters.reader import DeadLetter
@@ -34,10 +35,16 @@ class Partitioner(Protocol):
     def partition_for(self, topic: Topic, key: str) -> int: ...
 
 
+class DocumentStates(VisibilitySource, Protocol):
+    """The versions of documents, and their newest inbox records; raises Unavailable("redis_unavailable")."""
+
+    async def newest_records(self, keys: Sequence[str]) -> Mapping[str, InboxRecord]: ...
+
+
 class DocumentRedriveGuard:
     """Implements ``streams.dead_letters.redrive.RedriveGuard`` for the topics ``names`` and every inbox."""
 
-    def __init__(self, kafka: KafkaSettings, publisher: Partitioner, states: VisibilitySource, names: Sequence[str]) -> None:
+    def __init__(self, kafka: KafkaSettings, publisher: Partitioner, states: DocumentStates, names: Sequence[str]) -> None:
         self._kafka, self._publisher, self._states = kafka, publisher, states
         self._names = frozenset(names)
 
@@ -53,6 +60,8 @@ class DocumentRedriveGuard:
         """Part of ``RedriveGuard``."""
         if letter.topic == DOCUMENTS_SUBMITTED.name:
             return await self._find_newer_version(letter)
+        if letter.code == "record_superseded":  # sent again it would be the newest
+            return letter.detail
         if inbox.is_inbox(letter.topic):
             return await self._find_newer_record(letter)
         return ""
@@ -70,7 +79,9 @@ class DocumentRedriveGuard:
         return ""
 
     async def _find_newer_record(self, letter: DeadLetter) -> str:
-        """An inbox record has no version: what counts is what was submitted since it (or, from inboxes, its letter) was written."""
+        """An inbox record has no version: what counts is what was submitted since it (or, from inboxes, its letter) was written, and any
+        record of the document that is newer, whenever it was read.
+        """
         tenant = inbox.tenant_of(letter.topic)
         name = inbox.identify_document(tenant, letter.key, letter.value, letter.headers)
         if name is None:
@@ -78,6 +89,9 @@ class DocumentRedriveGuard:
         key = ids.document_key(tenant, name.knowledge_base_id, name.document_id)
         state = (await self._states.version_states((key,)))[key]
         version = max(state.latest, state.deleted)
+        newest = (await self._states.newest_records((key,))).get(key)
+        if newest is not None and _record_of(letter).is_older_than(newest):
+            return order_detail(newest)
         async with open_log_reader(self._kafka) as log:
             place = log.topic_partition(DOCUMENTS_SUBMITTED, self._publisher.partition_for(DOCUMENTS_SUBMITTED, key))
             if version != NO_VERSION:
@@ -92,7 +106,8 @@ class DocumentRedriveGuard:
             ):
                 headers = {header: value or b"" for header, value in record.headers}
                 other = inbox.identify_document(tenant, record.key, record.value, headers)
-                if other and (other.knowledge_base_id, other.document_id) == (name.knowledge_base_id, name.document_id):
+                same = other and (other.knowledge_base_id, other.document_id) == (name.knowledge_base_id, name.document_id)
+                if same or (record.value is None and record.key == letter.key):  # or deletes all that was written under the key
                     return f"a newer record of the document waits in its inbox at offset {record.offset}"
         return ""
 
@@ -105,6 +120,10 @@ class DocumentRedriveGuard:
                 "overloaded", f"{end - begin} records wait in {place.topic}[{place.partition}]: let the {WORKER_GROUP} workers catch up"
             )
         return await log.read_range(place, begin, end) if begin < end else []
+
+
+def _record_of(letter: DeadLetter) -> InboxRecord:
+    return InboxRecord(at_ms=letter.original_at_ms, partition=letter.original_partition, offset=letter.original_offset)
 
 
 def _is_newer(record: StoredRecord, letter: DeadLetter) -> bool:

@@ -12,7 +12,7 @@ DOCUMENTS_SUBMITTED = Topic(
     "claw.documents.submitted.v1",
     DOCUMENT_KEY,
     documents.Submitted,
-    ("api", "admit"),
+    ("api", "admit", "route"),
     "The record of documents: submit, replace, delete. Its offset is the document's version.",
     None,
     readers=("route",),
@@ -71,6 +71,14 @@ DOCUMENTS_PROGRESSED = Topic(
     None,
     readers=("project", "api", "worker"),
 )
+DOCUMENTS_ALIASED = Topic(
+    "claw.documents.aliased.v1",
+    DOCUMENT_KEY,
+    documents.DocumentAliased,
+    ("admit", "route"),
+    "The record keys of documents in inboxes, where they are not the documents' ids.",
+    None,
+)
 
 
 def inbox_topic(tenant: str) -> Topic:
@@ -84,6 +92,7 @@ def inbox_topic(tenant: str) -> Topic:
         7 * DAY_MS,
         readers=("admit",),
         tombstones=True,
+        broker_time=True,  # the order of records in two partitions
     )
 
 

@@ -5,12 +5,13 @@ A document is visible at version ``visible`` if that is above ``deleted``, else 
 """
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import structlog
 from msgspec import Struct
 
 from adapters.redis.client import RedisClient, Script
+from schemas.documents import InboxRecord
 from schemas.errors import Unavailable
 from streams.cache.invalidation import Invalidation
 
@@ -20,9 +21,35 @@ HASH_BYTES = 16  # of a chunk, as stored here
 
 log = structlog.get_logger(__name__)
 
-# KEYS record; ARGV version, path of its file or "". The file of the version before is orphaned (field litter) until it is removed.
-_SUBMIT = Script("""
-local old = redis.call('HMGET', KEYS[1], 'latest', 'visible', 'deleted', 'hash', 'chunks', 'blob', 'litter')
+# Whether the inbox record of ARGV[first..] (timestamp, partition, offset; "" for none) is older than that of the field record: the same as
+# InboxRecord.is_older_than.
+_IS_OLDER = """
+local function is_older(known, first)
+  if ARGV[first] == '' or not known then return false end
+  local at, partition, offset = string.match(known, '^(%d+) (%d+) (%d+)$')
+  if not at then return false end
+  at, offset = tonumber(at), tonumber(offset)
+  if partition == ARGV[first + 1] then return tonumber(ARGV[first + 2]) < offset and tonumber(ARGV[first]) <= at end
+  return tonumber(ARGV[first]) < at
+end
+"""
+
+# KEYS record; ARGV version, path of its file or "", inbox record. The file of the version before is orphaned (field litter) until it is
+# removed; that of a version whose inbox record is older than the newest one, too. The last value replied is then "1".
+_SUBMIT = Script(
+    _IS_OLDER
+    + """
+local old = redis.call('HMGET', KEYS[1], 'latest', 'visible', 'deleted', 'hash', 'chunks', 'blob', 'litter', 'record')
+local known = old[8]
+if is_older(known, 3) then
+  if ARGV[2] ~= '' and ARGV[2] ~= old[6] and not string.find(old[7] or '', ARGV[2], 1, true) then
+    redis.call('HSET', KEYS[1], 'litter', (old[7] or '') .. ARGV[2] .. '\\n')
+  end
+  old[8] = '1'
+  return old
+end
+old[8] = ''
+if ARGV[3] ~= '' then redis.call('HSET', KEYS[1], 'record', ARGV[3] .. ' ' .. ARGV[4] .. ' ' .. ARGV[5]) end
 if (tonumber(old[1]) or -1) < tonumber(ARGV[1]) then
   redis.call('HSET', KEYS[1], 'latest', ARGV[1], 'blob', ARGV[2])
   if old[6] and old[6] ~= '' and old[6] ~= ARGV[2] then
@@ -31,12 +58,18 @@ if (tonumber(old[1]) or -1) < tonumber(ARGV[1]) then
   end
 end
 return old
-""")
+"""
+)
 
-# KEYS record; ARGV version. Fields that only a visible document needs are removed. Replies the orphaned files.
-_WITHDRAW = Script("""
+# KEYS record; ARGV version, inbox record. Fields that only a visible document needs are removed. Replies the orphaned files; false, and
+# changes nothing, when the inbox record is older than the newest one.
+_WITHDRAW = Script(
+    _IS_OLDER
+    + """
 local version = tonumber(ARGV[1])
-local old = redis.call('HMGET', KEYS[1], 'latest', 'deleted', 'blob', 'litter')
+local old = redis.call('HMGET', KEYS[1], 'latest', 'deleted', 'blob', 'litter', 'record')
+if is_older(old[5], 2) then return false end
+if ARGV[2] ~= '' then redis.call('HSET', KEYS[1], 'record', ARGV[2] .. ' ' .. ARGV[3] .. ' ' .. ARGV[4]) end
 local litter = old[4] or ''
 if (tonumber(old[2]) or -1) < version then redis.call('HSET', KEYS[1], 'deleted', ARGV[1]) end
 if (tonumber(old[1]) or -1) < version then
@@ -50,7 +83,8 @@ if (tonumber(old[1]) or -1) < version then
   if litter ~= '' then redis.call('HSET', KEYS[1], 'litter', litter) end
 end
 return litter
-""")
+"""
+)
 
 # KEYS record; ARGV version, content hash, chunks, generation, hashes of the last chunks, 1 when there were versions before.
 # Replies latest, visible, deleted.
@@ -131,12 +165,25 @@ class VersionState(Struct, frozen=True):
 
 
 class PriorState(Struct, frozen=True):
-    """A document's state when a version of it was submitted. ``orphans``: files of earlier versions that are no longer needed."""
+    """A document's state when a version of it was submitted. ``orphans``: files of earlier versions that are no longer needed.
+
+    ``is_superseded``: the version came of an inbox record that is older than the document's newest one, and is no version of it.
+    """
 
     state: VersionState
     content_hash: str = ""
     chunks: int = 0
     orphans: tuple[str, ...] = ()
+    is_superseded: bool = False
+
+
+class NewVersion(NamedTuple):
+    """A submission on its way to the record: the document, its version, the path of its file, and the inbox record it was made of."""
+
+    key: str
+    version: int
+    blob: str = ""
+    record: InboxRecord | None = None
 
 
 class IndexedContent(Struct, frozen=True, kw_only=True):
@@ -179,23 +226,36 @@ class Visibility:
 
     async def record_submission(self, key: str, version: int, blob: str = "") -> PriorState:
         """A new version is under way, with its file if it has one. A repeat returns the same."""
-        return (await self.record_submissions([(key, version, blob)]))[0]
+        return (await self.record_submissions([NewVersion(key, version, blob)]))[0]
 
-    async def record_submissions(self, submissions: Sequence[tuple[str, int, str]]) -> list[PriorState]:
-        """The same for several (key, version, file) in one round trip."""
-        rows = await _SUBMIT.run_many(self._redis, [((self._key(key),), (version, blob)) for key, version, blob in submissions])
-        return [PriorState(_version_state(row[:3]), _text(row[3]), max(0, _parse_version(row[4])), _lines(row[6])) for row in rows]
+    async def record_submissions(self, submissions: Sequence[NewVersion]) -> list[PriorState]:
+        """The same for several in one round trip."""
+        calls = [((self._key(each.key),), (each.version, each.blob, *_record_arguments(each.record))) for each in submissions]
+        return [
+            PriorState(_version_state(row[:3]), _text(row[3]), max(0, _parse_version(row[4])), _lines(row[6]), row[7] == b"1")
+            for row in await _SUBMIT.run_many(self._redis, calls)
+        ]
 
     async def prior_state(self, key: str) -> PriorState:
         """The document's state now."""
         row = (await self._rows((key,), "latest", "visible", "deleted", "hash", "chunks"))[key]
         return PriorState(_version_state(row[:3]), _text(row[3]), max(0, _parse_version(row[4])))
 
-    async def record_withdrawal(self, key: str, version: int) -> tuple[str, ...]:
-        """Its owner deleted it: once this returns, no reader sees any version up to this one. Returns the files to remove."""
-        litter = _lines(await _WITHDRAW(self._redis, (self._key(key),), (version,)))
+    async def record_withdrawal(self, key: str, version: int, record: InboxRecord | None = None) -> tuple[str, ...] | None:
+        """Its owner deleted it: once this returns, no reader sees any version up to this one. Returns the files to remove.
+
+        None, and nothing happens, when ``record`` is older than the newest inbox record of the document.
+        """
+        litter = await _WITHDRAW(self._redis, (self._key(key),), (version, *_record_arguments(record)))
+        if litter is None:
+            return None
         await self._cached.knowledge((_knowledge_base(key),))
-        return litter
+        return _lines(litter)
+
+    async def newest_records(self, keys: Sequence[str]) -> dict[str, InboxRecord]:
+        """The newest inbox record of each document that has one."""
+        rows = await self._rows(keys, "record")
+        return {key: record for key, (text,) in rows.items() if (record := _parse_record(text)) is not None}
 
     async def clear_orphaned_blobs(self, key: str, litter: Sequence[str]) -> None:
         """These files were removed."""
@@ -322,6 +382,18 @@ def _parse_version(value: bytes | None) -> int:
     except ValueError:
         log.warning("visibility_undecodable", value=value[:64])
         return NO_VERSION
+
+
+def _record_arguments(record: InboxRecord | None) -> tuple[int | str, int | str, int | str]:
+    return ("", "", "") if record is None or not record.at_ms else (record.at_ms, record.partition, record.offset)
+
+
+def _parse_record(value: bytes | None) -> InboxRecord | None:
+    parts = (value or b"").split(b" ")
+    if len(parts) != 3 or not all(part.isdigit() for part in parts):  # noqa: PLR2004
+        return None
+    at_ms, partition, offset = map(int, parts)
+    return InboxRecord(at_ms=at_ms, partition=partition, offset=offset)
 
 
 def _text(value: bytes | None) -> str:

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from adapters.redis.client import Argument, RedisClient, Script
 from domain.documents.content_hash import content_hash_of
-from domain.documents.visibility import NO_VERSION, Visibility, visibility_key
+from domain.documents.visibility import NO_VERSION, NewVersion, Visibility, visibility_key
 from schemas.documents import DocumentProgressed, DocumentSubmitted, DocumentWithdrawn
 from schemas.events import Event
 from schemas.indexes import IndexPlan
@@ -73,7 +73,9 @@ class VisibilityRebuild:
     async def add_submissions(self, events: Sequence[tuple[Event, LogOffset]]) -> None:
         """Add submissions and withdrawals."""
         submissions = [(event, place.offset) for event, place in events if isinstance(event, DocumentSubmitted)]
-        await self._visibility.record_submissions([(event.subject, offset, self._file_of(event, offset)) for event, offset in submissions])
+        await self._visibility.record_submissions(
+            [NewVersion(event.subject, offset, self._file_of(event, offset), event.data.record) for event, offset in submissions]
+        )
         for submission, offset in submissions:
             known = self._documents.get(submission.subject)
             if known is not None and known.done and known.version == offset:
@@ -81,7 +83,7 @@ class VisibilityRebuild:
                 known.hash = content_hash_of(submission.data, shelf, self._retrieval)
         for event, place in events:
             if isinstance(event, DocumentWithdrawn):
-                await self._visibility.record_withdrawal(event.subject, place.offset)
+                await self._visibility.record_withdrawal(event.subject, place.offset, event.data.record)
 
     async def finish(self) -> None:
         """Raise the visible versions, after everything else was added."""

@@ -9,6 +9,7 @@ import re
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Generic, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -28,6 +29,8 @@ ORIGINAL = "original-"
 FindTenant = Callable[
     [str, bytes | None], str | None
 ]  # the tenant of a record by its topic (without prefix) and key; None: neither determines it
+
+T = TypeVar("T")
 
 _ID = re.compile(r"(\d{1,4})-(\d{1,18})")
 
@@ -83,10 +86,10 @@ class DeadLetterFilter:
 
 
 @dataclass(frozen=True, slots=True)
-class DeadLetterPage:
-    """A page of dead letters, newest first. ``next_cursor`` is "" at the end."""
+class DeadLetterPage(Generic[T]):
+    """A page of dead letters, or of views of them, newest first. ``next_cursor`` is "" at the end."""
 
-    items: Sequence[DeadLetter]
+    items: Sequence[T]
     next_cursor: str
 
 
@@ -97,10 +100,19 @@ class DeadLetterReader:
         self._kafka = kafka
         self._find_tenant = find_tenant
 
-    async def page(self, wanted: DeadLetterFilter, *, limit: int, cursor: str = "", content: bool = False) -> DeadLetterPage:
+    async def page(self, wanted: DeadLetterFilter, *, limit: int, cursor: str = "", content: bool = False) -> DeadLetterPage[DeadLetter]:
         """At most ``limit`` dead letters before ``cursor``, newest first; fewer when too many others had to be read.
 
         ``content``: with their values, which may be 2 MiB each.
+
+        Raises Refused("validation_failed") for a cursor that no page returned.
+        """
+        return await self.page_of(wanted, _whole if content else _without_value, limit=limit, cursor=cursor)
+
+    async def page_of(
+        self, wanted: DeadLetterFilter, view: Callable[[DeadLetter], T], *, limit: int, cursor: str = ""
+    ) -> DeadLetterPage[T]:
+        """The same page as what ``view`` makes of each letter, which has its value.
 
         Raises Refused("validation_failed") for a cursor that no page returned.
         """
@@ -112,14 +124,14 @@ class DeadLetterReader:
             ]
             heads = [head for number, stack in enumerate(stacks) if (head := await stack.head(number))]
             heapq.heapify(heads)
-            items: list[DeadLetter] = []
+            items: list[T] = []
             scanned = 0
             while heads and len(items) < limit and scanned < SCANNED_MAX:
                 number = heads[0][-1]
                 letter = self._parse(stacks[number].pop())
                 scanned += 1
                 if wanted.matches(letter):
-                    items.append(letter if content else replace(letter, value=None))
+                    items.append(view(letter))
                 if head := await stacks[number].head(number):
                     heapq.heapreplace(heads, head)
                 else:
@@ -230,6 +242,14 @@ class _BackwardReader:
         record = self._records.pop()
         self.before = record.offset
         return record
+
+
+def _whole(letter: DeadLetter) -> DeadLetter:
+    return letter
+
+
+def _without_value(letter: DeadLetter) -> DeadLetter:
+    return replace(letter, value=None)
 
 
 class _TenantField(Struct):

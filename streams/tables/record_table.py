@@ -7,7 +7,7 @@ the same record, whether the writer itself (to read its own writes) or the proje
 import hashlib
 import re
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -226,6 +226,18 @@ class RecordTable(Generic[T]):
         return {
             group: tuple(_member_id(member[GROUP_CHARS:]) for member in members) for group, members in zip(groups, replies, strict=True)
         }
+
+    async def group_ids(self, scope: str, group: str) -> AsyncIterator[tuple[str, ...]]:
+        """All ids that were put into the group, by rank, up to 1,000 at a time."""
+        start = _group_hash(group).encode()
+        after, end = b"[" + start, b"(" + start + b"g"
+        while True:
+            members = await self._redis.execute_command("ZRANGE", self._groups_key(scope), after, end, "BYLEX", "LIMIT", 0, PAGE_MAX)
+            if members:
+                yield tuple(_member_id(member[GROUP_CHARS:]) for member in members)
+            if len(members) < PAGE_MAX:
+                return
+            after = b"(" + members[-1]
 
     async def is_closed(self, scope: str) -> bool:
         """Whether the scope is closed: it takes no more records."""

@@ -12,14 +12,16 @@ from domain.documents import lanes
 from domain.documents.content_hash import content_hash_of
 from domain.documents.lanes import EXPRESS_MAX, Lanes
 from domain.documents.topics import (
+    DOCUMENTS_ALIASED,
     DOCUMENTS_EMBEDDED,
     DOCUMENTS_PROGRESSED,
     DOCUMENTS_QUEUED_BULK,
     DOCUMENTS_QUEUED_EXPRESS,
     DOCUMENTS_QUEUED_SLOW,
+    DOCUMENTS_SUBMITTED,
 )
-from domain.documents.visibility import NO_VERSION, IndexedContent, PriorState, VersionState, Visibility
-from schemas.documents import Blob, Document, DocumentSubmitted, DocumentWithdrawn, Shelf, Withdrawal
+from domain.documents.visibility import NO_VERSION, IndexedContent, PriorState, VersionState, Visibility, visibility_key
+from schemas.documents import Blob, Document, DocumentSubmitted, DocumentWithdrawn, InboxRecord, Shelf, Submitted, Withdrawal
 from schemas.errors import Refused
 from schemas.indexes import IndexPlan
 from schemas.settings import RetrievalSettings
@@ -42,8 +44,17 @@ def plans() -> Plans:
 
 
 @pytest.fixture
-def route(redis: RedisClient, prefix: str, plans: Plans) -> Dispatch:
-    return Dispatch(Visibility(redis, prefix), Lanes(redis, prefix, 60, time.monotonic), plans, RETRIEVAL, file_of)
+def log() -> dict[int, Submitted]:
+    """The log of submissions: what lies at an offset."""
+    return {}
+
+
+@pytest.fixture
+def route(redis: RedisClient, prefix: str, plans: Plans, log: dict[int, Submitted]) -> Dispatch:
+    async def read_version(_partition: int, version: int) -> Submitted | None:
+        return log.get(version)
+
+    return Dispatch(Visibility(redis, prefix), Lanes(redis, prefix, 60, time.monotonic), plans, RETRIEVAL, file_of, read_version)
 
 
 def submitted(text: str = "正文", **fields: Any) -> DocumentSubmitted:
@@ -200,3 +211,83 @@ async def test_a_refused_submission_says_so(route: Dispatch):
     (news,) = await route.report_failure(submitted(), Refused("document_too_large").problem(), context(offset=4))
     assert isinstance(news, Outgoing)
     assert (news.event.data.state, news.event.data.cause.title_zh) == ("failed", "文档过大")
+
+
+def record(at_ms: int, partition: int = 0, offset: int = 0, key: str = "") -> InboxRecord:
+    return InboxRecord(at_ms=at_ms, partition=partition, offset=offset, key_sha256=key)
+
+
+def removed(of: InboxRecord) -> DocumentWithdrawn:
+    return DocumentWithdrawn(**header("w", KEY), data=Withdrawal(knowledge_base_id="kb", document_id="doc", origin="inbox", record=of))
+
+
+async def handled(route: Dispatch, log: dict[int, Submitted], *events: Submitted) -> list[list[Outgoing]]:
+    """As the log has them, one after the other; what is put on the log of submissions again follows at its end."""
+    done, waiting = [], list(events)
+    while waiting:
+        event, offset = waiting.pop(0), len(log)
+        log[offset] = event
+        done.append([*await route.step(event, context(offset=offset))])
+        waiting += [each.event for each in done[-1] if isinstance(each.event, DocumentSubmitted | DocumentWithdrawn)]
+    return done
+
+
+async def test_a_late_older_record_does_not_bring_a_deleted_document_back(route: Dispatch, log: dict[int, Submitted]):
+    """The deletion is the last word of the log again, so that compaction keeps it; the sender of the late record is told."""
+    late = submitted("spät", origin="inbox", record=record(10, partition=1, offset=70))
+    _, superseded, again = await handled(route, log, removed(record(20)), late)
+    assert [each.topic for each in superseded] == [DOCUMENTS_SUBMITTED, DOCUMENTS_PROGRESSED]
+    told = superseded[1]
+    assert (told.event.data.state, told.event.data.version, told.event.data.cause.code) == ("failed", NO_VERSION, "record_superseded")
+    assert told.key == f"{KEY}/refused"
+    assert states(again) == ["deleted"]
+    assert isinstance(log[2], DocumentWithdrawn)
+    assert log[2].data.record == record(20)
+    state = (await route.visibility.version_states([KEY]))[KEY]
+    assert (state.visible_version, state.deleted) == (None, 2)
+    (repeated, *_) = await route.step(late, context(offset=1))
+    assert repeated.event == log[2]
+    assert states(await route.step(submitted("neu", origin="inbox", record=record(30, partition=1)), context(offset=3))) == ["queued"]
+
+
+async def test_a_late_older_record_changes_no_newer_version(route: Dispatch, log: dict[int, Submitted]):
+    """Neither an older content nor an older deletion; what somebody wrote over HTTP meanwhile stays, too, and the key of the newest."""
+    newest = submitted("neu", origin="inbox", record=record(20, key="k2"))
+    old = submitted("alt", origin="inbox", record=record(10, partition=1, key="k1"))
+    for late in (old, removed(record(10, partition=1))):
+        log.clear()
+        await handled(route, log, newest)
+        await shown(route, newest, 0)
+        (superseded, again) = await handled(route, log, late)
+        alias = superseded[1]
+        assert (alias.topic, alias.event.data.key_sha256) == (DOCUMENTS_ALIASED, "k2")
+        assert states(again) == ["unchanged"]
+        assert log[2].data == newest.data
+        assert (await route.visibility.version_states([KEY]))[KEY].visible_version == 0
+        await route.visibility.record_withdrawal(KEY, 90)
+        await route.visibility.record_submission(KEY, 91)
+        log[91] = submitted("von Hand")
+        outgoing = await route.step(late, context(offset=92))
+        assert [each.event.data.text for each in outgoing if each.topic is DOCUMENTS_SUBMITTED] == ["von Hand"]
+        await route.visibility._redis.delete(visibility_key(route.visibility._prefix, KEY))
+
+
+async def test_what_compaction_has_left_counts(route: Dispatch, log: dict[int, Submitted]):
+    """Only the late record is on the log: a deletion is told again, a version that nobody has any more is replaced."""
+    late = submitted("spät", origin="inbox", record=record(10, partition=1))
+    await route.step(removed(record(20)), context(offset=0))
+    outgoing = await route.step(late, context(offset=5))
+    assert isinstance(outgoing[0].event, DocumentWithdrawn)
+    assert outgoing[0].event.data.record == record(20)
+    await route.step(submitted("neu", origin="inbox", record=record(30)), context(offset=6))
+    assert states(await route.step(late, context(offset=7))) == ["queued"]
+
+
+async def test_late_records_among_others_of_a_batch(route: Dispatch, log: dict[int, Submitted]):
+    """The others are handled as ever."""
+    log[0] = removed(record(20))
+    await route.step(log[0], context(offset=0))
+    late = submitted("spät", origin="inbox", record=record(10, partition=1))
+    other = replace(submitted(), subject="acme/kb/other")
+    done = await route.step_many([(late, context(offset=1)), (other, context(offset=2))])
+    assert [states(one) for one in done] == [["failed"], ["queued"]]

@@ -3,8 +3,10 @@
 import base64
 import hashlib
 import json
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -17,14 +19,15 @@ from domain.documents.visibility import NO_VERSION
 from domain.documents.visibility_replica import VisibilityReplica
 from domain.read_models import ReadModels
 from schemas import ids
-from schemas.documents import DocumentProgressed, DocumentSubmitted, DocumentWithdrawn
+from schemas.documents import DocumentProgressed, DocumentSubmitted, DocumentWithdrawn, InboxRecord
 from schemas.errors import ClawError, Refused
 from schemas.events import encode
 from schemas.settings import KafkaSettings
 from streams.log.delivery import Delivery
-from streams.log.outgoing import LogOffset
+from streams.log.outgoing import LogOffset, Outgoing, Publisher
 from tests.support.no_caps import NoCaps
-from tests.support.ports import RememberingPublisher, context
+from tests.support.no_records import NoKeys, NoRecords
+from tests.support.ports import NOW, RememberingPublisher, context
 
 ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = ROOT / "tests" / "golden"
@@ -54,11 +57,16 @@ def folder() -> Folder:
 
 @pytest.fixture
 def admit(folder: Folder) -> Ingest:
-    return Ingest(has_knowledge_base=_has, caps=NoCaps(), blobs=folder, sizes=SizeLimits(1000, 2000), random_bytes=bytes)
+    return _ingest(folder, caps=NoCaps())
 
 
-def _delivery(value, key=b"handbook", topic="x.claw.inbox.acme.v1", headers=None, offset=42) -> Delivery:
-    return Delivery(place=LogOffset(topic, 1, offset), key=key, value=value, timestamp_ms=0, headers=headers or {})
+def _ingest(folder: Folder, **ports: Any) -> Ingest:
+    known = {"newest": NoRecords(), "record_keys": NoKeys(), **ports}
+    return Ingest(has_knowledge_base=_has, blobs=folder, sizes=SizeLimits(1000, 2000), random_bytes=bytes, **known)
+
+
+def _delivery(value, key=b"handbook", topic="x.claw.inbox.acme.v1", headers=None, offset=42, timestamp_ms=0) -> Delivery:
+    return Delivery(place=LogOffset(topic, 1, offset), key=key, value=value, timestamp_ms=timestamp_ms, headers=headers or {})
 
 
 def _event(attributes: dict[str, object] | None = None, **data: object) -> bytes:
@@ -109,6 +117,85 @@ async def test_null_deletes(admit, key, headers, document, base):
     assert isinstance(out.event, DocumentWithdrawn)
     assert out.event.data.document_id == document
     assert out.event.data.knowledge_base_id == base or ids.default_knowledge_base("acme")
+
+
+class KnownKeys(NoKeys):
+    """Two documents of acme were last written under the key ``crm-42``, a thousand under ``all``; what is remembered."""
+
+    def __init__(self) -> None:
+        self.remembered: list[str] = []
+
+    async def remember(self, submissions: Sequence[DocumentSubmitted], agent: str, publisher: Publisher) -> None:
+        self.remembered += [event.data.record.key_sha256 for event in submissions if event.data.record]
+
+    async def documents_under(self, tenant: str, knowledge_base_id: str, key: bytes | None) -> AsyncIterator[Sequence[str]]:
+        mine = (tenant, knowledge_base_id) == ("acme", ids.default_knowledge_base("acme"))
+        if mine and key in (b"crm-42", b"\xff*"):
+            yield ["handbook", "terms"]
+            yield ["prices"]
+        if mine and key == b"all":
+            yield [f"d{n}" for n in range(1_500)]
+
+
+def _deleted(outgoing: Sequence[Outgoing]) -> list[str]:
+    return [each.event.data.document_id for each in outgoing if isinstance(each.event, DocumentWithdrawn)]
+
+
+async def test_null_deletes_what_its_key_names(folder):
+    """The document of that id, and all that were last written under that key; with a subject that one alone; ids follow from the record."""
+    admit = _ingest(folder, caps=NoCaps(), record_keys=KnownKeys())
+    delivery = _delivery(None, b"crm-42")
+    outgoing = await admit.step(delivery, context())
+    assert _deleted(outgoing) == ["crm-42", "handbook", "terms", "prices"]
+    assert len({each.event.id for each in outgoing}) == 4
+    assert [each.event.id for each in await admit.step(delivery, context())] == [each.event.id for each in outgoing]
+    assert _deleted(await admit.step(_delivery(None, b"crm-42", headers={"ce_subject": b"terms"}), context())) == ["terms"]
+    assert _deleted(await admit.step(_delivery(None, b"\xff*"), context())) == ["handbook", "terms", "prices"]  # a key that is no id
+    assert _deleted(await admit.step(_delivery(None, b"crm-42", topic="claw.inbox.eve.v1"), context())) == ["crm-42"]
+    assert _deleted(await admit.step(_delivery(None, b"crm-42", headers={"ce_knowledgebaseid": KNOWN.encode()}), context())) == ["crm-42"]
+    publisher = RememberingPublisher()
+    rest = await admit.step(_delivery(None, b"all"), context(publisher))
+    assert sorted(_deleted([*publisher.sent, *rest])) == sorted(["all", *(f"d{n}" for n in range(1_500))])
+
+
+async def test_the_key_is_remembered_where_it_is_not_the_id(folder):
+    keys = KnownKeys()
+    admit = _ingest(folder, caps=NoCaps(), record_keys=keys)
+    await admit.step(_delivery(_event({"subject": "handbook"}), b"crm-42"), context())
+    await admit.step(_delivery(_event({"subject": "handbook"}), b"handbook"), context())
+    await admit.step(_delivery(_event({"subject": "handbook"}), None), context())
+    assert keys.remembered == [hashlib.sha256(b"crm-42").hexdigest(), "", ""]
+
+
+async def test_a_record_older_than_the_documents_newest_is_refused(folder):
+    """By name, before anything is stored or remembered; a deletion by key leaves out what is newer, and is refused when all of it is."""
+
+    class Newer(NoRecords):
+        async def newest_records(self, keys: Sequence[str]) -> dict[str, InboxRecord]:
+            return {key: InboxRecord(at_ms=2_000, partition=3, offset=8) for key in keys if not key.endswith("/terms")}
+
+    keys = KnownKeys()
+    admit = _ingest(folder, caps=NoCaps(), record_keys=keys, newest=Newer())
+    old = [
+        _delivery(_event({"subject": "handbook"}, content_base64="JVBERg=="), b"crm-42", timestamp_ms=1_000),
+        _delivery(None, b"handbook", timestamp_ms=1_000),
+    ]
+    for delivery in old:
+        with pytest.raises(Refused, match=r"partition 3, offset 8, of 1970-01-01T00:00:02.000") as refused:
+            await admit.step(delivery, context())
+        assert refused.value.code == "record_superseded"
+        assert await admit.step(delivery, context(replayed=True)) == []
+    assert (folder.files, keys.remembered) == ({}, [])
+    assert _deleted(await admit.step(_delivery(None, b"crm-42", timestamp_ms=1_000), context())) == ["terms"]
+    for at_ms in (0, 2_000, 3_000):
+        assert _deleted(await admit.step(_delivery(None, b"handbook", timestamp_ms=at_ms), context())) == ["handbook"]
+
+
+async def test_a_timestamp_in_the_future_is_now(folder):
+    """Or no record would be newer for years."""
+    document = await _document(_ingest(folder, caps=NoCaps()), _delivery(_event(), timestamp_ms=10**15))
+    assert document.record is not None
+    assert document.record.at_ms == int(NOW.timestamp() * 1000)
 
 
 @pytest.mark.parametrize("content_type", [b"application/cloudevents+json; charset=UTF-8", None])
@@ -290,8 +377,13 @@ PDF = {"content-type": b"application/pdf"}
         (_event(metadata={"k" * 101: "x"}), b"k", {}, "event_malformed", "data.metadata"),
         (_event({"subject": "a/b"}), b"k", {}, "event_malformed", "subject"),
         (_event(), None, {}, "event_malformed", "key"),
-        (_event(), b"a/b", {}, "event_malformed", "key"),
+        (_event(), b"a/b", {}, "event_malformed", "no slash; it has a slash; any key will do when the event has a subject"),
+        (_event(), b"a" * 201, {}, "event_malformed", "the key must name the document: 1-200 printable characters, no slash; it has 201"),
+        (_event({"subject": 7}), b"k", {}, "event_malformed", "subject"),
+        (_event(document_id=""), b"", {}, "event_malformed", "document_id"),
         (_event(), b"\xff", {}, "event_malformed", "key"),
+        (b"\0\0\0\0\5" + _event(), b"k", {}, "event_malformed", "schema registry"),
+        (_structured("application/json", data='{"text": "x"}'), b"k", {}, "event_malformed", "send the object itself"),
         (_event(), "a\u2028b".encode(), {}, "event_malformed", "printable"),
         (_event(knowledge_base_id=ids.default_knowledge_base("other")), b"k", {}, "not_found", "knowledge_base_id"),
         (_event().replace(b'"1.0"', b'"0.3"'), b"k", {}, "event_malformed", "specversion"),
@@ -408,7 +500,7 @@ async def test_a_document_beyond_a_cap_is_refused_by_name(folder):
             assert (tenant, base_id, document_id, size) == ("acme", ids.default_knowledge_base("acme"), "handbook", 4)
             raise Refused("documents_full", "full")
 
-    admit = Ingest(has_knowledge_base=_has, caps=Full(), blobs=folder, sizes=SizeLimits(1000, 2000), random_bytes=bytes)
+    admit = _ingest(folder, caps=Full())
     delivery = _delivery(b"%PDF", headers=BINARY | {"content-type": b"application/pdf"})
     with pytest.raises(Refused, match="full") as refused:
         await admit.step(delivery, context())

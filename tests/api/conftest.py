@@ -10,6 +10,7 @@ import pytest_asyncio
 from ops.commands import topics as administration
 from schemas.settings import AuthSettings, LimitSettings, NodeSettings, Settings
 from schemas.settings.section import Secret
+from streams.topics import DEAD_LETTERS
 from tests.conftest import Servers
 from tests.support.api_process import WANTED, House, Person, opened
 
@@ -34,6 +35,14 @@ async def api_settings(servers: Servers, tmp_path_factory) -> AsyncIterator[Sett
 async def house(api_settings: Settings) -> AsyncIterator[House]:
     async with opened(api_settings) as running:
         yield running
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def dead_letters(api_settings: Settings) -> AsyncIterator[None]:
+    """The topic of dead letters, for tests that write some."""
+    await administration.apply(api_settings.kafka, (DEAD_LETTERS,))
+    yield
+    await administration.delete(api_settings.kafka, (DEAD_LETTERS,))
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -18,11 +17,13 @@ from domain.documents.topics import DOCUMENTS_PROGRESSED, inbox_topic
 from ops.commands import inbox as command
 from schemas import ids
 from schemas.documents import DocumentProgressed, DocumentSubmitted, DocumentWithdrawn, Progress, Submitted
-from schemas.settings import KafkaSettings, Settings
+from schemas.settings import Settings
 from streams.log.delivery import Delivery
 from streams.log.outgoing import LogOffset, Outgoing
 from streams.log.publisher import KafkaPublisher
+from tests.support.kcat import require_kcat, run_script
 from tests.support.no_caps import NoCaps
+from tests.support.no_records import NoKeys, NoRecords
 from tests.support.ports import context
 
 pytestmark = pytest.mark.stack
@@ -66,7 +67,15 @@ async def received(settings: Settings, topics, files: Files) -> AsyncIterator[Ca
         settings.kafka.topic_prefix + INBOX.name, **connection_options(settings.kafka), group_id=None, auto_offset_reset="earliest"
     )
     await consumer.start()
-    admit = Ingest(has_knowledge_base=_has, caps=NoCaps(), blobs=files, sizes=SizeLimits(800_000, 1_000_000), random_bytes=bytes)
+    admit = Ingest(
+        has_knowledge_base=_has,
+        caps=NoCaps(),
+        newest=NoRecords(),
+        record_keys=NoKeys(),
+        blobs=files,
+        sizes=SizeLimits(800_000, 1_000_000),
+        random_bytes=bytes,
+    )
 
     async def next_one() -> Submitted:
         async with asyncio.timeout(10):
@@ -81,27 +90,13 @@ async def received(settings: Settings, topics, files: Files) -> AsyncIterator[Ca
     await consumer.stop()
 
 
-def _client_configuration(kafka: KafkaSettings) -> str:
-    """As `claw inbox create` prints it, with the password; and as `claw up` writes it."""
-    credentials = (
-        f"sasl.username={kafka.sasl_username}\nsasl.password={kafka.sasl_password.reveal()}\nsasl.mechanisms={kafka.sasl_mechanism}\n"
-    )
-    secured = kafka.security_protocol.startswith("SASL")
-    return f"bootstrap.servers={kafka.servers}\nsecurity.protocol={kafka.security_protocol}\n{credentials if secured else ''}"
-
-
 async def shell(settings: Settings, folder: Path, script: str) -> str:
-    if shutil.which("kcat") is None:
-        pytest.skip("kcat is not installed: its examples are not executed")
-    (folder / "kafka.conf").write_text(_client_configuration(settings.kafka), encoding="utf-8")
-    script = script.replace("-t claw.", f"-t {settings.kafka.topic_prefix}claw.")
-    process = await asyncio.create_subprocess_exec(
-        "sh", "-ec", script, cwd=folder, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-    )
-    async with asyncio.timeout(20):
-        out, errors = await process.communicate()
-    assert process.returncode == 0, errors.decode()
-    return out.decode()
+    """Execute an example, with the settings that `claw inbox create` prints and the password."""
+    await require_kcat()
+    kafka = settings.kafka
+    printed = command.client_settings(kafka, "acme", f"User:{kafka.sasl_username}")
+    (folder / "kafka.conf").write_text(printed.replace("CHANGE_ME", kafka.sasl_password.reveal()), encoding="utf-8")
+    return await run_script(script.replace("-t claw.", f"-t {kafka.topic_prefix}claw."), folder)
 
 
 async def test_kcat_writes_and_deletes(settings, tmp_path, received, files):
@@ -126,6 +121,14 @@ async def test_kcat_writes_and_deletes(settings, tmp_path, received, files):
     gone = await received()
     assert isinstance(gone, DocumentWithdrawn)
     assert gone.data.document_id == "article-17"
+    await shell(settings, tmp_path, example("another key"))
+    assert (await received()).data.document_id == "returns"
+    await shell(settings, tmp_path, example("delete one of the documents under a key"))
+    assert (await received()).data.document_id == "returns"
+    await shell(settings, tmp_path, example("delete all documents under a key"))
+    gone = await received()
+    assert isinstance(gone, DocumentWithdrawn)
+    assert gone.data.document_id == "customer-42"
 
 
 def _progress(document: str, state: str) -> Outgoing:

@@ -11,8 +11,8 @@ from domain.documents.content_hash import content_hash_of
 from domain.documents.open_documents import OpenDocuments
 from domain.documents.sources import blob_path
 from domain.documents.storage import Storage
-from domain.documents.topics import DOCUMENTS_PROGRESSED, DOCUMENTS_SUBMITTED
-from domain.documents.visibility import IndexedContent, Visibility
+from domain.documents.topics import DOCUMENTS_ALIASED, DOCUMENTS_PROGRESSED, DOCUMENTS_SUBMITTED
+from domain.documents.visibility import IndexedContent, NewVersion, Visibility
 from domain.indexes.topics import INDEXES_CHANGED
 from domain.knowledge.topics import KNOWLEDGE_CHANGED
 from domain.limits.topics import LIMITS_DECIDED
@@ -21,7 +21,17 @@ from domain.usage.counters import decode_usage_changes, usage_changes, usage_cou
 from domain.usage.topics import USAGE_RECORDED
 from schemas import ids
 from schemas.chats import Consumption, Feedback, FeedbackGiven, Message, MessageChanged, UsageRecorded
-from schemas.documents import Document, DocumentProgressed, DocumentSubmitted, DocumentWithdrawn, Progress, Withdrawal
+from schemas.documents import (
+    Document,
+    DocumentAlias,
+    DocumentAliased,
+    DocumentProgressed,
+    DocumentSubmitted,
+    DocumentWithdrawn,
+    InboxRecord,
+    Progress,
+    Withdrawal,
+)
 from schemas.events import Event
 from schemas.indexes import IndexPlan
 from schemas.records import (
@@ -54,6 +64,7 @@ ALL = (
     CHATS_GROUNDED,
     CONVERSATIONS_CHANGED,
     CREDENTIALS_CHANGED,
+    DOCUMENTS_ALIASED,
     DOCUMENTS_PROGRESSED,
     DOCUMENTS_SUBMITTED,
     FEEDBACK_GIVEN,
@@ -152,10 +163,10 @@ async def documents(house: House, views: ReadModels, visibility: Visibility) -> 
     """One that is indexed, one that was deleted, one on its way."""
     storage, underway = Storage(house.redis, house.prefix), OpenDocuments(house.redis, house.prefix, house.settings.kafka.partitions)
 
-    async def submitted(name: str) -> int:
-        data = Document(knowledge_base_id=KB, document_id=name, title=name, media_type="text/plain", text="x", origin="api")
+    async def submitted(name: str, record: InboxRecord | None = None) -> int:
+        data = Document(knowledge_base_id=KB, document_id=name, title=name, media_type="text/plain", text="x", record=record)
         event, place = await house.publish(DOCUMENTS_SUBMITTED, DocumentSubmitted, f"{T}/{KB}/{name}", data)
-        await visibility.record_submission(event.subject, place.offset, blob_path(event, place.offset))
+        await visibility.record_submissions([NewVersion(event.subject, place.offset, blob_path(event, place.offset), record)])
         return place.offset
 
     async def progressed(name: str, version: int, state: Any, **more: Any) -> None:
@@ -180,4 +191,6 @@ async def documents(house: House, views: ReadModels, visibility: Visibility) -> 
     event, place = await house.publish(DOCUMENTS_SUBMITTED, DocumentWithdrawn, f"{T}/{KB}/deleted", withdrawal)
     await visibility.record_withdrawal(event.subject, place.offset)
     await progressed("deleted", place.offset, "deleted", visible=version)
-    await progressed("coming", await submitted("coming"), "parsing")
+    await progressed("coming", await submitted("coming", InboxRecord(at_ms=9, partition=2, offset=5, key_sha256="aa")), "parsing")
+    alias = DocumentAlias(knowledge_base_id=KB, document_id="coming", key_sha256="aa")
+    await views.apply_many([await house.publish(DOCUMENTS_ALIASED, DocumentAliased, f"{T}/{KB}/coming", alias)])

@@ -10,6 +10,8 @@ import aiohttp
 import pytest
 
 from ops.stack.launch import PROJECT
+from tests.support.kcat import require_kcat, run_script
+from tests.system.conftest import records
 
 PAGE = (PROJECT / "README.md").read_text(encoding="utf-8")
 ADDRESS = "http://127.0.0.1:8000"
@@ -81,3 +83,18 @@ async def test_a_question_is_streamed_to_its_end(up, folder):
 async def test_openais_client_gets_an_answer(up, folder):
     code = section("Ask with OpenAI's client").replace(ADDRESS, up.url)
     assert (await output(folder, sys.executable, "-c", code)).strip()
+
+
+async def test_kcat_publishes_and_deletes(up, folder: Path, session: aiohttp.ClientSession):
+    """As it stands there, with the file that the stack has written."""
+    await require_kcat()
+    (block,) = re.findall(r"^## Publish a document with kcat\n.*?^```sh\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+    (folder / ".claw" / "kafka").symlink_to(up.home / "kafka")
+    printed = await run_script(block, folder, timeout_s=60)
+    assert '"document_id":"amrum"' in printed
+    async with asyncio.timeout(30):
+        while not any(
+            b'"document_id":"amrum"' in each.value and b'"state":"deleted"' in each.value
+            for each in await records(up, "claw.documents.progressed.v1")
+        ):
+            await asyncio.sleep(0.2)

@@ -62,6 +62,14 @@ class Client:
                     return state
                 await asyncio.sleep(poll_s)
 
+    async def refused_records(self, *, limit: int = 20, cursor: str = "", code: str = "") -> dict[str, Any]:
+        """A page of the records of the tenant's inbox that were refused, the newest first: ``items`` and ``next_cursor``, None at the end.
+
+        ``code``: only those with this error code. Raises ApiError.
+        """
+        query = {"limit": str(limit), "cursor": cursor, "code": code}
+        return await _read_json(self.session.get("/api/v1/inbox/refusals", params=query, headers=self.headers))
+
     async def create_conversation(self, *, mode: str = "") -> str:
         """The id of a new conversation over everything the user can see. Raises ApiError.
 

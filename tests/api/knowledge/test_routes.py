@@ -2,21 +2,18 @@
 
 import uuid
 
-import msgspec
 import pytest
 
 from api.core import Core
 from api.http.ports import HttpPorts
-from domain.accounts.topics import ACCOUNTS_CHANGED
 from domain.chats.topics import CHATS_ASKED, CONVERSATIONS_CHANGED
 from domain.documents.topics import DOCUMENTS_SUBMITTED
 from schemas import ids
 from schemas.documents import DocumentSubmitted, DocumentWithdrawn
-from schemas.records import AccountChanged
-from streams.log.outgoing import Outgoing
+from tests.support.api_people import colleague
 from tests.support.api_process import House, Person
 from tests.support.problems import is_problem
-from tests.support.reply_speaker import TRACE, all_events, first_event
+from tests.support.reply_speaker import all_events, first_event
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -104,26 +101,6 @@ async def test_knowledge_of_another_tenant_is_not_there(ada: Person, bob: Person
     ):
         is_problem(await bob.call(method, path, json=body), 404, "not_found")
     assert base not in (await bob.call("GET", "/knowledge")).text
-
-
-async def colleague(house: House, person: Person) -> Person:
-    """Somebody else in the same tenant."""
-    ports = house.ports
-    account = await ports(Core).read_models.accounts.get(person.user["id"], person.user["id"])
-    assert account is not None
-    other = msgspec.structs.replace(account, id=str(uuid.uuid4()), email=f"{uuid.uuid4().hex}@example.com")
-    event = AccountChanged(
-        id=str(uuid.uuid4()),
-        source="/claw/test",
-        subject=other.id,
-        time=ports(Core).clock.now(),
-        tenant=other.tenant,
-        traceparent=TRACE,
-        data=other,
-    )
-    await ports(Core).records.change(Outgoing(ACCOUNTS_CHANGED, event))
-    token, _ = ports(HttpPorts).tokens.issue(other, ports(Core).clock.now())
-    return Person(house, token, person.user | {"id": other.id}, other.email)
 
 
 async def test_sharing_is_explicit_inside_a_tenant(house: House, ada: Person):

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from adapters.kafka import connection_options
 from adapters.redis.client import RedisClient
 from domain.documents.topics import DOCUMENTS_PROGRESSED
-from domain.documents.visibility import BuildState, IndexedContent, VersionState, Visibility, VisibilityCheck
+from domain.documents.visibility import BuildState, IndexedContent, NewVersion, VersionState, Visibility, VisibilityCheck
 from domain.documents.visibility_replica import VisibilityReplica
-from schemas.documents import DocumentProgressed, Progress, State
+from schemas.documents import DocumentProgressed, InboxRecord, Progress, State
 from schemas.errors import Unavailable
 from schemas.events import encode
 from schemas.settings import KafkaSettings
@@ -64,6 +64,41 @@ async def test_a_late_bulk_version_never_comes_back(visibility: Visibility) -> N
     assert await visibility.mark_indexed(key, 8)
     assert await visibility.mark_indexed(key, 8)  # a repeat says the same
     assert (await visibility.version_states([key]))[key].visible_version == 8
+
+
+RECORDS = st.builds(InboxRecord, at_ms=st.integers(0, 4), partition=st.integers(0, 1), offset=st.integers(0, 4))
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(first=RECORDS, second=RECORDS, withdrawn=st.tuples(st.booleans(), st.booleans()))
+async def test_an_older_inbox_record_changes_nothing(
+    visibility: Visibility, first: InboxRecord, second: InboxRecord, withdrawn: tuple[bool, bool]
+) -> None:
+    """Neither a submission nor a withdrawal, against either; Redis and Python agree on which is older; a repeat is not."""
+    key = f"t/kb/{uuid.uuid4().hex}"
+
+    async def accepted(is_withdrawal: bool, version: int, record: InboxRecord) -> bool:
+        if is_withdrawal:
+            return await visibility.record_withdrawal(key, version, record) is not None
+        return not (await visibility.record_submissions([NewVersion(key, version, f"file-{version}", record)]))[0].is_superseded
+
+    assert await accepted(withdrawn[0], 5, first)
+    assert await accepted(withdrawn[0], 5, first)
+    before = (await visibility.version_states([key]))[key]
+    older = second.is_older_than(first)
+    assert await accepted(withdrawn[1], 6, second) == (not older)
+    assert ((await visibility.version_states([key]))[key] == before) == older
+    newest = (await visibility.newest_records([key, "t/kb/none"])).get(key)
+    known = first if older or not second.at_ms else second
+    assert newest == (known if known.at_ms else None)
+
+
+async def test_the_file_of_a_superseded_version_is_removed_with_the_next_change(visibility: Visibility) -> None:
+    key, early, late = "t/kb/doc", InboxRecord(at_ms=1, partition=0, offset=9), InboxRecord(at_ms=2, partition=1, offset=3)
+    await visibility.record_submissions([NewVersion(key, 5, "", late)])
+    for _ in range(2):
+        assert (await visibility.record_submissions([NewVersion(key, 6, "late-file", early)]))[0].is_superseded
+    assert await visibility.record_withdrawal(key, 7) == ("late-file",)
 
 
 async def test_many_keys_in_few_trips(visibility: Visibility) -> None:

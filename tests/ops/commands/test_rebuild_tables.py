@@ -23,6 +23,7 @@ async def test_everything_is_back_and_equal(house: House, capsys: pytest.Capture
     before, keys = await house.contents(), [f"{T}/{KB}/{name}" for name in ("kept", "deleted", "coming")]
     visibility, counter = Visibility(house.redis, house.prefix), usage_counter(house.redis, house.prefix, house.settings.kafka.partitions)
     standing, stood = await visibility.version_states(keys), [await visibility.prior_state(key) for key in keys]
+    newest = await visibility.newest_records(keys)
     spent = await counter.current(user_key(T, "a"), NOW, scale="day")
     await house.forget()
     assert await house.contents() == {}
@@ -32,6 +33,7 @@ async def test_everything_is_back_and_equal(house: House, capsys: pytest.Capture
         if ":visibility:" not in name:
             assert after.get(name) == before.get(name), name
     assert (await visibility.version_states(keys), [await visibility.prior_state(key) for key in keys]) == (standing, stood)
+    assert await visibility.newest_records(keys) == newest != {}
     assert await counter.current(user_key(T, "a"), NOW, scale="day") == spent
     assert sum_models(split_by_model(spent)).tokens == 45
     assert await Storage(house.redis, house.prefix).totals(T) == StorageTotals(documents=2, bytes=18, chunks=2)

@@ -15,10 +15,10 @@ from domain.chats.topics import CHATS_ASKED
 from domain.dead_letters import build_redrive, dead_letter_reader
 from domain.documents import redrive_guard
 from domain.documents.topics import DOCUMENTS_QUEUED_BULK, DOCUMENTS_SUBMITTED, inbox_topic
-from domain.documents.visibility import Visibility
+from domain.documents.visibility import NewVersion, Visibility
 from ops.commands import redrive as command
 from schemas import ids
-from schemas.documents import Document, DocumentSubmitted, DocumentWithdrawn, Withdrawal
+from schemas.documents import Document, DocumentSubmitted, DocumentWithdrawn, InboxRecord, Withdrawal
 from schemas.errors import ClawError, Refused, Unavailable
 from schemas.settings import Settings
 from streams.clock import SystemClock
@@ -284,6 +284,27 @@ class TestInbox:
         said = await cemetery.again(letter_id)
         assert said.outcome == "superseded"
         assert str(place.offset) in said.detail
+
+    async def test_a_record_that_is_older_than_the_newest_never(self, cemetery):
+        """The newest was read before this one was refused; sent again this would be the newest. ``--force`` sends it."""
+        place = await cemetery.submitted()
+        letter_id = await cemetery.buried(LogOffset(INBOX.name, 0, 7), b"handbook", b"not json", at_ms=1_000)
+        for newest, outcome in (
+            (InboxRecord(at_ms=999, partition=1, offset=90), "redriven"),
+            (InboxRecord(at_ms=1_001, partition=1, offset=3), "superseded"),
+        ):
+            await cemetery.visibility.record_submissions([NewVersion(KEY, place.offset, "", newest)])
+            assert (await cemetery.again(letter_id, dry=True)).outcome == outcome
+        refused = await cemetery.buried(LogOffset(INBOX.name, 0, 8), b"k", None, code="record_superseded")  # k is no document's id
+        assert (await cemetery.again(refused)).outcome == "superseded"
+        assert (await cemetery.again(refused, force=True)).outcome == "redriven"
+
+    async def test_a_deletion_by_the_key_waits_in_the_inbox(self, cemetery):
+        first = await cemetery.written(INBOX, b"k", self.event(document_id="handbook"))
+        letter_id = await cemetery.buried(first, b"k", self.event(document_id="handbook"))
+        assert (await cemetery.again(letter_id, dry=True)).outcome == "redriven"
+        await cemetery.written(INBOX, b"k", None)
+        assert (await cemetery.again(letter_id)).outcome == "superseded"
 
     async def test_of_two_letters_the_last_is_sent(self, cemetery, capsys):
         """Or the first, sent again, would be newer than the second; other documents and other topics have their own last word."""
