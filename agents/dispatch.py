@@ -1,4 +1,5 @@
-"""documents.submitted -> route -> documents.queued.{express,bulk,slow}, documents.embedded (removals), documents.progressed
+"""documents.submitted -> route -> documents.queued.{express,bulk,slow}, documents.embedded (removals), documents.progressed,
+    documents.requested
 
 The offset of a submission becomes its version. A withdrawal hides the document at once, in the visibility record; its points are removed
 afterwards. A submission with unchanged content is detected and skipped. Documents of upstream systems, and of tenants with many in
@@ -15,9 +16,11 @@ from domain import composition
 from domain.documents.content_hash import content_hash_of, is_unchanged
 from domain.documents.lanes import LaneRequest, Lanes
 from domain.documents.progress import deletion, dispatch_failure, lane_of, progress_event, work_progress
+from domain.documents.requests import SubmissionRequests, request_of
 from domain.documents.sources import blob_path
 from domain.documents.topics import (
     DOCUMENTS_EMBEDDED,
+    DOCUMENTS_REQUESTED,
     DOCUMENTS_SUBMITTED,
     QUEUE_TOPICS,
 )
@@ -28,9 +31,12 @@ from schemas.documents import (
     DocumentQueue,
     DocumentQueued,
     DocumentRemovalRequested,
+    DocumentRequested,
+    DocumentRequests,
     DocumentSubmitted,
     DocumentWithdrawn,
     Removal,
+    SubmissionRequest,
     Submitted,
     Work,
 )
@@ -43,6 +49,7 @@ from streams.runtime.agent_ports import AgentPorts
 
 NAME, WORKER_GROUP = "route", "tables"
 REMOVAL, TIDYING = "route:removal", "route:tidying"  # one submission may ask for both: their ids must differ
+REQUESTED = "route:requested"
 
 
 def build(ports: AgentPorts) -> tuple[Agent, ...]:
@@ -53,7 +60,8 @@ def build(ports: AgentPorts) -> tuple[Agent, ...]:
 def create_dispatch(ports: AgentPorts) -> "Dispatch":
     """Its step, which also requeues what the reconciler finds."""
     visibility, lanes = ports.get(composition.visibility), ports.get(composition.lanes)
-    return Dispatch(visibility, lanes, ports.get(composition.collection_catalogue), ports.settings.retrieval, blob_path)
+    catalogue, requests = ports.get(composition.collection_catalogue), ports.get(composition.submission_requests)
+    return Dispatch(visibility, lanes, catalogue, ports.settings.retrieval, blob_path, requests)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +73,10 @@ class Dispatch:
     plans: IndexPlans
     retrieval: RetrievalSettings
     file_of: Callable[[DocumentSubmitted, int], str]
+    requests: SubmissionRequests
 
     def agent(self) -> Agent:
-        """One or two Redis round trips for a batch of submissions."""
+        """One to three Redis round trips for a batch of submissions."""
         return Agent(
             name=NAME, reads=(DOCUMENTS_SUBMITTED,), step=self.step, failed=self.report_failure, step_many=self.step_many, together_max=256
         )
@@ -89,10 +98,23 @@ class Dispatch:
         changed = [one for one in submitted if not one.is_unchanged]
         requests = [LaneRequest(one.event.tenant, one.event.subject, one.version, one.event.data.origin == "api") for one in changed]
         queues = dict(zip(map(id, changed), await self.lanes.enter_many(requests), strict=True))
+        requested = await self._record_requests(submissions)
         queued = iter(
-            [submission_events(one, queues.get(id(one)), context) for one, (_, context) in zip(submitted, submissions, strict=True)]
+            [
+                [*requested.get(id(one.event), ()), *submission_events(one, queues.get(id(one)), context)]
+                for one, (_, context) in zip(submitted, submissions, strict=True)
+            ]
         )
         return [next(queued) if isinstance(event, DocumentSubmitted) else await self.step(event, context) for event, context in events]
+
+    async def _record_requests(self, submissions: Sequence[tuple[DocumentSubmitted, Context]]) -> dict[int, list[Outgoing]]:
+        """The events of those submissions that came with an ``Idempotency-Key``, by the identity of the submission."""
+        found = [(event, context, request_of(event, context.place.offset)) for event, context in submissions]
+        keyed = [(event, context, request) for event, context, request in found if request is not None]
+        if not keyed:
+            return {}
+        kept = await self.requests.record_many([(event.subject, [request]) for event, _, request in keyed])
+        return {id(event): [requested_event(event, some, context)] for (event, context, _), some in zip(keyed, kept, strict=True)}
 
     def compare(self, event: DocumentSubmitted, before: PriorState, context: Context) -> "_Submission":
         """The submission beside what is known of its document."""
@@ -134,6 +156,12 @@ def submission_events(submission: _Submission, queue: DocumentQueue | None, cont
         return [*tidying, no_change_event(event, version, before, context)]
     now, plan, content_hash = context.clock.now(), submission.plan, submission.content_hash
     return [*tidying, *work_events(event, version, queue, plan, now, content_hash=content_hash, before=before)]
+
+
+def requested_event(event: DocumentSubmitted, requests: tuple[SubmissionRequest, ...], context: Context) -> Outgoing:
+    """The requests by which late repeats are recognised, for whoever restores them."""
+    data = DocumentRequests(knowledge_base_id=event.data.knowledge_base_id, document_id=event.data.document_id, requests=requests)
+    return Outgoing(DOCUMENTS_REQUESTED, DocumentRequested.from_cause(event, REQUESTED, data=data, now=context.clock.now()))
 
 
 def no_change_event(event: DocumentSubmitted, version: int, before: PriorState, context: Context) -> Outgoing:

@@ -20,7 +20,10 @@ def derive(*parts: str | int) -> str:
 
 def is_derived(id: str) -> bool:  # noqa: A002
     """Whether the id was derived, and is not random: derived ids are UUIDs of version 5, random ones of version 4."""
-    return UUID(id).version == 5  # noqa: PLR2004
+    try:
+        return UUID(id).version == 5  # noqa: PLR2004
+    except ValueError:
+        return False
 
 
 def random_id(random_bytes: Callable[[int], bytes]) -> str:

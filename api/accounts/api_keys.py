@@ -13,6 +13,7 @@ from litestar.params import FromPath, JSONBody
 from api.accounts.ports import AccountPorts
 from api.http.gate import PERSON
 from api.http.identity import key_hash, key_text
+from api.http.late_repeats import ANSWERED
 from api.http.openapi import PROBLEMS, Cursor, Limit
 from api.http.request import ApiRequest
 from api.http.responses import begin_idempotent, find_created, invalid_field, json_response, map_page
@@ -27,7 +28,7 @@ KEYS_MAX = 100  # of one account
 SECRET_BYTES = 32
 
 
-@post("/api-keys", opt=PERSON, responses=PROBLEMS, summary="Create an API key")
+@post("/api-keys", opt=PERSON | ANSWERED, responses=PROBLEMS, summary="Create an API key")
 async def create(request: ApiRequest, data: JSONBody[ApiKeyCreate]) -> Response[ApiKeyCreated]:
     """The only response that has the key itself; a repeat with the same ``Idempotency-Key`` has it again."""
     ports, caller, now = request.ports(AccountPorts), request.user, request.core.clock.now()

@@ -14,6 +14,7 @@ from litestar.params import JSONBody
 from api.accounts.ports import AccountPorts
 from api.http.gate import ANYBODY, PUBLIC, address_of
 from api.http.identity import Caller
+from api.http.late_repeats import ANSWERED, RUNS_AGAIN
 from api.http.openapi import PROBLEMS
 from api.http.request import ApiRequest
 from api.http.responses import invalid_field, json_response
@@ -36,7 +37,7 @@ LOGIN_PER_EMAIL = Rule(name="login_email", rate=30, burst=60, scope="user")
 REGISTER = Rule(name="register", rate=20, burst=40, scope="address")
 
 
-@post("/auth/register", opt=PUBLIC, responses=PROBLEMS, security=[{}], summary="Register")
+@post("/auth/register", opt=PUBLIC | ANSWERED, responses=PROBLEMS, security=[{}], summary="Register")
 async def register(request: ApiRequest, data: JSONBody[Register]) -> Response[Session]:
     """A new account with a session. A repeat with the same ``Idempotency-Key`` and body returns a new session. Where registration is by
     invitation, ``invitation`` is required, and is used up; where it is closed, ``403 registration_closed``.
@@ -60,7 +61,7 @@ async def register(request: ApiRequest, data: JSONBody[Register]) -> Response[Se
     return _registration_response(request, present)
 
 
-@post("/auth/login", opt=PUBLIC, responses=PROBLEMS, security=[{}], status_code=HTTPStatus.OK, summary="Log in")
+@post("/auth/login", opt=PUBLIC | RUNS_AGAIN, responses=PROBLEMS, security=[{}], status_code=HTTPStatus.OK, summary="Log in")
 async def login(request: ApiRequest, data: JSONBody[Login]) -> Response[Session]:
     """An access token; ``401 login_failed`` for an unknown e-mail, a wrong password and a disabled account alike."""
     ports, scope = request.ports(AccountPorts), email_scope(data.email)

@@ -64,6 +64,14 @@ DOCUMENTS_PROGRESSED = Topic(
     "The state of each document; upstream producers read it for the outcome.",
     None,
 )
+DOCUMENTS_REQUESTED = Topic(
+    "claw.documents.requested.v1",
+    DOCUMENT_KEY,
+    documents.Requested,
+    ("route",),
+    "The last requests with an Idempotency-Key that submitted each document: a late repeat is answered, and nothing is written.",
+    None,
+)
 
 
 def inbox_topic(tenant: str) -> Topic:
