@@ -5,7 +5,7 @@ A version is the offset of its event, so it is known when a request returns, lon
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from http import HTTPStatus
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -23,6 +23,7 @@ from api.http.request import ApiRequest
 from api.http.responses import invalid_field, json_response, run_idempotent
 from domain.documents.progress import explicit_title, submission_progress
 from domain.documents.records import show_progress
+from domain.documents.requests import request_of
 from domain.documents.topics import DOCUMENTS_SUBMITTED
 from domain.documents.visibility import NO_VERSION
 from schemas import ids
@@ -256,6 +257,9 @@ async def submit_document(request: ApiRequest, base_id: str, document: Document)
     except Refused:  # it is not on the log, whereas one that was not acknowledged may be
         await request.http.caps.release_document(caller, base.id, document.document_id)
         raise
+    if request.idempotency_key is not None and (submitted := request_of(event, place.offset)) is not None:
+        with suppress(Unavailable):  # as dispatch will: until then a repeat whose stored response is lost would submit it again
+            await ports.requests.record_many([(event.subject, [submitted])])
     # the Location is readable at once: the state that the agent ``route`` will publish
     await show_progress(ports.core.read_models.documents, caller.tenant, submission_progress(document, place.offset, ids.task_id(event.id)))
     return _response(base.id, document.document_id, place.offset, event.id, wait_s)

@@ -1,8 +1,8 @@
 """The requests with an ``Idempotency-Key`` that submitted a document: what a late repeat is recognised by.
 
 The stored response of a request expires, and Redis may lose it. A repeat after that would put its old content over newer versions. So the
-last requests of each document are kept beside its versions, and on ``claw.documents.requested.v1``, from which they are restored. Dispatch,
-which sees the submissions of a document in order, is the only writer.
+last requests of each document are kept beside its versions. Dispatch, which sees all submissions of a document in order, publishes them on
+``claw.documents.requested.v1``, from which they are restored.
 """
 
 from collections.abc import Sequence

@@ -10,11 +10,9 @@ from msgspec.structs import replace
 
 from api.app import create_app
 from api.core import Core
-from api.documents.ports import DocumentPorts
 from api.http.late_repeats import ANSWERED, RUNS_AGAIN
 from api.knowledge.ports import KnowledgePorts
-from domain.documents.topics import DOCUMENTS_SUBMITTED
-from schemas.documents import Shelf, SubmissionRequest
+from schemas.documents import Shelf
 from schemas.indexes import IndexPlan
 from schemas.settings import AuthSettings, Settings
 from schemas.settings.section import Secret
@@ -22,7 +20,7 @@ from streams.log.outgoing import LogOffset, Outgoing
 from tests.support.api_people import asked, key_of, tenant_of
 from tests.support.api_process import PASSWORD, House, Person, lose
 from tests.support.problems import is_problem
-from tests.support.reply_speaker import Speaker, all_events
+from tests.support.reply_speaker import Speaker
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -38,13 +36,6 @@ class Case:
         answer = await self.person.call("POST", path, headers=headers, **rest)
         assert answer.is_success, answer.text
         return answer
-
-    async def dispatched(self, document_id: str, events: int) -> None:
-        """What the dispatcher records of the newest submission; nobody dispatches here."""
-        key = key_of(self.house, self.person, document_id)
-        *_, event = await all_events(self.house.settings, DOCUMENTS_SUBMITTED, key, events)
-        version = (await self.person.call("GET", f"/knowledge/{self.person.base}/documents/{document_id}")).json()["version"]
-        await self.house.ports(DocumentPorts).requests.record_many([(key, [SubmissionRequest(id=event.id, version=version)])])
 
     async def plan(self, **changes: Any) -> None:
         """The index plan of the default knowledge base after a step of the workers."""
@@ -90,12 +81,10 @@ def _document(path: str, **body: Any) -> Callable[[Case], Awaitable[tuple[Send, 
 
     async def case_of(case: Case) -> tuple[Send, After]:
         documents = f"/knowledge/{case.person.base}/documents"
-        present = path.startswith("/d/")
-        if present:
+        if path.startswith("/d/"):
             await case.person.call("PUT", f"{documents}/d", json={"text": "before"})
 
         async def replaced() -> None:
-            await case.dispatched("d", 1 + present)
             await case.person.call("PUT", f"{documents}/d", json={"text": "newer"})
 
         return lambda: case.send(f"{documents}{path}", **body), replaced
@@ -240,7 +229,6 @@ async def test_a_late_repeat_brings_no_deleted_document_back(house: House, ada: 
     case, path = Case(ada), f"/knowledge/{ada.base}/documents"
     body = {"document_id": "d", "text": "older"}
     version = (await case.send(path, json=body)).json()["version"]
-    await case.dispatched("d", 1)
     await house.ports(Core).visibility.record_withdrawal(key_of(house, ada, "d"), version + 1)
     await lose(house, "idempotency:*")
     headers = {"idempotency-key": case.key}
@@ -250,7 +238,6 @@ async def test_a_late_repeat_brings_no_deleted_document_back(house: House, ada: 
 async def test_a_late_upload_leaves_no_file_behind(house: House, ada: Person) -> None:
     case, path = Case(ada), f"/knowledge/{ada.base}/documents/upload"
     await case.send(path, **FILE)
-    await case.dispatched("d", 1)
     await lose(house, "idempotency:*")
     before = {each for each in (house.settings.node.home / "blobs").rglob("*") if each.is_file()}
     await case.send(path, **FILE)
