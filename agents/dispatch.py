@@ -1,4 +1,5 @@
-"""documents.submitted -> route -> documents.queued.{express,bulk,slow}, documents.embedded (removals), documents.progressed
+"""documents.submitted -> route -> documents.queued.{express,bulk,slow}, documents.embedded (removals), documents.progressed,
+    documents.requested
 
 Two inbox records of one document under different keys may arrive in either order. The older one of them changes nothing: its sender is
 told, and what the document was before is published again, so that compaction keeps that and not what came late.
@@ -20,10 +21,12 @@ from domain.documents.content_hash import content_hash_of, is_unchanged
 from domain.documents.lanes import LaneRequest, Lanes
 from domain.documents.progress import deletion, dispatch_failure, lane_of, order_detail, progress_event, refusal_event, work_progress
 from domain.documents.record_keys import alias_event
+from domain.documents.requests import SubmissionRequests, request_of
 from domain.documents.sources import blob_path
 from domain.documents.submissions import SubmissionLog
 from domain.documents.topics import (
     DOCUMENTS_EMBEDDED,
+    DOCUMENTS_REQUESTED,
     DOCUMENTS_SUBMITTED,
     QUEUE_TOPICS,
 )
@@ -34,10 +37,13 @@ from schemas.documents import (
     DocumentQueue,
     DocumentQueued,
     DocumentRemovalRequested,
+    DocumentRequested,
+    DocumentRequests,
     DocumentSubmitted,
     DocumentWithdrawn,
     InboxRecord,
     Removal,
+    SubmissionRequest,
     Submitted,
     Withdrawal,
     Work,
@@ -51,7 +57,7 @@ from streams.runtime.agent_ports import AgentPorts
 
 NAME, WORKER_GROUP = "route", "tables"
 REMOVAL, TIDYING = "route:removal", "route:tidying"  # one submission may ask for both: their ids must differ
-RESTORATION = "route:restoration"
+RESTORATION, REQUESTED = "route:restoration", "route:requested"
 
 log = structlog.get_logger(__name__)
 
@@ -64,8 +70,9 @@ def build(ports: AgentPorts) -> tuple[Agent, ...]:
 def create_dispatch(ports: AgentPorts) -> "Dispatch":
     """Its step, which also requeues what the reconciler finds."""
     visibility, lanes = ports.get(composition.visibility), ports.get(composition.lanes)
-    log = SubmissionLog(ports.settings.kafka)
-    return Dispatch(visibility, lanes, ports.get(composition.collection_catalogue), ports.settings.retrieval, blob_path, log.read)
+    catalogue, requests = ports.get(composition.collection_catalogue), ports.get(composition.submission_requests)
+    submissions = SubmissionLog(ports.settings.kafka)
+    return Dispatch(visibility, lanes, catalogue, ports.settings.retrieval, blob_path, submissions.read, requests)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +87,10 @@ class Dispatch:
     retrieval: RetrievalSettings
     file_of: Callable[[DocumentSubmitted, int], str]
     read_version: Callable[[int, int], Awaitable[Submitted | None]]
+    requests: SubmissionRequests
 
     def agent(self) -> Agent:
-        """One or two Redis round trips for a batch of submissions."""
+        """One to three Redis round trips for a batch of submissions."""
         return Agent(
             name=NAME, reads=(DOCUMENTS_SUBMITTED,), step=self.step, failed=self.report_failure, step_many=self.step_many, together_max=256
         )
@@ -112,7 +120,11 @@ class Dispatch:
         changed = [one for one, _ in submitted if not one.is_unchanged]
         requests = [LaneRequest(one.event.tenant, one.event.subject, one.version, one.event.data.origin == "api") for one in changed]
         queues = dict(zip(map(id, changed), await self.lanes.enter_many(requests), strict=True))
-        queued = {id(one.event): submission_events(one, queues.get(id(one)), context) for one, context in submitted}
+        requested = await self._record_requests([(one.event, context) for one, context in submitted])
+        queued = {
+            id(one.event): [*requested.get(id(one.event), ()), *submission_events(one, queues.get(id(one)), context)]
+            for one, context in submitted
+        }
         superseded = {id(event) for (event, _), before in zip(submissions, befores, strict=True) if before.is_superseded}
         return [
             await self.restore(event, context) if id(event) in superseded else queued.get(id(event)) or await self.step(event, context)
@@ -133,6 +145,22 @@ class Dispatch:
             return await self.step(msgspec.structs.replace(event, data=msgspec.structs.replace(event.data, record=None)), context)
         return restoration_events(event, present, newest, context)
 
+    async def _record_requests(self, submissions: Sequence[tuple[DocumentSubmitted, Context]]) -> dict[int, list[Outgoing]]:
+        """The events of those submissions that came with an ``Idempotency-Key``, by the identity of the submission."""
+        found = [(event, context, request_of(event, context.place.offset)) for event, context in submissions]
+        keyed = [(event, context, request) for event, context, request in found if request is not None]
+        if not keyed:
+            return {}
+        kept = await self.requests.record_many([(event.subject, [request]) for event, _, request in keyed])
+        return {id(event): [requested_event(event, some, context)] for (event, context, _), some in zip(keyed, kept, strict=True)}
+
+    def compare(self, event: DocumentSubmitted, before: PriorState, context: Context) -> "_Submission":
+        """The submission beside what is known of its document."""
+        document, version = event.data, context.place.offset
+        plan = self.plans.plan(event.tenant, document.knowledge_base_id)
+        content_hash = content_hash_of(document, plan.active, self.retrieval)
+        return _Submission(event, version, before, plan, content_hash, is_unchanged(document, content_hash, before, version))
+
     async def requeue(self, event: DocumentSubmitted, version: int, queue: DocumentQueue, again: int, now: datetime) -> list[Outgoing]:
         """The work of a stalled version once more, the ``again``-th time."""
         plan = self.plans.plan(event.tenant, event.data.knowledge_base_id)
@@ -144,13 +172,6 @@ class Dispatch:
         """The cause, as the document's progress."""
         progress = dispatch_failure(event, context.place.offset, problem)
         return [progress_event(event, NAME, progress, context.clock.now(), ordinal=9)]
-
-    def compare(self, event: DocumentSubmitted, before: PriorState, context: Context) -> "_Submission":
-        """The submission beside what is known of its document."""
-        document, version = event.data, context.place.offset
-        plan = self.plans.plan(event.tenant, document.knowledge_base_id)
-        content_hash = content_hash_of(document, plan.active, self.retrieval)
-        return _Submission(event, version, before, plan, content_hash, is_unchanged(document, content_hash, before, version))
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +194,12 @@ def submission_events(submission: _Submission, queue: DocumentQueue | None, cont
         return [*tidying, no_change_event(event, version, before, context)]
     now, plan, content_hash = context.clock.now(), submission.plan, submission.content_hash
     return [*tidying, *work_events(event, version, queue, plan, now, content_hash=content_hash, before=before)]
+
+
+def requested_event(event: DocumentSubmitted, requests: tuple[SubmissionRequest, ...], context: Context) -> Outgoing:
+    """The requests by which late repeats are recognised, for whoever restores them."""
+    data = DocumentRequests(knowledge_base_id=event.data.knowledge_base_id, document_id=event.data.document_id, requests=requests)
+    return Outgoing(DOCUMENTS_REQUESTED, DocumentRequested.from_cause(event, REQUESTED, data=data, now=context.clock.now()))
 
 
 def no_change_event(event: DocumentSubmitted, version: int, before: PriorState, context: Context) -> Outgoing:

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 import structlog
 from litestar import Litestar, Router
 
-from adapters.secrets.tokens import AccessTokens
+from adapters.secrets.tokens import AccessTokens, check_overlap
 from api.areas import AREAS
 from api.composition import open_ports
 from api.http.cors import Cors, parse_origins
@@ -26,6 +26,7 @@ from api.openai.errors import error_response
 from api.openai.token_arrays import load_vocabulary
 from domain.limits.client_address import parse_networks
 from schemas.settings import Settings
+from streams.clock import SystemClock
 from streams.runtime.status_server import StatusServer, liveness
 
 log = structlog.get_logger(__name__)
@@ -34,6 +35,7 @@ log = structlog.get_logger(__name__)
 def create_app(settings: Settings) -> Litestar:
     """The ASGI application of one process. Raises ConfigurationError for settings it cannot work with; connects when it starts."""
     AccessTokens(settings.auth)
+    check_overlap(settings.auth, SystemClock().now())
     parse_networks(settings.limits.trusted_proxies)
     AllowedHosts(settings)
     if settings.retrieval.embedding_tokens_file:

@@ -22,6 +22,7 @@ from domain.document_caps import DocumentCaps
 from domain.documents.lanes import Lanes
 from domain.documents.open_documents import OpenDocuments
 from domain.documents.record_keys import RecordKeys
+from domain.documents.requests import SubmissionRequests
 from domain.documents.storage import Storage
 from domain.documents.topics import DOCUMENTS_PROGRESSED
 from domain.documents.visibility import Visibility, VisibilityCheck
@@ -124,6 +125,11 @@ def second_vectors(ports: AgentPorts) -> SecondVectors:
     """The second vectors of chunks, with the child that computes them."""
     encoder = ports.attach(PassageEncoder(table_folder(ports.settings.retrieval), confinement=ports.settings.parsers.confinement))
     return ports.attach(SecondVectors(ports.get(engines), encoder, ports.redis, ports.prefix, registry=ports.registry))
+
+
+def submission_requests(ports: AgentPorts) -> SubmissionRequests:
+    """The requests by which late repeats of submissions are recognised."""
+    return SubmissionRequests(ports.redis, ports.prefix, ports.settings.documents.requests_max)
 
 
 def text_worker(ports: AgentPorts) -> TextWorker:

@@ -7,7 +7,7 @@ down nothing is counted and nothing refused here: the sums follow from the progr
 from typing import NamedTuple
 
 from domain.documents.storage import Storage, StorageCaps, StorageTotals
-from domain.limits.caps import CapShortage, cap_refusal
+from domain.limits.caps import cap_refusal
 from domain.read_models import ReadModels
 from schemas.errors import Unavailable
 from schemas.records import Tier
@@ -39,7 +39,7 @@ class DocumentCaps:
         base_ids = await self._base_ids(tenant, owner, base_id) if caps.account_documents or caps.account_bytes else ()
         shortage = await self._storage.reserve(tenant, base_id, document_id, size, caps, base_ids)
         if shortage is not None:
-            raise cap_refusal(CapShortage(shortage.kind, shortage.owner, shortage.used, shortage.limit, shortage.wanted), owner.tier)
+            raise cap_refusal(shortage, owner.tier)
 
     async def reserve_for_inbox(self, tenant: str, base_id: str, document_id: str, size: int) -> None:
         """The same for a document of an inbox, whose account is that of its knowledge base; never Unavailable."""

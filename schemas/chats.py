@@ -377,7 +377,10 @@ class Consumption(Struct, frozen=True, kw_only=True):
 
 
 class Feedback(Struct, frozen=True, kw_only=True):
-    """A reader's rating of an answer. A later one replaces the earlier one of the same user."""
+    """A reader's rating of an answer. A later one replaces the earlier one of the same user.
+
+    ``requests``: ids of the last requests with an ``Idempotency-Key`` that rated the answer; a late repeat of one of them changes nothing.
+    """
 
     user_id: str
     conversation_id: str
@@ -386,6 +389,7 @@ class Feedback(Struct, frozen=True, kw_only=True):
     comment: str = ""
     tags: tuple[str, ...] = ()
     model: str = ""
+    requests: tuple[str, ...] = ()
 
 
 class ChatAsked(Event, tag="claw.chat.asked.v1", frozen=True, kw_only=True):

@@ -286,6 +286,21 @@ class Removal(Struct, frozen=True, kw_only=True):
     blobs: tuple[str, ...] = ()
 
 
+class SubmissionRequest(Struct, frozen=True, kw_only=True):
+    """A request with an ``Idempotency-Key`` that submitted a document: the id of its event, and the version it became."""
+
+    id: str
+    version: int
+
+
+class DocumentRequests(Struct, frozen=True, kw_only=True):
+    """The last requests of a document, the newest last."""
+
+    knowledge_base_id: str
+    document_id: str
+    requests: tuple[SubmissionRequest, ...]
+
+
 class Progress(Struct, frozen=True, kw_only=True):
     """The progress of a version. Readers keep the highest (version, rank of state)."""
 
@@ -361,6 +376,12 @@ class DocumentRemovalRequested(Event, tag="claw.document.removal_requested.v1", 
     data: Removal
 
 
+class DocumentRequested(Event, tag="claw.document.requested.v1", frozen=True, kw_only=True):
+    """A request with an ``Idempotency-Key`` submitted a document."""
+
+    data: DocumentRequests
+
+
 class DocumentProgressed(Event, tag="claw.document.progressed.v1", frozen=True, kw_only=True):
     """A document's state changed."""
 
@@ -372,6 +393,7 @@ Queued = DocumentQueued
 Chunked = DocumentChunked
 Embedded = DocumentEmbedded | DocumentRemovalRequested
 Progressed = DocumentProgressed
+Requested = DocumentRequested
 
 PERCENT: dict[State, int] = {"queued": 0, "parsing": 5, "embedding": 20, "indexed": 100, "unchanged": 100, "failed": 100, "deleted": 100}
 RANK: dict[str, int] = {"queued": 1, "parsing": 2, "embedding": 3, "failed": 8, "unchanged": 9, "indexed": 9, "deleted": 9}

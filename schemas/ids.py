@@ -18,6 +18,14 @@ def derive(*parts: str | int) -> str:
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
+def is_derived(id: str) -> bool:  # noqa: A002
+    """Whether the id was derived, and is not random: derived ids are UUIDs of version 5, random ones of version 4."""
+    try:
+        return UUID(id).version == 5  # noqa: PLR2004
+    except ValueError:
+        return False
+
+
 def random_id(random_bytes: Callable[[int], bytes]) -> str:
     """A UUID of random bits."""
     return str(UUID(bytes=random_bytes(16), version=4))

@@ -17,7 +17,8 @@ class IndexPlan(Struct, frozen=True, kw_only=True):
     ``other`` is being built (``building``) or kept for switching back (``kept``): new versions are indexed in it too, before the active
     one. While ``dropping`` its points are being removed. ``keep``: the switch keeps the old collection until an explicit drop.
     ``force``: the switch takes place although some documents are missing. ``newest`` is the highest generation so far: none is reused.
-    ``asked`` grows with every repeated request for the build: failed documents are then tried again.
+    ``asked`` grows with every repeated request for the build: failed documents are then tried again. ``requests``: ids of the last requests
+    with an ``Idempotency-Key`` that changed the plan; a late repeat of one of them changes nothing.
     """
 
     tenant: str
@@ -32,6 +33,7 @@ class IndexPlan(Struct, frozen=True, kw_only=True):
     force: bool = False
     newest: int = 0
     asked: int = 0
+    requests: tuple[str, ...] = ()
 
     @property
     def collections(self) -> tuple[Shelf, ...]:

@@ -1,6 +1,7 @@
 """API keys for programs: ``claw_<id>_<secret>``, shown once, stored as a hash."""
 
 import base64
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 from uuid import UUID
@@ -12,6 +13,7 @@ from litestar.params import FromPath, JSONBody
 from api.accounts.ports import AccountPorts
 from api.http.gate import PERSON
 from api.http.identity import key_hash, key_text
+from api.http.late_repeats import ANSWERED
 from api.http.openapi import PROBLEMS, Cursor, Limit
 from api.http.request import ApiRequest
 from api.http.responses import begin_idempotent, find_created, invalid_field, json_response, map_page
@@ -26,7 +28,7 @@ KEYS_MAX = 100  # of one account
 SECRET_BYTES = 32
 
 
-@post("/api-keys", opt=PERSON, responses=PROBLEMS, summary="Create an API key")
+@post("/api-keys", opt=PERSON | ANSWERED, responses=PROBLEMS, summary="Create an API key")
 async def create(request: ApiRequest, data: JSONBody[ApiKeyCreate]) -> Response[ApiKeyCreated]:
     """The only response that has the key itself; a repeat with the same ``Idempotency-Key`` has it again."""
     ports, caller, now = request.ports(AccountPorts), request.user, request.core.clock.now()
@@ -34,7 +36,7 @@ async def create(request: ApiRequest, data: JSONBody[ApiKeyCreate]) -> Response[
         raise invalid_field("expires_at", "is in the past", "a time in the future")
     await begin_idempotent(request)
     credential_id = await request.new_id("api-key", caller.tenant, caller.account_id)
-    secret = _secret(request, credential_id)
+    secret = _secret(request, credential_id, now)
     credential = Credential(
         id=credential_id,
         tenant=caller.tenant,
@@ -50,7 +52,7 @@ async def create(request: ApiRequest, data: JSONBody[ApiKeyCreate]) -> Response[
     async with ports.core.records.lease(f"api-keys/{caller.account_id}"):
         present = await find_created(request, ports.core.read_models.account_credentials, _scope(request), credential_id)
         if present is not None:
-            return _creation_response(present, secret)
+            return _creation_response(present, _secret(request, credential_id, present.created_at))
         if await ports.core.read_models.account_credentials.count(_scope(request)) >= KEYS_MAX:
             raise Refused("forbidden", f"an account may have {KEYS_MAX} API keys; delete one")
         await _write(request, credential)
@@ -75,11 +77,11 @@ async def revoke(request: ApiRequest, key_id: FromPath[UUID]) -> None:
     ports.http.identities.forget(str(key_id))
 
 
-def _secret(request: ApiRequest, credential_id: str) -> str:
+def _secret(request: ApiRequest, credential_id: str, created_at: datetime) -> str:
     """256 bits as text. With an ``Idempotency-Key`` they are derived, so that a repeat returns the same without them being stored."""
     if request.idempotency_key is None:
         return base64.urlsafe_b64encode(request.core.random_bytes(SECRET_BYTES)).decode().rstrip("=")
-    return request.http.tokens.key_secret(credential_id)
+    return request.http.tokens.key_secret(credential_id, created_at)
 
 
 def _creation_response(credential: Credential, secret: str) -> Response[ApiKeyCreated]:

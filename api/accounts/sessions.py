@@ -14,6 +14,7 @@ from litestar.params import JSONBody
 from api.accounts.ports import AccountPorts
 from api.http.gate import ANYBODY, PUBLIC, address_of
 from api.http.identity import Caller
+from api.http.late_repeats import ANSWERED, RUNS_AGAIN
 from api.http.openapi import PROBLEMS
 from api.http.request import ApiRequest
 from api.http.responses import invalid_field, json_response
@@ -36,17 +37,19 @@ LOGIN_PER_EMAIL = Rule(name="login_email", rate=30, burst=60, scope="user")
 REGISTER = Rule(name="register", rate=20, burst=40, scope="address")
 
 
-@post("/auth/register", opt=PUBLIC, responses=PROBLEMS, security=[{}], summary="Register")
+@post("/auth/register", opt=PUBLIC | ANSWERED, responses=PROBLEMS, security=[{}], summary="Register")
 async def register(request: ApiRequest, data: JSONBody[Register]) -> Response[Session]:
     """A new account with a session. A repeat with the same ``Idempotency-Key`` and body returns a new session. Where registration is by
     invitation, ``invitation`` is required, and is used up; where it is closed, ``403 registration_closed``.
     """
     ports = request.ports(AccountPorts)
-    _check_registration(ports, data)
     await ports.http.limiting.spend([(REGISTER, network_of(address_of(request.scope)))])
     scope = email_scope(data.email)
     request.replace_body(msgspec.json.encode((scope, data.name)))  # what ids are derived from: never the password
     account_id = await request.new_id("account", user=scope)
+    if request.idempotency_key is not None and (earlier := await _find_registered(request, data, account_id)) is not None:
+        return _registration_response(request, earlier)
+    _check_registration(ports, data)
     await _check_strength(request, data)
     password_hash = await ports.passwords.hash(data.password)  # before the lease: it takes longer than the work under the lease
     async with _hold_invitation(ports, data), ports.core.records.lease(f"email/{scope}"):
@@ -55,10 +58,10 @@ async def register(request: ApiRequest, data: JSONBody[Register]) -> Response[Se
             present = await _create_account(request, data, account_id, password_hash)
         elif present.id != account_id or not await _password_matches(request, present, data.password):
             raise Refused("email_taken")
-    return json_response(_session(request, present), HTTPStatus.CREATED, {"Location": "/api/v1/users/me"})
+    return _registration_response(request, present)
 
 
-@post("/auth/login", opt=PUBLIC, responses=PROBLEMS, security=[{}], status_code=HTTPStatus.OK, summary="Log in")
+@post("/auth/login", opt=PUBLIC | RUNS_AGAIN, responses=PROBLEMS, security=[{}], status_code=HTTPStatus.OK, summary="Log in")
 async def login(request: ApiRequest, data: JSONBody[Login]) -> Response[Session]:
     """An access token; ``401 login_failed`` for an unknown e-mail, a wrong password and a disabled account alike."""
     ports, scope = request.ports(AccountPorts), email_scope(data.email)
@@ -85,6 +88,18 @@ async def me(request: ApiRequest) -> User:
     if account is None:
         raise Refused("not_found")
     return User.of(account, ids.default_knowledge_base(account.tenant))
+
+
+async def _find_registered(request: ApiRequest, data: Register, account_id: str) -> Account | None:
+    """The account that the same request created before, whatever the settings require of new ones since."""
+    present = await find_account(request.core.read_models, data.email)
+    if present is None or present.id != account_id or not await _password_matches(request, present, data.password):
+        return None
+    return present
+
+
+def _registration_response(request: ApiRequest, account: Account) -> Response[Session]:
+    return json_response(_session(request, account), HTTPStatus.CREATED, {"Location": "/api/v1/users/me"})
 
 
 def _check_registration(ports: AccountPorts, data: Register) -> None:

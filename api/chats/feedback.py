@@ -5,12 +5,14 @@ from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from litestar import Response, Router, post
 from litestar.params import FromPath, JSONBody
 
 from api.chats.ports import ChatPorts
 from api.http.gate import CHAT
 from api.http.identity import Caller
+from api.http.late_repeats import ANSWERED
 from api.http.openapi import PROBLEMS
 from api.http.request import ApiRequest
 from api.http.responses import json_response, run_idempotent
@@ -19,11 +21,12 @@ from schemas.bodies.feedback import FeedbackCreate, FeedbackView
 from schemas.chats import Feedback, FeedbackGiven, Message
 from schemas.errors import Refused
 from streams.log.outgoing import Outgoing
+from streams.tables.recent_requests import add_request
 
 
 @post(
     "/conversations/{conversation_id:str}/replies/{reply_id:str}/feedback",
-    opt=CHAT,
+    opt=CHAT | ANSWERED,
     responses=PROBLEMS,
     status_code=HTTPStatus.OK,
     summary="Rate an answer",
@@ -48,12 +51,27 @@ async def give(
             tags=data.tags,
             model=message.model,
         )
-        event = await request.event(FeedbackGiven, caller.account_id, rating)
-        await ports.core.records.change(Outgoing(FEEDBACK_GIVEN, event))
-        ports.core.metrics.feedback.labels(message.model, data.rating).inc()
+        async with ports.core.records.lease(f"feedback/{found.id}/{message.id}"):
+            if await _write_once(request, rating):
+                ports.core.metrics.feedback.labels(message.model, data.rating).inc()
         return json_response(FeedbackView.of(rating))
 
     return await run_idempotent(request, make)
+
+
+async def _write_once(request: ApiRequest, rating: Feedback) -> bool:
+    """Whether the rating was written: not by a late repeat, which would replace a newer one."""
+    ports, caller = request.ports(ChatPorts), request.user
+    present = await ports.core.read_models.feedback.get(f"{caller.tenant}/{rating.conversation_id}", rating.reply_id)
+    requests = present.requests if present is not None else ()
+    if request.idempotency_key is not None:
+        request_id = await request.event_id(FeedbackGiven, caller.account_id)
+        if request_id in requests:
+            return False
+        requests = add_request(requests, request_id)
+    event = await request.event(FeedbackGiven, caller.account_id, msgspec.structs.replace(rating, requests=requests))
+    await ports.core.records.change(Outgoing(FEEDBACK_GIVEN, event))
+    return True
 
 
 async def feedback_of(ports: ChatPorts, caller: Caller, conversation_id: str, messages: Sequence[Message]) -> Mapping[str, Feedback]:

@@ -16,6 +16,7 @@ from api.chats.ports import ChatPorts
 from api.chats.replies import Reply, WithThinking, first_frame, relay_reply, stream_reply
 from api.chats.standalone import StandaloneQuestion, ask_standalone, error_of, find_reply, find_streamable, frames
 from api.http.gate import CHAT
+from api.http.late_repeats import RUNS_AGAIN
 from api.http.openapi import EVENTS, NO_MORE, PROBLEMS, STREAMED, StreamOperation
 from api.http.request import ApiRequest
 from api.http.responses import json_response
@@ -37,7 +38,7 @@ ANSWER_SPEC = ResponseSpec(
 
 @post(
     "/knowledge/{knowledge_base_id:str}/query",
-    opt=CHAT,
+    opt=CHAT | RUNS_AGAIN,
     responses={**PROBLEMS, 200: ANSWER_SPEC, STREAMED: EVENTS, 202: ACCEPTED_SPEC},
     status_code=HTTPStatus.OK,
     summary="Ask a knowledge base",
@@ -51,7 +52,7 @@ async def one(request: ApiRequest, knowledge_base_id: FromPath[UUID], data: JSON
 
 @post(
     "/knowledge/query",
-    opt=CHAT,
+    opt=CHAT | RUNS_AGAIN,
     responses={**PROBLEMS, 200: ANSWER_SPEC, STREAMED: EVENTS, 202: ACCEPTED_SPEC},
     status_code=HTTPStatus.OK,
     summary="Ask several knowledge bases",
@@ -85,7 +86,7 @@ async def stream(request: ApiRequest, reply_id: FromPath[UUID], thinking: WithTh
 
 @post(
     "/knowledge/queries/{reply_id:str}/cancel",
-    opt=CHAT,
+    opt=CHAT | RUNS_AGAIN,
     responses=PROBLEMS,
     status_code=HTTPStatus.ACCEPTED,
     summary="Cancel the answer to a query",

@@ -18,6 +18,7 @@ from api.chats.ports import ChatPorts
 from api.chats.replies import Reply, WithThinking, first_frame, relay_reply, stream_reply
 from api.http.gate import CHAT
 from api.http.idempotency import Fresh, Replay
+from api.http.late_repeats import ANSWERED, RUNS_AGAIN
 from api.http.openapi import EVENTS, NO_MORE, PROBLEMS
 from api.http.request import ApiRequest
 from api.http.responses import begin_idempotent, json_response
@@ -46,7 +47,7 @@ class AcceptedQuestion:
 
 @post(
     "/conversations/{conversation_id:str}/messages",
-    opt=CHAT,
+    opt=CHAT | ANSWERED,
     responses={**PROBLEMS, 200: EVENTS},
     status_code=HTTPStatus.ACCEPTED,
     summary="Ask a question",
@@ -63,7 +64,7 @@ async def create(request: ApiRequest, conversation_id: FromPath[UUID], data: JSO
 
 @post(
     "/conversations/{conversation_id:str}/messages/{message_id:str}/edit",
-    opt=CHAT,
+    opt=CHAT | ANSWERED,
     responses={**PROBLEMS, 200: EVENTS},
     status_code=HTTPStatus.ACCEPTED,
     summary="Edit a question",
@@ -79,7 +80,7 @@ async def edit(
 
 @post(
     "/conversations/{conversation_id:str}/replies/{reply_id:str}/regenerate",
-    opt=CHAT,
+    opt=CHAT | ANSWERED,
     responses={**PROBLEMS, 200: EVENTS},
     status_code=HTTPStatus.ACCEPTED,
     summary="Regenerate an answer",
@@ -142,7 +143,7 @@ async def stream(
 
 @post(
     "/conversations/{conversation_id:str}/replies/{reply_id:str}/cancel",
-    opt=CHAT,
+    opt=CHAT | RUNS_AGAIN,
     responses=PROBLEMS,
     status_code=HTTPStatus.ACCEPTED,
     summary="Cancel an answer",

@@ -15,6 +15,7 @@ from api.chats.modes import choose_mode
 from api.chats.ports import ChatPorts
 from api.http.access import conversations_of
 from api.http.gate import CHAT
+from api.http.late_repeats import ANSWERED
 from api.http.openapi import PROBLEMS, Cursor, Limit
 from api.http.request import ApiRequest
 from api.http.responses import etag, find_created, json_response, map_page, require_match, run_idempotent
@@ -31,7 +32,7 @@ from streams.tables.record_table import RecordPage as TablePage
 Branch = Annotated[UUID | None, QueryParameter(description="Only this message and those above it, the newest first.")]
 
 
-@post("/conversations", opt=CHAT, responses=PROBLEMS, summary="Create a conversation")
+@post("/conversations", opt=CHAT | ANSWERED, responses=PROBLEMS, summary="Create a conversation")
 async def create(request: ApiRequest, data: JSONBody[ConversationCreate]) -> Response[ConversationView]:
     """The conversation can be read and asked in as soon as this returns."""
 

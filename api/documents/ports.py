@@ -11,6 +11,7 @@ from api.documents.watch import watch_progress
 from api.http.open_count import AccountCount
 from api.http.ports import HttpPorts
 from api.http.watch import TopicWatch
+from domain.documents.requests import SubmissionRequests
 from domain.documents.topics import DOCUMENTS_SUBMITTED
 from schemas.documents import Progress
 from streams.log.range_reader import RangeReader, RangeSource
@@ -18,13 +19,16 @@ from streams.log.range_reader import RangeReader, RangeSource
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DocumentPorts:
-    """``submissions`` reads ``claw.documents.submitted.v1`` again; ``uploads`` counts those under way."""
+    """``submissions`` reads ``claw.documents.submitted.v1`` again; ``requests`` are those that submitted documents; ``uploads`` counts
+    those under way.
+    """
 
     core: Core
     http: HttpPorts
     estimates: Estimates
     blobs: BlobStore
     submissions: RangeSource
+    requests: SubmissionRequests
     progress: TopicWatch[Progress]
     uploads: AccountCount
 
@@ -41,6 +45,7 @@ def open_ports(opening: Opening) -> DocumentPorts:
         estimates=opening.ports(ChatPorts).estimates,
         blobs=blobs,
         submissions=RangeReader(kafka, DOCUMENTS_SUBMITTED),
+        requests=SubmissionRequests(core.redis, core.settings.redis.key_prefix, core.settings.documents.requests_max),
         progress=progress,
         uploads=AccountCount(),
     )

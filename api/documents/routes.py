@@ -4,8 +4,8 @@ A version is the offset of its event, so it is known when a request returns, lon
 """
 
 import asyncio
-from collections.abc import Sequence
-from contextlib import aclosing
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import aclosing, suppress
 from http import HTTPStatus
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -17,11 +17,13 @@ from litestar.params import FromPath, JSONBody, PathParameter, QueryParameter
 
 from api.documents.ports import DocumentPorts
 from api.http.gate import KNOWLEDGE_READ, KNOWLEDGE_WRITE
+from api.http.late_repeats import ANSWERED
 from api.http.openapi import GONE, PROBLEMS, Cursor, Limit
 from api.http.request import ApiRequest
 from api.http.responses import invalid_field, json_response, run_idempotent
 from domain.documents.progress import explicit_title, submission_progress
 from domain.documents.records import show_progress
+from domain.documents.requests import request_of
 from domain.documents.topics import DOCUMENTS_SUBMITTED
 from domain.documents.visibility import NO_VERSION
 from schemas import ids
@@ -29,7 +31,7 @@ from schemas.bodies.knowledge import DocumentAccepted, DocumentReplace, Document
 from schemas.bodies.pages import Page
 from schemas.documents import Document, DocumentSubmitted, DocumentWithdrawn, Progress, State, Withdrawal
 from schemas.errors import FieldError, Refused, Unavailable
-from streams.log.outgoing import LogOffset, Outgoing
+from streams.log.outgoing import Outgoing
 from streams.topics import decoder
 
 DELETE_WAIT_S = 5.0  # for the document to become invisible; after that the client follows the task
@@ -46,7 +48,7 @@ _decode = decoder(DOCUMENTS_SUBMITTED).decode
 
 @post(
     "/knowledge/{knowledge_base_id:str}/documents",
-    opt=KNOWLEDGE_WRITE,
+    opt=KNOWLEDGE_WRITE | ANSWERED,
     responses=PROBLEMS,
     status_code=HTTPStatus.ACCEPTED,
     summary="Submit a document",
@@ -55,7 +57,8 @@ async def submit(request: ApiRequest, knowledge_base_id: FromPath[UUID], data: J
     """The document is on the log when this returns; its progress is at ``Location``. An existing id gets a new version."""
 
     async def make() -> Response[Any]:
-        return await _submit_text(request, str(knowledge_base_id), await new_document_id(request, data.document_id), data)
+        base_id, document_id = str(knowledge_base_id), await new_document_id(request, data.document_id)
+        return await submit_once(request, base_id, document_id, lambda: _submit_text(request, base_id, document_id, data))
 
     return await run_idempotent(request, make)
 
@@ -126,12 +129,12 @@ async def remove(request: ApiRequest, knowledge_base_id: FromPath[UUID], documen
     place = await ports.core.publisher.publish(Outgoing(DOCUMENTS_SUBMITTED, event))
     if await _wait_until_deleted(request, key, place.offset):
         return json_response(None, HTTPStatus.NO_CONTENT)
-    return _response(base.id, document_id, place, event.id)
+    return _response(base.id, document_id, place.offset, event.id)
 
 
 @post(
     "/knowledge/{knowledge_base_id:str}/documents/{document_id:str}/reprocess",
-    opt=KNOWLEDGE_WRITE,
+    opt=KNOWLEDGE_WRITE | ANSWERED,
     responses=PROBLEMS,
     status_code=HTTPStatus.ACCEPTED,
     summary="Reprocess a document",
@@ -142,9 +145,13 @@ async def reprocess(request: ApiRequest, knowledge_base_id: FromPath[UUID], docu
     async def make() -> Response[Any]:
         ports, caller = request.ports(DocumentPorts), request.user
         base = await ports.http.access.find_own_knowledge_base(caller, str(knowledge_base_id))
-        version = await _latest_version(request, base.id, document_id)
-        document = await _read_submission(ports, ids.document_key(caller.tenant, base.id, document_id), version)
-        return await submit_document(request, base.id, msgspec.structs.replace(document, force=True, origin="api"))
+
+        async def submit_again() -> Response[Any]:
+            version = await _latest_version(request, base.id, document_id)
+            document = await _read_submission(ports, ids.document_key(caller.tenant, base.id, document_id), version)
+            return await submit_document(request, base.id, msgspec.structs.replace(document, force=True, origin="api"))
+
+        return await submit_once(request, base.id, document_id, submit_again)
 
     return await run_idempotent(request, make)
 
@@ -215,6 +222,24 @@ async def _submit_text(request: ApiRequest, base_id: str, document_id: str, data
     return await submit_document(request, base_id, document)
 
 
+async def submit_once(request: ApiRequest, base_id: str, document_id: str, submit: Callable[[], Awaitable[Response[Any]]]) -> Response[Any]:
+    """The response of ``submit``, or what the same request submitted before although its stored response is gone: never written again, for
+    that would replace newer versions by older content.
+
+    Raises Refused("deleted_since") when the document was deleted since, and what ``find_own_knowledge_base`` raises.
+    """
+    if request.idempotency_key is not None:
+        base = await request.http.access.find_own_knowledge_base(request.user, base_id)
+        key = ids.document_key(request.user.tenant, base.id, document_id)
+        event_id = await request.event_id(DocumentSubmitted, key)
+        earlier = await request.ports(DocumentPorts).requests.find(key, event_id)
+        if earlier is not None:
+            if earlier.is_deleted:
+                raise Refused("deleted_since")
+            return _response(base.id, document_id, earlier.version, event_id)
+    return await submit()
+
+
 async def submit_document(request: ApiRequest, base_id: str, document: Document) -> Response[DocumentAccepted]:
     """Put a checked document of the caller onto the log: 202 with its version, shown as queued from then on.
 
@@ -232,9 +257,12 @@ async def submit_document(request: ApiRequest, base_id: str, document: Document)
     except Refused:  # it is not on the log, whereas one that was not acknowledged may be
         await request.http.caps.release_document(caller, base.id, document.document_id)
         raise
+    if request.idempotency_key is not None and (submitted := request_of(event, place.offset)) is not None:
+        with suppress(Unavailable):  # as dispatch will: until then a repeat whose stored response is lost would submit it again
+            await ports.requests.record_many([(event.subject, [submitted])])
     # the Location is readable at once: the state that the agent ``route`` will publish
     await show_progress(ports.core.read_models.documents, caller.tenant, submission_progress(document, place.offset, ids.task_id(event.id)))
-    return _response(base.id, document.document_id, place, event.id, wait_s)
+    return _response(base.id, document.document_id, place.offset, event.id, wait_s)
 
 
 def _check_text(request: ApiRequest, text: str) -> None:
@@ -262,11 +290,11 @@ def check_document_id(field: str, document_id: str) -> str:
     return document_id
 
 
-def _response(base_id: str, document_id: str, place: LogOffset, event_id: str, wait_s: float | None = None) -> Response[Any]:
+def _response(base_id: str, document_id: str, version: int, event_id: str, wait_s: float | None = None) -> Response[Any]:
     body = DocumentAccepted(
         document_id=document_id,
         knowledge_base_id=base_id,
-        version=place.offset,
+        version=version,
         state="queued",
         task_id=ids.task_id(event_id),
         estimated_wait_s=wait_s,

@@ -16,9 +16,10 @@ from adapters.blobs import blob_folder
 from adapters.secrets.encryption import encrypt, fingerprint
 from adapters.web.public_addresses import check_url, parse_networks
 from api.documents.ports import DocumentPorts
-from api.documents.routes import check_document_id, earlier_title, new_document_id, submit_document
+from api.documents.routes import check_document_id, earlier_title, new_document_id, submit_document, submit_once
 from api.http.gate import KNOWLEDGE_WRITE
 from api.http.idempotency import check_key
+from api.http.late_repeats import ANSWERED
 from api.http.multipart import FILE, Form, read_form
 from api.http.openapi import PROBLEMS
 from api.http.request import ApiRequest
@@ -89,7 +90,7 @@ class UploadOperation(Operation):
 
 @post(
     "/knowledge/{knowledge_base_id:str}/documents/upload",
-    opt=KNOWLEDGE_WRITE,
+    opt=KNOWLEDGE_WRITE | ANSWERED,
     responses=PROBLEMS,
     status_code=HTTPStatus.ACCEPTED,
     summary="Upload a document",
@@ -107,14 +108,19 @@ async def upload(request: ApiRequest, knowledge_base_id: FromPath[UUID]) -> Resp
     async with _delete_if_unpublished(request.ports(DocumentPorts), blob) as naming:
 
         async def make() -> Response[Any]:
-            return await naming(submit_document(request, base.id, await _file_document(request, base.id, form, blob)))
+            document_id = form.fields.document_id or file_id(form.filename, blob.sha256)
+
+            async def submit() -> Response[Any]:
+                return await naming(submit_document(request, base.id, await _file_document(request, base.id, document_id, form, blob)))
+
+            return await submit_once(request, base.id, document_id, submit)
 
         return await run_idempotent(request, make)
 
 
 @post(
     "/knowledge/{knowledge_base_id:str}/documents/url",
-    opt=KNOWLEDGE_WRITE,
+    opt=KNOWLEDGE_WRITE | ANSWERED,
     responses=PROBLEMS,
     status_code=HTTPStatus.ACCEPTED,
     summary="Submit a web page",
@@ -124,16 +130,16 @@ async def page(request: ApiRequest, knowledge_base_id: FromPath[UUID], data: JSO
 
     async def make() -> Response[Any]:
         check_url(data.url, parse_networks(request.core.settings.documents.fetch_networks))
-        document_id = await new_document_id(request, data.document_id)
+        base_id, document_id = str(knowledge_base_id), await new_document_id(request, data.document_id)
         document = Document(
-            knowledge_base_id=str(knowledge_base_id),
+            knowledge_base_id=base_id,
             document_id=document_id,
             title=data.title or document_id,
             media_type="",
             url=data.url,
             metadata=data.metadata,
         )
-        return await submit_document(request, str(knowledge_base_id), document)
+        return await submit_once(request, base_id, document_id, lambda: submit_document(request, base_id, document))
 
     return await run_idempotent(request, make)
 
@@ -153,9 +159,8 @@ async def _receive(request: ApiRequest, home: str) -> tuple[Form, Blob]:
     return form, blob
 
 
-async def _file_document(request: ApiRequest, base_id: str, form: Form, blob: Blob) -> Document:
+async def _file_document(request: ApiRequest, base_id: str, document_id: str, form: Form, blob: Blob) -> Document:
     fields = form.fields
-    document_id = fields.document_id or file_id(form.filename, blob.sha256)
     key = ids.document_key(request.user.tenant, base_id, document_id)
     secret = request.core.settings.encryption_secret.reveal()
     sealed = encrypt(secret, fields.password, context=key, random_bytes=request.core.random_bytes) if fields.password else ""

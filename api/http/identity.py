@@ -9,6 +9,7 @@ from uuid import UUID
 from adapters.secrets.tokens import AccessTokens
 from api.http.recent import Recent
 from domain.read_models import ReadModels
+from schemas import ids
 from schemas.errors import Refused, Unavailable
 from schemas.records import Account, AccountRole, AnswerMode, Credential, Scope, Tier
 from streams.clock import Clock
@@ -82,11 +83,12 @@ class Identities:
         credential = await self._credential(credential_id)
         if credential is None or not hmac.compare_digest(credential.secret_hash, key_hash(secret)):
             raise Refused("unauthenticated", NOT_VALID)
-        if is_derived(credential_id) and not hmac.compare_digest(secret.encode(), self._tokens.key_secret(credential_id).encode()):
+        now = self._clock.now()
+        if ids.is_derived(credential_id) and not self._tokens.is_key_secret(secret, credential_id, credential.created_at, now):
             raise Refused("unauthenticated", "the signing secret changed, which ended this API key: create another one")
         if credential.kind != "api_key" or credential.revoked:
             raise Refused("unauthenticated", NOT_VALID)
-        if credential.expires_at is not None and credential.expires_at <= self._clock.now():
+        if credential.expires_at is not None and credential.expires_at <= now:
             raise Refused("unauthenticated", "the API key has expired")
         caller = _as_caller(await self._account(credential.account_id), credential.expires_at, frozenset(credential.scopes), credential.id)
         return replace(caller, mode=credential.mode)
@@ -143,13 +145,6 @@ def split_key(key: str) -> tuple[str, str]:
         return str(UUID(hexadecimal)), secret
     except ValueError:
         raise Refused("unauthenticated", NOT_VALID) from None
-
-
-def is_derived(credential_id: str) -> bool:
-    """Whether the id, and with it the key's secret, was derived from a request with an ``Idempotency-Key``: whoever knew the signing secret
-    knows this key, so it ends with that secret. Random ids are of version 4, derived ones of version 5.
-    """
-    return UUID(credential_id).version == 5  # noqa: PLR2004
 
 
 def key_hash(secret: str) -> str:

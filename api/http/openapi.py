@@ -96,7 +96,8 @@ EVENTS = event_stream(
 DESCRIPTION = """A knowledge-grounded chat backend whose system of record is a log.
 
 Errors are RFC 9457 problems with a stable `code`. Every POST takes an `Idempotency-Key`: the same key and body give the same answer for
-24 hours. Lists page by cursor. Answers stream as server-sent events with `Accept: text/event-stream`, and resume with `Last-Event-ID`.
+24 hours. After that a repeat of a request that wrote a record is answered by that record, or with `410 deleted_since`, and writes nothing.
+Lists page by cursor. Answers stream as server-sent events with `Accept: text/event-stream`, and resume with `Last-Event-ID`.
 The topics behind it are described at `/schema/asyncapi.json`."""
 
 

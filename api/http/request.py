@@ -89,11 +89,16 @@ class ApiRequest(Request[Caller, Any, Any]):
         digest = hmac.new(self.core.settings.auth.secret.reveal().encode(), await self.body(), hashlib.sha256).hexdigest()
         return ids.derive("request", tenant, user, self.scope["path"], key, digest, name)
 
+    async def event_id(self, kind: type[Event], subject: str, caller: Caller | None = None) -> str:
+        """The id of this request's event of a kind about ``subject``; a repeat with the same ``Idempotency-Key`` reproduces it."""
+        caller = caller or self.user
+        return await self.new_id(f"{kind.type_name()}:{subject}", caller.tenant, caller.account_id)
+
     async def event(self, kind: type[E], subject: str, data: Any, caller: Caller | None = None) -> E:
         """An event of this request, with its tenant, its trace and an id that a repeat reproduces."""
         caller = caller or self.user
         return kind(
-            id=await self.new_id(f"{kind.type_name()}:{subject}", caller.tenant, caller.account_id),
+            id=await self.event_id(kind, subject, caller),
             source="/claw/api",
             subject=subject,
             time=self.core.clock.now(),

@@ -8,17 +8,18 @@ from litestar import Response, Router, get, post
 from litestar.params import FromPath, JSONBody
 
 from api.http.gate import OPS
+from api.http.late_repeats import ANSWERED
 from api.http.openapi import PROBLEMS
 from api.http.request import ApiRequest
 from api.http.responses import json_response, run_idempotent
 from api.knowledge import index_requests
 from api.knowledge.ports import KnowledgePorts
-from domain.indexes.plans import PlanStep, begin_build, discard_other, roll_back
+from domain.indexes.plans import PlanStep, begin_build, discard_other, roll_back, step_once
 from domain.indexes.reindex_reports import ReindexReport
 from schemas.bodies.indexes import BuildView, IndexView, MissingView, RebuildRequest, RebuildView
 from schemas.documents import Shelf
 from schemas.errors import Refused, Unavailable
-from schemas.indexes import IndexPlan
+from schemas.indexes import IndexPlan, IndexPlanChanged, plan_key
 from schemas.records import KnowledgeBase
 from schemas.requests import CountShelves
 
@@ -34,7 +35,7 @@ async def read(request: ApiRequest, knowledge_base_id: FromPath[UUID]) -> IndexV
 
 @post(
     "/knowledge/{knowledge_base_id:str}/index/rebuild",
-    opt=OPS,
+    opt=OPS | ANSWERED,
     responses=PROBLEMS,
     status_code=HTTPStatus.ACCEPTED,
     summary="Rebuild an index",
@@ -54,7 +55,7 @@ async def rebuild(request: ApiRequest, knowledge_base_id: FromPath[UUID], data: 
 
 @post(
     "/knowledge/{knowledge_base_id:str}/index/back",
-    opt=OPS,
+    opt=OPS | ANSWERED,
     responses=PROBLEMS,
     status_code=HTTPStatus.ACCEPTED,
     summary="Switch back to the previous index",
@@ -70,7 +71,7 @@ async def back(request: ApiRequest, knowledge_base_id: FromPath[UUID]) -> Respon
 
 @post(
     "/knowledge/{knowledge_base_id:str}/index/drop",
-    opt=OPS,
+    opt=OPS | ANSWERED,
     responses=PROBLEMS,
     status_code=HTTPStatus.ACCEPTED,
     summary="Discard the index that is not in use",
@@ -97,6 +98,8 @@ async def _find_base(request: ApiRequest, base_id: str) -> KnowledgeBase:
 
 
 async def _change_plan(request: ApiRequest, base: KnowledgeBase, step: PlanStep) -> Response[Any]:
+    if request.idempotency_key is not None:
+        step = step_once(step, await request.event_id(IndexPlanChanged, plan_key(base.tenant, base.id)))
     plan = await request.ports(KnowledgePorts).plans.change(base.tenant, base.id, step, by=request.user.account_id)
     view = IndexView.of(plan, tuple(_build_view(request, shelf) for shelf in _collections(plan)), None)
     return json_response(view, HTTPStatus.ACCEPTED, {"Location": f"/api/v1/knowledge/{base.id}/index"})

@@ -10,6 +10,7 @@ from litestar.params import FromPath, JSONBody
 
 from api.http.access import can_read
 from api.http.gate import KNOWLEDGE_READ, KNOWLEDGE_WRITE
+from api.http.late_repeats import ANSWERED
 from api.http.openapi import PROBLEMS, Cursor, Limit
 from api.http.request import ApiRequest
 from api.http.responses import etag, find_created, json_response, require_match, run_idempotent
@@ -29,7 +30,7 @@ ROUNDS_MAX = 10  # of one request; a repeat continues with the rest
 RETRY_AFTER_S = 2.0
 
 
-@post("/knowledge", opt=KNOWLEDGE_WRITE, responses=PROBLEMS, summary="Create a knowledge base")
+@post("/knowledge", opt=KNOWLEDGE_WRITE | ANSWERED, responses=PROBLEMS, summary="Create a knowledge base")
 async def create(request: ApiRequest, data: JSONBody[KnowledgeCreate]) -> Response[KnowledgeView]:
     """It accepts documents as soon as this returns."""
 

@@ -9,6 +9,7 @@ from litestar.params import FromPath, JSONBody
 
 from api.documents.routes import DocumentName
 from api.http.gate import KNOWLEDGE_READ
+from api.http.late_repeats import RUNS_AGAIN
 from api.http.openapi import PROBLEMS, Cursor, Limit
 from api.http.request import ApiRequest
 from api.http.responses import begin_idempotent, invalid_field, json_response
@@ -28,7 +29,7 @@ _POSITION = re.compile(rb"(\d{1,19})\.(\d{1,9})")
 
 @post(
     "/knowledge/{knowledge_base_id:str}/search",
-    opt=KNOWLEDGE_READ,
+    opt=KNOWLEDGE_READ | RUNS_AGAIN,
     responses=PROBLEMS,
     status_code=HTTPStatus.OK,
     summary="Search a knowledge base",
@@ -39,7 +40,13 @@ async def one(request: ApiRequest, knowledge_base_id: FromPath[UUID], data: JSON
     return await _search(request, (base.id,), data)
 
 
-@post("/knowledge/search", opt=KNOWLEDGE_READ, responses=PROBLEMS, status_code=HTTPStatus.OK, summary="Search several knowledge bases")
+@post(
+    "/knowledge/search",
+    opt=KNOWLEDGE_READ | RUNS_AGAIN,
+    responses=PROBLEMS,
+    status_code=HTTPStatus.OK,
+    summary="Search several knowledge bases",
+)
 async def several(request: ApiRequest, data: JSONBody[SearchManyRequest]) -> Response[SearchAnswer]:
     """Passages with their scores, best first."""
     wanted = tuple(str(base_id) for base_id in data.knowledge_base_ids)

@@ -10,6 +10,7 @@ from litestar import Litestar, Response, Router, delete, get, post, put
 from litestar.params import JSONBody, QueryParameter
 
 from api.http.gate import ADMIN, ANYBODY, address_of
+from api.http.late_repeats import RUNS_AGAIN
 from api.http.openapi import PROBLEMS, Cursor, Limit
 from api.http.rate_limiting import subject_of
 from api.http.request import ApiRequest
@@ -101,7 +102,7 @@ async def monitor(request: ApiRequest, window: WindowName = "hour", top: Top = T
     return MonitorView(window=window, since=since, until=now, counts=counts)
 
 
-@post("/rate-limits/reset", opt=ADMIN, responses=PROBLEMS, status_code=HTTPStatus.OK, summary="Reset rate-limit buckets")
+@post("/rate-limits/reset", opt=ADMIN | RUNS_AGAIN, responses=PROBLEMS, status_code=HTTPStatus.OK, summary="Reset rate-limit buckets")
 async def reset(request: ApiRequest, data: JSONBody[ResetBody]) -> ResetView:
     """Of one rule, or of all that apply to this address, user or key."""
     limiting = request.http.limiting

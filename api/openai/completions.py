@@ -20,6 +20,7 @@ from api.chats.ports import ChatPorts
 from api.chats.replies import Reply
 from api.chats.standalone import ask_standalone, error_of
 from api.chats.standalone import frames as reply_frames
+from api.http.late_repeats import RUNS_AGAIN
 from api.http.openapi import STREAMED, StreamOperation
 from api.http.request import ApiRequest
 from api.http.responses import json_response
@@ -46,6 +47,7 @@ CHUNKS_SPEC = ResponseSpec(
 
 @post(
     "/chat/completions",
+    opt=RUNS_AGAIN,
     responses={200: COMPLETION_SPEC, STREAMED: CHUNKS_SPEC, **ERRORS},
     status_code=HTTPStatus.OK,
     summary="Create a chat completion",

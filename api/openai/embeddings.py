@@ -9,6 +9,7 @@ from litestar import Response, post
 from litestar.params import JSONBody
 
 from adapters.text.language import estimate_tokens
+from api.http.late_repeats import RUNS_AGAIN
 from api.http.request import ApiRequest
 from api.http.responses import invalid_field, json_response, run_idempotent
 from api.knowledge import index_requests
@@ -29,6 +30,7 @@ FLOAT_BYTES = 4
 
 @post(
     "/embeddings",
+    opt=RUNS_AGAIN,
     request_max_body_size=BODY_BYTES_MAX,
     responses=ERRORS,
     status_code=HTTPStatus.OK,

@@ -10,6 +10,7 @@ from litestar import Response, Router, delete, get, post
 from litestar.params import FromPath, JSONBody, QueryParameter
 
 from api.http.gate import ADMIN
+from api.http.late_repeats import RUNS_AGAIN
 from api.http.openapi import PROBLEMS, Cursor, Limit
 from api.http.request import ApiRequest
 from api.http.responses import invalid_field, json_response, run_idempotent
@@ -104,7 +105,7 @@ async def remove(request: ApiRequest, key: FromPath[str]) -> None:
         raise Refused("not_found", "there is no such entry")
 
 
-@post("/cache/invalidate", opt=ADMIN, responses=PROBLEMS, status_code=HTTPStatus.OK, summary="Invalidate cache entries")
+@post("/cache/invalidate", opt=ADMIN | RUNS_AGAIN, responses=PROBLEMS, status_code=HTTPStatus.OK, summary="Invalidate cache entries")
 async def invalidate(request: ApiRequest, data: JSONBody[InvalidateRequest]) -> Response[Invalidated]:
     """By tag, scenario or prefix. Once this returns, no older entry is served."""
 
@@ -128,7 +129,7 @@ async def invalidate(request: ApiRequest, data: JSONBody[InvalidateRequest]) -> 
     return await run_idempotent(request, make)
 
 
-@post("/cache/warmup", opt=ADMIN, responses=PROBLEMS, status_code=HTTPStatus.ACCEPTED, summary="Start a cache warm-up")
+@post("/cache/warmup", opt=ADMIN | RUNS_AGAIN, responses=PROBLEMS, status_code=HTTPStatus.ACCEPTED, summary="Start a cache warm-up")
 async def warm(request: ApiRequest, data: JSONBody[WarmupRequest]) -> Response[WarmupView]:
     """From a list, or from the requests of the last hour. Its progress is at ``Location``."""
 

@@ -9,6 +9,7 @@ from litestar import Response, Router, get, post
 from litestar.params import FromPath, QueryParameter
 
 from api.http.gate import ADMIN
+from api.http.late_repeats import RUNS_AGAIN
 from api.http.openapi import PROBLEMS, Cursor, Limit
 from api.http.request import ApiRequest
 from api.http.responses import json_response, run_idempotent
@@ -49,7 +50,13 @@ async def list_(
     return Page(items=tuple(_view(letter, sent, content=content) for letter in page.items), next_cursor=page.next_cursor or None)
 
 
-@post("/tasks/dead-letters/{letter_id:str}/redrive", opt=ADMIN, responses=PROBLEMS, status_code=200, summary="Redrive a dead letter")
+@post(
+    "/tasks/dead-letters/{letter_id:str}/redrive",
+    opt=ADMIN | RUNS_AGAIN,
+    responses=PROBLEMS,
+    status_code=200,
+    summary="Redrive a dead letter",
+)
 async def redrive(request: ApiRequest, letter_id: FromPath[str]) -> Response[RedriveView]:
     """Sends the original record to its topic again, unless its document was submitted again or deleted since, or it was redriven before."""
 

@@ -4,6 +4,7 @@ from domain.area import Area
 from domain.documents.open_documents import OpenDocuments
 from domain.documents.record_keys import RECORD_KEYS
 from domain.documents.records import DOCUMENTS
+from domain.documents.requests import SubmissionRequests
 from domain.documents.sources import blob_path
 from domain.documents.storage import Storage
 from domain.documents.topics import (
@@ -14,6 +15,7 @@ from domain.documents.topics import (
     DOCUMENTS_QUEUED_BULK,
     DOCUMENTS_QUEUED_EXPRESS,
     DOCUMENTS_QUEUED_SLOW,
+    DOCUMENTS_REQUESTED,
     DOCUMENTS_SUBMITTED,
 )
 from domain.documents.visibility_rebuild import VisibilityRebuild
@@ -39,23 +41,27 @@ async def _rebuild_documents(ports: RebuildPorts) -> RebuildResult:
 
 
 async def _rebuild_visibility(ports: RebuildPorts) -> RebuildResult:
-    """Rebuild the version states of documents: first from their progress, then from their submissions."""
+    """Rebuild the version states of documents: first from their progress, then from their submissions and the requests for them."""
     catalogue = CollectionCatalogue(ports.settings.kafka)
     await catalogue.start()
     try:
         if not catalogue.ready:
             raise Unavailable("kafka_unavailable", f"{ports.settings.kafka.servers}: the index plans cannot be read")
-        rebuild = VisibilityRebuild(ports.redis, ports.settings.redis.key_prefix, catalogue.plan, ports.settings.retrieval, blob_path)
+        prefix, requests_max = ports.settings.redis.key_prefix, ports.settings.documents.requests_max
+        requests = SubmissionRequests(ports.redis, prefix, requests_max)
+        rebuild = VisibilityRebuild(ports.redis, prefix, catalogue.plan, ports.settings.retrieval, blob_path, requests)
 
         async def add_progress(events: Events) -> None:
             rebuild.add_progress([event for event, _ in events])
 
         progress = await replay(ports.reader, DOCUMENTS_PROGRESSED, add_progress)
         submissions = await replay(ports.reader, DOCUMENTS_SUBMITTED, rebuild.add_submissions)
+        requested = await replay(ports.reader, DOCUMENTS_REQUESTED, rebuild.add_requests)
         await rebuild.finish()
     finally:
         await catalogue.stop()
-    return RebuildResult(progress.events + submissions.events, progress.unreadable + submissions.unreadable)
+    parts = (progress, submissions, requested)
+    return RebuildResult(sum(part.events for part in parts), sum(part.unreadable for part in parts))
 
 
 AREA = Area(
@@ -69,10 +75,12 @@ AREA = Area(
         DOCUMENTS_EMBEDDED,
         DOCUMENTS_PROGRESSED,
         DOCUMENTS_ALIASED,
+        DOCUMENTS_REQUESTED,
     ),
     records=(DOCUMENTS, RECORD_KEYS),
     rebuilds={"visibility": _rebuild_visibility, "documents": _rebuild_documents},
     unprojected={
-        DOCUMENTS_SUBMITTED.name: "the visibility record of each document follows it: dispatch writes it, `visibility` rebuilds it"
+        DOCUMENTS_SUBMITTED.name: "the visibility record of each document follows it: dispatch writes it, `visibility` rebuilds it",
+        DOCUMENTS_REQUESTED.name: "dispatch writes it from the visibility record of each document, which `visibility` rebuilds from it",
     },
 )

@@ -9,13 +9,15 @@ after ``RESERVED_S``.
 """
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from msgspec import Struct
 
 from adapters.redis.client import Argument, RedisClient, Script
 from domain.documents.records import has_version, progress_order
+from domain.limits.caps import OWNERS, CapShortage
 from schemas.documents import DocumentProgressed
+from schemas.settings.caps import CapKind
 
 RESERVED_S = 3_600  # from a submission to its first progress: the dispatcher may be down for a while
 UNDONE_MAX = 50  # provisional entries that one script takes back
@@ -109,16 +111,6 @@ class StorageCaps(NamedTuple):
     tenant_bytes: int = 0
 
 
-class StorageShortage(NamedTuple):
-    """The cap that a document would exceed: ``used`` of it are in use, ``wanted`` are asked for."""
-
-    owner: Literal["account", "tenant"]
-    kind: Literal["documents", "stored_bytes"]
-    used: int
-    limit: int
-    wanted: int
-
-
 class Storage:
     """Every method raises Unavailable("redis_unavailable")."""
 
@@ -150,7 +142,7 @@ class Storage:
         base_ids: Sequence[str],
         *,
         now_s: int | None = None,
-    ) -> StorageShortage | None:
+    ) -> CapShortage | None:
         """Count a document of ``size`` bytes that is about to be submitted, or the cap that it would exceed.
 
         A version of a document that is there counts by what it has more. ``base_ids``: all knowledge bases of the account.
@@ -159,9 +151,8 @@ class Storage:
         place, used, wanted = await _RESERVE(self._redis, self._keys(tenant), arguments)
         if not place:
             return None
-        owner: Literal["account", "tenant"] = "account" if place <= 2 else "tenant"  # noqa: PLR2004 - the first two of the four caps
-        kind: Literal["documents", "stored_bytes"] = "documents" if place % 2 else "stored_bytes"
-        return StorageShortage(owner, kind, used, caps[place - 1], wanted)
+        kind: CapKind = "documents" if place % 2 else "stored_bytes"
+        return CapShortage(kind, OWNERS[(place - 1) // 2], used, caps[place - 1], wanted)
 
     async def release(self, tenant: str, base_id: str, document_id: str) -> None:
         """The document did not reach the log. Nothing happens once it has made progress."""

@@ -79,6 +79,14 @@ DOCUMENTS_ALIASED = Topic(
     "The record keys of documents in inboxes, where they are not the documents' ids.",
     None,
 )
+DOCUMENTS_REQUESTED = Topic(
+    "claw.documents.requested.v1",
+    DOCUMENT_KEY,
+    documents.Requested,
+    ("route",),
+    "The last requests with an Idempotency-Key that submitted each document: a late repeat is answered, and nothing is written.",
+    None,
+)
 
 
 def inbox_topic(tenant: str) -> Topic:

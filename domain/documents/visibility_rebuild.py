@@ -10,8 +10,9 @@ from msgspec import Struct
 
 from adapters.redis.client import Argument, RedisClient, Script
 from domain.documents.content_hash import content_hash_of
+from domain.documents.requests import SubmissionRequests, request_of
 from domain.documents.visibility import NO_VERSION, NewVersion, Visibility, visibility_key
-from schemas.documents import DocumentProgressed, DocumentSubmitted, DocumentWithdrawn
+from schemas.documents import DocumentProgressed, DocumentRequested, DocumentSubmitted, DocumentWithdrawn
 from schemas.events import Event
 from schemas.indexes import IndexPlan
 from schemas.settings import RetrievalSettings
@@ -41,7 +42,8 @@ class _DocumentProgress(Struct):
 
 
 class VisibilityRebuild:
-    """Give it all of ``claw.documents.progressed.v1``, then all of ``claw.documents.submitted.v1``, then ``finish``.
+    """Give it all of ``claw.documents.progressed.v1``, then all of ``claw.documents.submitted.v1``, then ``finish``; the requests at any
+    time.
 
     Takes about 300 bytes of memory per document. Redis methods raise Unavailable("redis_unavailable").
     """
@@ -53,7 +55,9 @@ class VisibilityRebuild:
         plan: Callable[[str, str], IndexPlan],
         retrieval: RetrievalSettings,
         file_of: Callable[[DocumentSubmitted, int], str],
+        requests: SubmissionRequests,
     ) -> None:
+        self._requests = requests
         self._redis, self._prefix, self._plan, self._retrieval, self._file_of = redis, prefix, plan, retrieval, file_of
         self._visibility = Visibility(redis, prefix)
         self._documents: dict[str, _DocumentProgress] = {}
@@ -84,6 +88,16 @@ class VisibilityRebuild:
         for event, place in events:
             if isinstance(event, DocumentWithdrawn):
                 await self._visibility.record_withdrawal(event.subject, place.offset, event.data.record)
+        found = [
+            (submission.subject, request_of(submission, offset)) for submission, offset in submissions
+        ]  # dispatch may not have seen it
+        await self._requests.record_many([(key, [request]) for key, request in found if request is not None])
+
+    async def add_requests(self, events: Sequence[tuple[Event, LogOffset]]) -> None:
+        """Add the requests that submitted documents, whose submissions may have been compacted away."""
+        await self._requests.record_many(
+            [(event.subject, event.data.requests) for event, _ in events if isinstance(event, DocumentRequested)]
+        )
 
     async def finish(self) -> None:
         """Raise the visible versions, after everything else was added."""

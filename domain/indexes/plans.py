@@ -15,6 +15,7 @@ from schemas.settings import RetrievalSettings
 from schemas.traces import new_traceparent
 from streams.clock import Clock
 from streams.log.outgoing import LogPublisher
+from streams.tables.recent_requests import add_request
 from streams.tables.record_writer import RecordWriter
 from streams.tables.topic_map import TopicMapWriter
 
@@ -62,6 +63,17 @@ class PlanWriter:
             return event, after
 
         return await self._writer.change(key, write) or default
+
+
+def step_once(step: PlanStep, request_id: str) -> PlanStep:
+    """The step of a request that may be repeated late: when it has changed the plan before, the plan stays as it is."""
+
+    def take(before: IndexPlan) -> IndexPlan:
+        if request_id in before.requests:
+            return before
+        return replace(step(before), requests=add_request(before.requests, request_id))
+
+    return take
 
 
 def begin_build(wanted: Shelf, retrieval: RetrievalSettings, *, keep: bool, force: bool) -> PlanStep:

@@ -55,11 +55,11 @@ class StartFailed(Exception):
 class ComponentProcess:
     """A running component."""
 
-    def __init__(self, component: Component) -> None:
-        """Fork and exec at once; raises OSError when the program cannot be run."""
+    def __init__(self, component: Component, output: int | None = None) -> None:
+        """Fork and exec at once; it prints to the file descriptor ``output``, None: to its log. Raises OSError when it cannot be run."""
         self.component = component
         component.log.parent.mkdir(parents=True, exist_ok=True)
-        with component.log.open("ab") as log:
+        with component.log.open("ab") if output is None else contextlib.nullcontext(output) as log:
             self._process = subprocess.Popen(  # noqa: S603 - our own command line, no shell
                 component.command,
                 env=dict(component.environ),

@@ -6,9 +6,11 @@ Loopback is no wall: every user of this machine reaches what listens there.
 import contextlib
 import os
 import secrets
+import stat
 from pathlib import Path
 
 import msgspec
+import structlog
 from msgspec import Struct
 
 from schemas.errors import ConfigurationError
@@ -18,6 +20,8 @@ USER = "claw"  # at both servers
 PASSWORD_BYTES = 32
 FOLDER_MODE, FILE_MODE = 0o700, 0o600
 OTHERS = 0o077
+
+log = structlog.get_logger(__name__)
 
 
 class _Stored(Struct, frozen=True, forbid_unknown_fields=True):
@@ -90,7 +94,9 @@ def write_private(path: Path, text: str) -> None:
 
 
 def make_private_folder(folder: Path) -> None:
-    """Create a folder that nobody else enters, or narrow the one that is there. Raises OSError."""
+    """Create a folder that nobody else enters, or take the rights of others from the one that is there, and log it. Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True, mode=FOLDER_MODE)
-    if folder.stat().st_mode & OTHERS:
+    mode = stat.S_IMODE(folder.stat().st_mode)
+    if mode & OTHERS:
         folder.chmod(FOLDER_MODE)
+        log.warning("folder_made_private", path=str(folder), mode_before=f"{mode:04o}", mode=f"{FOLDER_MODE:04o}")

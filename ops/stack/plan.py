@@ -50,6 +50,11 @@ class Plan:
         return self.settings.node.home
 
     @property
+    def logs(self) -> tuple[Path, ...]:
+        """The log of every part."""
+        return (*(node.log for node in (self.kafka, self.redis) if node is not None), *(service.log for service in self.services))
+
+    @property
     def command(self) -> str:
         """The command line before the arguments, for an operator in this folder, with which a command finds the servers of this stack.
 

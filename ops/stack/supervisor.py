@@ -6,9 +6,6 @@ time.
 """
 
 import asyncio
-import contextlib
-import os
-import shutil
 import signal
 import time
 from collections.abc import Callable, Coroutine, Sequence
@@ -19,6 +16,7 @@ import structlog
 from adapters.embedders import local, multilingual
 from ops.stack import jars, kafka, redis
 from ops.stack.child import Component, ComponentProcess, StartFailed, describe_exit
+from ops.stack.log_pipes import LogPipes
 from ops.stack.plan import Plan
 from ops.stack.state import ProcessRecord, StackState, start_ticks, state_path, this_process, write_state
 from schemas.errors import ClawError, ConfigurationError, Unavailable
@@ -28,8 +26,7 @@ PAUSE_FIRST_S, PAUSE_MAX_S = 0.5, 30.0  # before a restart; doubles with every d
 SETTLE_S = 20.0  # a broker that has just started answers by then; a later failure has another cause
 STEADY_S = 60.0  # a part that lived this long starts again with the first pause
 MISCONFIGURED = 2  # exit code of our commands for a ConfigurationError: trying again cannot help
-LOG_BYTES_MAX = 64 * 1_048_576  # per log file; one older file of the same size is kept
-LOG_CHECK_S = 60.0
+WRITER_LOOK_S = 1.0  # whether the writer of the logs lives: its pipes hold what is printed meanwhile
 
 T = TypeVar("T")
 
@@ -48,6 +45,7 @@ class Supervisor:
         self._keepers: set[asyncio.Task[None]] = set()
         self._stop = asyncio.Event()
         self._ready = False
+        self._logs: LogPipes | None = None
 
     async def run(self) -> None:
         """Start, keep, and stop everything on SIGINT or SIGTERM. Raises Ended or ClawError when it cannot start; nothing is left then."""
@@ -55,8 +53,12 @@ class Supervisor:
         loop.add_signal_handler(signal.SIGCHLD, self._detect_dead)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self._request_stop)
+        node = self._plan.settings.node
+        environ = {"CLAW_HOME": str(self._plan.home)}  # so that it is known whose it is
+        self._logs = LogPipes(self._plan.logs, environ, bytes_max=node.log_bytes_max, older_max=node.log_files_max)
         stopping = asyncio.create_task(self._stop.wait())
         starting = asyncio.create_task(self._start())
+        writing = asyncio.create_task(self._keep_writer(self._logs))
         try:
             await asyncio.wait((starting, stopping), return_when=asyncio.FIRST_COMPLETED)
             if starting.done():
@@ -67,6 +69,9 @@ class Supervisor:
                 task.cancel()
             await asyncio.wait((starting, stopping, *self._keepers))  # no process may be started from here on
             await self._stop_all()
+            writing.cancel()
+            await asyncio.wait((writing,))
+            await self._logs.close()
 
     def _request_stop(self) -> None:
         if self._stop.is_set():  # the second signal: kill at once
@@ -143,7 +148,7 @@ class Supervisor:
 
     def _spawn(self, component: Component) -> ComponentProcess:
         try:
-            child = ComponentProcess(component)
+            child = ComponentProcess(component, self._logs.output(component.log) if self._logs else None)
         except OSError as error:
             raise ConfigurationError(f"cannot run {component.command[0]}: {error.strerror}") from error
         self._children[component.name] = child
@@ -186,15 +191,22 @@ class Supervisor:
             return  # its death is seen by the keeper
         log.info("component_restarted", component=component.name, pid=child.pid, restarts=self._restarts[component.name])
 
+    async def _keep_writer(self, logs: LogPipes) -> None:
+        """Start the writer of the logs again whenever it dies, until everything has stopped."""
+        while True:
+            await asyncio.sleep(WRITER_LOOK_S)
+            try:
+                if logs.ensure_writer():
+                    log.warning("log_writer_restarted", pid=logs.pid)
+            except ConfigurationError as error:  # no processes left: it may pass, and the parts wait at full pipes
+                log.warning("log_writer_not_restarted", detail=error.detail)
+
     async def _wait_for_stop(self) -> None:
-        """Truncate large logs while the stack runs."""
         asked = asyncio.create_task(self._stop.wait())
         while not asked.done():
-            done, _ = await asyncio.wait((asked, *self._keepers), timeout=LOG_CHECK_S, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait((asked, *self._keepers), return_when=asyncio.FIRST_COMPLETED)
             for task in done - {asked}:
                 task.result()  # a keeper ends only by an unexpected error: stop rather than run unwatched
-            for child in self._children.values():
-                _rotate_log(child.component)
 
     def _save_state(self) -> None:
         plan = self._plan
@@ -253,12 +265,3 @@ async def _run_all(*parts: Coroutine[Any, Any, None]) -> None:
                 group.create_task(part)
     except* (StartFailed, ClawError) as failures:
         raise failures.exceptions[0] from None
-
-
-def _rotate_log(component: Component) -> None:
-    """Copy and truncate the log: the child continues to write to the same open file."""
-    with contextlib.suppress(FileNotFoundError):
-        if component.log.stat().st_size > LOG_BYTES_MAX:
-            with contextlib.suppress(OSError):  # a full disk: then only the truncation helps
-                shutil.copyfile(component.log, component.log.with_suffix(".log.1"))
-            os.truncate(component.log, 0)

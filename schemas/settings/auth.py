@@ -20,6 +20,17 @@ class AuthSettings(Section, frozen=True, kw_only=True):
             description="Key that signs access tokens, at least 32 bytes; when not set, `claw up` generates one in CLAW_HOME (mode 0600)."
         ),
     ] = Secret()
+    previous_secret: Annotated[
+        Secret,
+        Meta(description="The signing key before this one, unless it leaked: what it signed stays valid until CLAW_AUTH_PREVIOUS_UNTIL."),
+    ] = Secret()
+    previous_until: Annotated[
+        str,
+        Meta(
+            pattern=r"^([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(Z|[+-][0-9]{2}:[0-9]{2}))?$",
+            description="Time at which CLAW_AUTH_PREVIOUS_SECRET ends, such as 2026-12-01T12:00:00Z; at most 7 days ahead.",
+        ),
+    ] = ""
     access_token_ttl_s: Annotated[int, Meta(ge=60, le=86_400, description="Lifetime of an access token.")] = 3600
     registration: Annotated[
         Registration,

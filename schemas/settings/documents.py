@@ -21,6 +21,14 @@ class DocumentSettings(Section, frozen=True, kw_only=True):
         Secret,
         Meta(description="Key that encrypts passwords of files, for the API and `documents` workers; empty means CLAW_AUTH_SECRET."),
     ] = Secret()
+    requests_max: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=256,
+            description="Last requests of a document with an `Idempotency-Key` that are recognised however late they are repeated.",
+        ),
+    ] = 16
     processes: Annotated[
         int,
         Meta(ge=1, le=32, description="Child processes per queue (express, bulk, slow) for files and HTML; each starts at its first use."),

@@ -35,6 +35,12 @@ class NodeSettings(Section, frozen=True, kw_only=True):
         Literal["auto", "json", "text"], Meta(description="`json` for machines, `text` for people, `auto` = text on a terminal.")
     ] = "auto"
     log_level: Annotated[Literal["debug", "info", "warning", "error"], Meta(description="Least severe level that is logged.")] = "info"
+    log_bytes_max: Annotated[
+        int, Meta(ge=65_536, le=10_737_418_240, description="Largest log file of a part of `claw up`; then another one is begun.")
+    ] = 33_554_432
+    log_files_max: Annotated[
+        int, Meta(ge=1, le=1_000, description="Full log files that `claw up` keeps of each part, beside the one that is written.")
+    ] = 3
     shutdown_grace_s: Annotated[float, Meta(gt=0, le=60, description="Time for work in flight after SIGTERM, before it is cancelled.")] = (
         5.0
     )

@@ -11,13 +11,14 @@ import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, TypeVar
 
 import msgspec
 import structlog
 
 from adapters.fairness import TENANT
-from schemas.errors import ClawError, Refused, Superseded
+from schemas.errors import ClawError, Problem, Refused, Superseded
 from schemas.events import Event
 from schemas.settings import Settings
 from streams.clock import Clock
@@ -249,7 +250,8 @@ class Wrapper:
 
     async def _dead_letter(self, delivery: Delivery, event: Any, failed: StepFailed, context: Context) -> str:
         """Dead letter first, then the agent's failure step; both are on the log when this returns."""
-        self._log.error("event_dead_lettered", code=failed.problem.code, detail=failed.problem.detail, tries=failed.tries)
+        problem = failed.problem
+        self._log.error("event_dead_lettered", code=problem.code, detail=_loggable_detail(problem), error=failed.error, tries=failed.tries)
         traceparent = event.traceparent if isinstance(event, Event) else delivery.headers.get("traceparent", b"").decode(errors="replace")
         headers = dead_letter_headers(
             delivery,
@@ -272,9 +274,9 @@ class Wrapper:
             await context.advance()  # the tries before may have published under theirs
             await self._publish(await self._retries.run(self._numbered(step, context, event, failed.problem), context))
         except StepFailed as error:
-            self._log.warning("failure_step_failed", code=error.problem.code, detail=error.problem.detail)
+            self._log.warning("failure_step_failed", code=error.problem.code, detail=_loggable_detail(error.problem))
         except Refused as error:
-            self._log.warning("failure_step_failed", code=error.code, detail=error.detail)
+            self._log.warning("failure_step_failed", code=error.code, detail=_loggable_detail(error.problem()))
 
     async def _publish(self, outgoing: Sequence[Outgoing]) -> None:
         if outgoing:
@@ -290,3 +292,8 @@ def _origin_fields(event: Event | Delivery) -> dict[str, str]:
         return {}
     _, _, rest = event.traceparent.partition("-")  # version-trace-span-flags
     return {"tenant": event.tenant, "trace_id": rest.partition("-")[0]}
+
+
+def _loggable_detail(problem: Problem) -> str:
+    """The detail of a failure of ours. What is wrong with an input quotes it: that is in the dead letter, for those who may read it."""
+    return problem.detail if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR else ""

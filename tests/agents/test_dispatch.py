@@ -1,6 +1,7 @@
 """Route, on the real visibility records: versions, lanes, shelves, and what is not worked at all."""
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from agents.dispatch import Dispatch, work_events
 from domain.documents import lanes
 from domain.documents.content_hash import content_hash_of
 from domain.documents.lanes import EXPRESS_MAX, Lanes
+from domain.documents.requests import EarlierSubmission, SubmissionRequests
 from domain.documents.topics import (
     DOCUMENTS_ALIASED,
     DOCUMENTS_EMBEDDED,
@@ -18,9 +20,11 @@ from domain.documents.topics import (
     DOCUMENTS_QUEUED_BULK,
     DOCUMENTS_QUEUED_EXPRESS,
     DOCUMENTS_QUEUED_SLOW,
+    DOCUMENTS_REQUESTED,
     DOCUMENTS_SUBMITTED,
 )
 from domain.documents.visibility import NO_VERSION, IndexedContent, PriorState, VersionState, Visibility, visibility_key
+from schemas import ids
 from schemas.documents import Blob, Document, DocumentSubmitted, DocumentWithdrawn, InboxRecord, Shelf, Submitted, Withdrawal
 from schemas.errors import Refused
 from schemas.indexes import IndexPlan
@@ -54,7 +58,8 @@ def route(redis: RedisClient, prefix: str, plans: Plans, log: dict[int, Submitte
     async def read_version(_partition: int, version: int) -> Submitted | None:
         return log.get(version)
 
-    return Dispatch(Visibility(redis, prefix), Lanes(redis, prefix, 60, time.monotonic), plans, RETRIEVAL, file_of, read_version)
+    requests = SubmissionRequests(redis, prefix, 3)
+    return Dispatch(Visibility(redis, prefix), Lanes(redis, prefix, 60, time.monotonic), plans, RETRIEVAL, file_of, read_version, requests)
 
 
 def submitted(text: str = "正文", **fields: Any) -> DocumentSubmitted:
@@ -82,6 +87,26 @@ async def test_the_offset_is_the_version_and_people_go_first(route: Dispatch):
     assert (queued.topic, queued.event.data.version) == (DOCUMENTS_QUEUED_EXPRESS, 41)
     assert queued.event.data.task_id == progressed.event.data.task_id
     assert not queued.event.data.earlier
+
+
+async def test_the_requests_behind_a_document_go_to_the_log_with_it(route: Dispatch):
+    """Only of submissions with an ``Idempotency-Key``, all that are kept each time, the same again when the submission is read again."""
+
+    def keyed(number: int) -> DocumentSubmitted:
+        return replace(submitted(f"text {number}"), id=ids.derive("request", number))
+
+    def requested(outgoing: Sequence[Outgoing]) -> list[list[int]]:
+        return [[each.version for each in one.event.data.requests] for one in outgoing if one.topic is DOCUMENTS_REQUESTED]
+
+    assert requested(await route.step(submitted("typed"), context(offset=1))) == []
+    assert requested(await route.step(keyed(2), context(offset=2))) == [[2]]
+    first, second = await route.step_many([(keyed(3), context(offset=3)), (keyed(4), context(offset=4))])
+    assert (requested(first), requested(second)) == ([[2, 3]], [[2, 3, 4]])
+    assert requested(await route.step(keyed(5), context(offset=5))) == [[3, 4, 5]]
+    again = await route.step(keyed(4), context(offset=4))
+    assert requested(again) == [[3, 4, 5]]
+    assert [each.event.id for each in again] == [each.event.id for each in second]
+    assert await route.requests.find(KEY, keyed(4).id) == EarlierSubmission(4, is_deleted=False)
 
 
 async def test_machines_and_crowds_go_to_bulk(route: Dispatch):

@@ -26,6 +26,8 @@ SECRETS = {name for name, field in KNOWN.items() if isinstance(field.default, Se
 REFERENCE = re.compile(r"\$\{(?P<name>[A-Z_]+)(?:(?P<operator>:[?-])(?P<word>[^}]*))?\}")
 NOT_IN_CONTAINERS = {
     "CLAW_HOME",  # the image sets it
+    "CLAW_LOG_BYTES_MAX",  # the engine bounds the logs of containers
+    "CLAW_LOG_FILES_MAX",
     "CLAW_KAFKA_PORT",  # of the embedded broker
     "CLAW_KAFKA_HEAP_MIB",
     "CLAW_REDIS_PORT",  # of the embedded server

@@ -15,6 +15,7 @@ from litestar import Litestar
 
 from api.app import create_app
 from api.area import OpenPorts, ports_of
+from api.core import Core
 from domain.areas import TOPICS
 from ops.processes.api import configuration
 from schemas.settings import LimitSettings, Settings
@@ -74,6 +75,14 @@ async def read_metrics(house: House) -> str:
     """What Prometheus scrapes of the process."""
     async with httpx.AsyncClient() as client:
         return (await client.get(f"http://127.0.0.1:{house.app.state.metrics_port}/metrics")).text
+
+
+async def lose(house: House, *patterns: str) -> None:
+    """Redis loses the keys of these patterns, such as ``idempotency:*``: what is remembered of requests with an Idempotency-Key."""
+    redis, prefix = house.ports(Core).redis, house.settings.redis.key_prefix
+    for pattern in patterns:
+        for key in await redis.execute_command("KEYS", f"{prefix}:{pattern}"):
+            await redis.execute_command("DEL", key)
 
 
 @asynccontextmanager

@@ -158,6 +158,7 @@ async def up(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Up]:
         settings = {
             **stub_model(provider.url, MODEL),
             "CLAW_LIMIT_ENABLED": "false",
+            "CLAW_LOG_LEVEL": "debug",  # test_logs.py reads what is logged
             "CLAW_CAP_PRO_DOCUMENTS_MAX": str(PRO_DOCUMENTS_MAX),
             "CLAW_LANE_SESSION_TIMEOUT_S": "6",
             "CLAW_LANE_LEASE_S": "3",

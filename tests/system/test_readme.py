@@ -9,6 +9,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from claw_client import Client
 from ops.stack.launch import PROJECT
 from tests.support.kcat import require_kcat, run_script
 from tests.system.conftest import records
@@ -65,10 +66,13 @@ async def forget_readme(session: aiohttp.ClientSession, key: str) -> None:
     assert removed
 
 
-async def test_documents_are_uploaded_followed_and_found(up, folder, session):
-    """The upload is accepted, its progress is streamed, the search answers."""
+async def test_documents_are_uploaded_followed_and_found(up, folder, session, owner):
+    """The upload is accepted, its progress is streamed, the search answers: in the default knowledge base, whatever others there are."""
+    default = (await Client.with_token(session, up.key)).knowledge_base
+    assert owner.knowledge_base != default
     printed = await curl(up, folder, "Documents")
     await forget_readme(session, up.key)
+    assert f'"knowledge_base_id":"{default}"' in printed
     assert '"document_id":"readme"' in printed
     assert "event: snapshot" in printed
     assert '"passages":[' in printed.splitlines()[-1]

@@ -1,4 +1,4 @@
-"""One user of a running server, and the knowledge base that every user begins with."""
+"""One user of a running server, and the default knowledge base of their tenant."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -29,10 +29,10 @@ class Client:
 
     @classmethod
     async def with_token(cls, session: aiohttp.ClientSession, token: str) -> "Client":
-        """The user that an access token or an API key belongs to. Raises ApiError."""
+        """The user that an access token or an API key belongs to, with the default knowledge base of their tenant. Raises ApiError."""
         headers = {"Authorization": f"Bearer {token}"}
-        page = await _read_json(session.get("/api/v1/knowledge?limit=100", headers=headers))  # the newest first
-        return cls(session, headers, page["items"][-1]["id"])
+        user = await _read_json(session.get("/api/v1/users/me", headers=headers))
+        return cls(session, headers, user["default_knowledge_base_id"])
 
     @property
     def documents(self) -> str:

@@ -3,8 +3,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from adapters.secrets import tokens as module
-from adapters.secrets.tokens import AccessTokens
-from schemas.errors import Refused
+from adapters.secrets.tokens import OVERLAP_MAX, AccessTokens, check_overlap
+from schemas.errors import ConfigurationError, Refused
 from schemas.records import Account
 from schemas.settings import AuthSettings
 from schemas.settings.section import Secret
@@ -41,3 +41,44 @@ def test_token_reading_uses_the_clock_it_is_given():
     assert tokens.read(token, NOW).sub == ACCOUNT.id
     with pytest.raises(Refused):
         tokens.read(token, NOW + timedelta(seconds=life_s + 1))
+
+
+def rotated(until: datetime | None = NOW + timedelta(hours=1)) -> AuthSettings:
+    return AuthSettings(
+        secret=Secret("n" * 32), previous_secret=Secret("o" * 32), previous_until=until.isoformat() if until is not None else ""
+    )
+
+
+def test_what_the_previous_secret_signed_is_valid_until_its_end_and_no_longer():
+    """Also a token that was read before, and one whose own life is longer; derived API keys likewise. New ones are of the new secret."""
+    old, new = AccessTokens(AuthSettings(secret=Secret("o" * 32), access_token_ttl_s=86_400)), AccessTokens(rotated())
+    token, _ = old.issue(ACCOUNT, NOW)
+    key = old.key_secret("id", NOW)
+    for later in (timedelta(), timedelta(minutes=59)):
+        assert new.read(token, NOW + later).sub == "a"
+        assert new.is_key_secret(key, "id", NOW, NOW + later)
+    for tokens in (new, AccessTokens(rotated())):
+        with pytest.raises(Refused):
+            tokens.read(token, NOW + timedelta(hours=1))
+        assert not tokens.is_key_secret(key, "id", NOW, NOW + timedelta(hours=1))
+    with pytest.raises(Refused):
+        old.read(new.issue(ACCOUNT, NOW)[0], NOW)
+    assert new.read(new.issue(ACCOUNT, NOW)[0], NOW + timedelta(minutes=59)).sub == "a"
+
+
+def test_a_previous_secret_has_an_end_within_a_week():
+    check_overlap(rotated(NOW + OVERLAP_MAX), NOW)
+    with pytest.raises(ConfigurationError, match=r"CLAW_AUTH_PREVIOUS_UNTIL: .* more than 7 days ahead"):
+        check_overlap(rotated(NOW + OVERLAP_MAX + timedelta(seconds=1)), NOW)
+    for auth in (rotated(None), AuthSettings(secret=Secret("n" * 32), previous_secret=Secret("short"))):
+        with pytest.raises(ConfigurationError, match="CLAW_AUTH_PREVIOUS_"):
+            AccessTokens(auth)
+
+
+def test_another_creation_of_an_api_key_has_another_secret():
+    """Of the very same id: what is forgotten about the first one does not matter."""
+    tokens = AccessTokens(AuthSettings(secret=Secret("s" * 32)))
+    first, second = tokens.key_secret("id", NOW), tokens.key_secret("id", NOW + timedelta(microseconds=1))
+    assert first != second
+    assert tokens.is_key_secret(first, "id", NOW, NOW)
+    assert not tokens.is_key_secret(first, "id", NOW + timedelta(microseconds=1), NOW)

@@ -5,6 +5,7 @@ import os
 import uuid
 from datetime import UTC, datetime, timedelta
 
+import httpx
 import msgspec
 import pytest
 
@@ -23,8 +24,11 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 def with_registration(settings: Settings, registration: str) -> Settings:
-    auth = msgspec.structs.replace(settings.auth, registration=registration)
-    return msgspec.structs.replace(with_limits(settings, enabled=False), auth=auth)
+    return with_auth(with_limits(settings, enabled=False), registration=registration)
+
+
+def with_auth(settings: Settings, **auth: object) -> Settings:
+    return msgspec.structs.replace(settings, auth=msgspec.structs.replace(settings.auth, **auth))
 
 
 async def register(house: House, invitation: str = "", email: str = "", key: str = ""):
@@ -94,3 +98,26 @@ async def test_for_one_address_until_it_expires_or_is_revoked(api_settings: Sett
             await invitations.revoke(settings, unused)
         with pytest.raises(ConfigurationError, match="--days"):
             await invitations.create(settings, "", 1_000)
+
+
+async def test_a_weak_password_is_refused_and_a_registration_of_before_is_repeated(api_settings: Settings, house: House):
+    """The field and the remedy are named. What the settings require since does not turn a repeat of a registration away."""
+    body, key = {"email": f"{uuid.uuid4().hex}@example.com", "password": "password1"}, {"idempotency-key": uuid.uuid4().hex}
+
+    async def attempt(house: House) -> httpx.Response:
+        return await house.client.post("/api/v1/auth/register", json=body, headers=key)
+
+    problem = is_problem(await attempt(house), 400, "password_weak")
+    assert [each["field"] for each in problem["errors"]] == ["password"]
+    assert all(problem[name] for name in ("detail", "remedy", "title_zh", "remedy_zh"))
+    assert "password1" not in str(problem)
+    async with opened(with_auth(api_settings, strength_min=0)) as before:
+        first = await attempt(before)
+    assert first.status_code == 201, first.text
+    async with opened(with_auth(api_settings, registration="closed")) as closed:
+        for since in (house, closed):
+            again = await attempt(since)
+            assert again.status_code == 201, again.text
+            assert again.json()["user"] == first.json()["user"]
+        body["email"] = f"{uuid.uuid4().hex}@example.com"
+        is_problem(await attempt(closed), 403, "registration_closed")

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from adapters.redis.client import RedisClient
-from domain.documents.storage import RESERVED_S, Storage, StorageCaps, StorageShortage, StorageTotals
+from domain.documents.storage import RESERVED_S, Storage, StorageCaps, StorageTotals
+from domain.limits.caps import CapShortage
 from schemas.documents import DocumentProgressed, Progress
 
 pytestmark = pytest.mark.stack
@@ -51,9 +52,9 @@ async def test_as_many_documents_at_once_as_the_caps_allow(redis: RedisClient, p
     replicas = [Storage(redis, prefix) for _ in range(2)]
     found = await asyncio.gather(*(replicas[n % 2].reserve("t", f"kb{n % 2}", f"d{n}", 10, FEW, ("kb0", "kb1")) for n in range(12)))
     assert found.count(None) == 3
-    assert set(found) - {None} == {StorageShortage("account", "documents", 3, 3, 1)}
+    assert set(found) - {None} == {CapShortage("documents", "account", 3, 3, 1)}
     others = [await replicas[0].reserve("t", "kb9", f"o{n}", 10, FEW, ("kb9",)) for n in range(3)]
-    assert others == [None, None, StorageShortage("tenant", "documents", 5, 5, 1)]
+    assert others == [None, None, CapShortage("documents", "tenant", 5, 5, 1)]
     assert await replicas[0].totals("t") == StorageTotals(documents=5, bytes=50)
     assert await replicas[0].totals("t", ("kb0", "kb1")) == StorageTotals(documents=3, bytes=30)
 
@@ -65,7 +66,7 @@ async def test_a_new_version_counts_by_what_it_has_more(redis: RedisClient, pref
     await storage.apply_many([news("a", 1, "queued", size=60), news("a", 1, "indexed", size=60, chunks=2)])
     assert await storage.reserve("t", "kb", "a", 100, FEW, ("kb",)) is None
     assert await storage.totals("t") == StorageTotals(documents=1, bytes=100, chunks=2)
-    assert await storage.reserve("t", "kb", "b", 1, FEW, ("kb",)) == StorageShortage("account", "stored_bytes", 100, 100, 1)
+    assert await storage.reserve("t", "kb", "b", 1, FEW, ("kb",)) == CapShortage("stored_bytes", "account", 100, 100, 1)
     await storage.apply_many([news("a", 2, "deleted")])
     assert await storage.reserve("t", "kb", "b", 1, FEW, ("kb",)) is None
     await storage.apply_many([news("b", 3, "failed", size=1)])

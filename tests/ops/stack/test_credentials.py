@@ -1,6 +1,7 @@
 """The passwords of the embedded servers."""
 
 import pytest
+from structlog.testing import capture_logs
 
 from ops.stack.credentials import create_private, credentials_path, ensure_credentials, make_private_folder, read_credentials
 from schemas.errors import ConfigurationError
@@ -35,8 +36,13 @@ def test_what_others_can_read_or_is_damaged_is_refused_with_a_remedy(tmp_path):
         ensure_credentials(tmp_path)
 
 
-def test_a_folder_that_was_open_is_narrowed(tmp_path):
+def test_a_folder_that_was_open_is_narrowed_and_the_log_says_so(tmp_path):
+    """Whoever read in it before finds in the log why they no longer can; a folder that was private is no news."""
     folder = tmp_path / "home"
     folder.mkdir(mode=0o755)
-    make_private_folder(folder)
+    with capture_logs() as logged:
+        make_private_folder(folder)
+        make_private_folder(folder)
+        make_private_folder(tmp_path / "new")
     assert folder.stat().st_mode & 0o777 == 0o700
+    assert [(each["event"], each["path"], each["mode_before"]) for each in logged] == [("folder_made_private", str(folder), "0755")]

@@ -189,7 +189,7 @@ def test_beside_another_killed_started_again_and_put_down(running: Stack, other:
     """A second stack beside the first; ``kill -9`` of its supervisor leaves nothing; its home starts again; `down` beats stubborn parts."""
     other.start()
     assert is_alive(running.state().supervisor)
-    assert len(other.processes()) == 1 + len(PARTS)
+    assert len(other.processes()) == 1 + len(PARTS) + 1  # the supervisor, and the writer of the logs
     secret = (other.home / "secret").read_text()
 
     other.process.kill()

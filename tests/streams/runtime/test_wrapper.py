@@ -9,6 +9,7 @@ import msgspec
 import pytest
 import structlog
 from prometheus_client import CollectorRegistry
+from structlog.testing import capture_logs
 
 from schemas.errors import Problem, Refused, Superseded, Unavailable
 from schemas.events import encode
@@ -216,9 +217,12 @@ async def test_an_outage_of_a_shared_part_is_waited_out_unless_somebody_waits(ma
 @pytest.mark.parametrize("value", [b"", b"{", b"\xff\xfe", b'{"type": "who.knows"}'])
 async def test_a_malformed_event_is_dead_lettered_at_once(make, dead_letters, value):
     bench = make()
-    assert await bench.run(value) is WorkOutcome.DONE
+    with capture_logs() as logged:
+        assert await bench.run(value) is WorkOutcome.DONE
     (letter,) = await dead_letters()
     assert dict(letter.headers)["code"] == b"event_malformed"
+    assert [each["code"] for each in logged if each["event"] == "event_dead_lettered"] == ["event_malformed"]
+    assert "who.knows" not in str(logged)  # what an input says is in the dead letter, and in no log
     assert letter.value == value
     assert bench.seen == []
 
