@@ -71,6 +71,7 @@ class RedisBreaker:
         self._pause_s = pause_s
         self._clock_s = clock_s
         self._probe_at_s: float | None = None  # None: up
+        self._failed_at_s = float("-inf")
 
     @property
     def is_up(self) -> bool:
@@ -100,6 +101,11 @@ class RedisBreaker:
             self._probe_at_s = self._clock_s()
         elif probe:
             self._probe_at_s = self._clock_s() + self._pause_s
+        self._failed_at_s = self._clock_s()
+
+    def failed_within(self, seconds: float) -> bool:
+        """Whether Redis did not answer this process at some time of these last seconds."""
+        return self._clock_s() - self._failed_at_s <= seconds
 
 
 def _is_outage(error: BaseException) -> bool:

@@ -5,6 +5,7 @@ The order is that of docs/design/questions.md. While Redis is down a running con
 
 import asyncio
 from collections.abc import Awaitable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from api.chats.branches import AskCommand, Branches, BranchPoint
@@ -24,6 +25,9 @@ from schemas.chats import ChatAsked, Message, MessageChanged, Question, Turn
 from schemas.errors import Refused, Unavailable
 from schemas.records import AnswerMode, Conversation
 from streams.log.outgoing import LogOffset, Outgoing
+
+PROJECTED_S_MAX, PROJECTED_POLL_S = 3.0, 0.1  # how long the next question waits for the message of a reply whose end was relayed
+RELEASE_S = 1.0  # between two tries to release a lock while Redis is away
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +80,14 @@ async def ask(request: ApiRequest, conversation_id: str, command: AskCommand) ->
             written = await _message(request, found, message_id, command.content, point.thread)
             message = written.data
         location = ReplyLocation(found.id, begin.partition, begin.offset, message.id)
+        is_repeatable = request.idempotency_key is not None
+        if is_repeatable:  # another replica may have asked it, too: all of the reply goes to one partition
+            location = await ports.locations.save(caller.tenant, reply_id, location)
         question = await _question(request, found, message, reply_id, location, bases, point, command, mode, reserved=reserved)
-        place, _ = await asyncio.gather(_publish(request, written, question), ports.locations.save(caller.tenant, reply_id, location))
+        if is_repeatable:
+            place = await _publish(request, written, question)
+        else:
+            place, _ = await asyncio.gather(_publish(request, written, question), ports.locations.save(caller.tenant, reply_id, location))
         is_published = True
     finally:
         if not is_published:
@@ -126,17 +136,41 @@ async def _acquire_reply_lock(request: ApiRequest, conversation_id: str, reply_i
 
 
 async def _has_ended(request: ApiRequest, conversation_id: str, reply_id: str) -> bool:
-    """Whether the reply has ended and its lock was not released: its message is stored first."""
-    return await request.core.read_models.messages.get(f"{request.user.tenant}/{conversation_id}", reply_id) is not None
+    """Whether the reply has ended, or never began, and its lock was not released. Its message can be read then.
+
+    The end of a reply while Redis is away is relayed before Redis has its message: the projector brings it as soon as Redis is back.
+    """
+    ports, clock = request.ports(ChatPorts), request.core.clock
+    if ports.running.was_never_asked(reply_id):
+        return True
+    until_s = clock.monotonic_s() + PROJECTED_S_MAX
+    while await request.core.read_models.messages.get(f"{request.user.tenant}/{conversation_id}", reply_id) is None:
+        if not ports.running.has_ended(reply_id) or clock.monotonic_s() >= until_s:
+            return False
+        await asyncio.sleep(PROJECTED_POLL_S)
+    return True
 
 
 async def _release_reply_lock(request: ApiRequest, conversation_id: str, reply_id: str) -> None:
+    """Release the lock of a question that did not reach the log."""
     ports, tenant = request.ports(ChatPorts), request.user.tenant
     ports.running.close((tenant, conversation_id), reply_id)
     try:
         await ports.reply_locks.release(tenant, conversation_id, reply_id)
     except Unavailable:
-        return  # it expires
+        if request.idempotency_key is None:  # with one the same request may come again, to any replica, and has the lock then
+            ports.running.mark_never_asked(reply_id)
+            ports.core.background.run(_release_later(ports, tenant, conversation_id, reply_id))
+
+
+async def _release_later(ports: ChatPorts, tenant: str, conversation_id: str, reply_id: str) -> None:
+    """Release the lock once Redis is back, for the other replicas; until then it would count as an open reply for minutes."""
+    until_s = ports.core.clock.monotonic_s() + ports.core.settings.model.total_timeout_s + ANSWER_MARGIN_S
+    while ports.core.clock.monotonic_s() < until_s:  # then it has expired
+        await asyncio.sleep(RELEASE_S)
+        with suppress(Unavailable):
+            await ports.reply_locks.release(tenant, conversation_id, reply_id)
+            return
 
 
 async def _find_branch_point(request: ApiRequest, conversation_id: str, command: AskCommand, message_id: str) -> BranchPoint:
