@@ -18,6 +18,7 @@ from adapters.index.choose import create_vector_index, list_indexes, remove_empt
 from adapters.index.port import VectorIndex
 from adapters.models.choose import create_writer
 from adapters.models.port import Writer
+from domain.configs.table_epoch import LoggedEpoch, watch_tables
 from domain.document_caps import DocumentCaps
 from domain.documents.lanes import Lanes
 from domain.documents.open_documents import OpenDocuments
@@ -35,6 +36,7 @@ from domain.retrieval.search import SearchService
 from domain.retrieval.vector_cache import VectorCache
 from streams.cache import RedisCache
 from streams.runtime.agent_ports import AgentPorts
+from streams.tables.epoch import TableWatch
 from streams.tables.record_writer import RecordWriter
 
 
@@ -118,6 +120,16 @@ def second_vectors(ports: AgentPorts) -> SecondVectors:
     """The second vectors of chunks, with the child that computes them."""
     encoder = ports.attach(PassageEncoder(table_folder(ports.settings.retrieval), confinement=ports.settings.parsers.confinement))
     return ports.attach(SecondVectors(ports.get(engines), encoder, ports.redis, ports.prefix, registry=ports.registry))
+
+
+def logged_epoch(ports: AgentPorts) -> LoggedEpoch:
+    """The epoch of the tables on the log."""
+    return LoggedEpoch(ports.settings, ports.publisher, ports.clock)
+
+
+def table_watch(ports: AgentPorts) -> TableWatch:
+    """The watch over the tables: ask for it first, so that it is started before what reads them."""
+    return ports.attach(watch_tables(ports.settings, ports.redis, ports.publisher, ports.clock))
 
 
 def text_worker(ports: AgentPorts) -> TextWorker:

@@ -8,19 +8,19 @@ from typing import TypeVar
 
 import structlog
 
-from schemas.errors import ClawError, Problem, Refused, Superseded, Unavailable
+from schemas.errors import REDIS_OUTAGES, ClawError, Problem, Refused, Superseded, Unavailable
 from streams.clock import Clock
 from streams.runtime.agent import Agent, Context
 from streams.runtime.hooks import StepHooks
 
 BACKOFF_S_MIN, BACKOFF_S_MAX = 0.1, 5.0  # between repeats, doubling; half of it is random so that many do not return together
 # of a part whose client fails at once while it is away and asks it once a second: longer pauses would only delay the recovery
-BACKOFF_S_MAX_OF = {"redis_unavailable": 1.0}
+BACKOFF_S_MAX_OF = dict.fromkeys(REDIS_OUTAGES, 1.0)
 UNEXPECTED_TRIES_MAX = 3  # of an error that no step declares: a race passes, a bug does not
 
 LOG_OUTAGE = "kafka_unavailable"  # not even a dead letter can be written: every event is kept for as long as that takes
 # every event would fail alike, and a whole backlog become dead letters
-PART_OUTAGES = ("redis_unavailable", "index_unavailable", "blobs_unavailable")
+PART_OUTAGES = (*REDIS_OUTAGES, "index_unavailable", "blobs_unavailable")
 
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
