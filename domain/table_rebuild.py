@@ -11,17 +11,23 @@ from contextlib import asynccontextmanager, suppress
 
 import structlog
 
+from adapters.kafka import TopicPartition
 from adapters.redis.client import RedisClient, connect
 from adapters.redis.lease import release_lease, renew_lease, take_lease
 from domain.areas import rebuilds
 from domain.configs.table_epoch import make_epoch
+from domain.limits.decisions import DecisionCounters
+from domain.limits.topics import LIMITS_DECIDED
 from domain.read_models import ReadModels
+from domain.usage.counters import usage_counter
+from domain.usage.topics import USAGE_RECORDED
 from schemas.errors import TABLES_LOST, ClawError, Unavailable
 from schemas.settings import Settings
-from streams.log.reader import open_log_reader
+from streams.log.reader import open_log_reader, read_group_offsets
 from streams.tables.epoch import EpochLog, StoredEpoch, TableWatch
 from streams.tables.rebuild import RebuildPorts, RebuildResult
 
+WORKER_GROUP = "tables"  # of the counters
 LEASE_S = 30.0  # of whoever rebuilds, renewed at a third of it: another process takes over so long after a death
 WAIT_S = 1.0  # between two looks whether the rebuild of another process has ended
 RETRY_S = 5.0  # after a rebuild that failed
@@ -83,6 +89,56 @@ async def _hold_lease(redis: RedisClient, lease: str) -> AsyncIterator[str]:
         await asyncio.wait((renewing,))
         with suppress(Unavailable):
             await release_lease(redis, lease, holder)
+
+
+async def find_setback(settings: Settings, redis: RedisClient) -> str:
+    """A counter whose mark is below what its worker group has committed, in words; "" for none. Raises Unavailable.
+
+    A mark moves before the commit, so a Redis with a lower one is older than the commit, and its record tables are as old as its counters.
+    Call it before the counters catch up.
+    """
+    committed = await read_group_offsets(settings.kafka, (WORKER_GROUP,))
+    prefix, kafka = settings.redis.key_prefix, settings.kafka
+    decisions = DecisionCounters(redis, prefix, LIMITS_DECIDED.partitions(kafka))
+    for topic, counter in (
+        (USAGE_RECORDED, usage_counter(redis, prefix, USAGE_RECORDED.partitions(kafka))),
+        (LIMITS_DECIDED, decisions.minutes),
+        (LIMITS_DECIDED, decisions.hours),
+    ):
+        for partition in range(counter.partitions):
+            offset = committed.get(TopicPartition(kafka.topic_prefix + topic.name, partition), 0)
+            mark = await counter.mark(partition)
+            if mark < offset - 1:
+                return f"{counter.name} of partition {partition} ends at {mark}, and {offset - 1} was counted"
+    return ""
+
+
+class SetbackCheck:
+    """Looks once, at the start of a ``tables`` worker, whether Redis went back in time while no process watched it: then it has lost the
+    tables. Starts after the watch, and before the counters.
+    """
+
+    def __init__(self, settings: Settings, watch: TableWatch) -> None:
+        self._settings, self._watch = settings, watch
+
+    async def start(self) -> None:
+        """With Redis or the log away nothing is found."""
+        if self._watch.state != "whole":
+            return
+        redis = connect(self._settings.redis)
+        try:
+            found = await find_setback(self._settings, redis)
+            if found:
+                log.error("tables_set_back", reason=found)
+                await self._watch.stored.discard()
+                await self._watch.check()
+        except Unavailable as error:
+            log.warning("table_marks_unknown", error=f"{error.code}: {error.detail}")
+        finally:
+            await redis.aclose()
+
+    async def stop(self) -> None:
+        """Nothing is left to stop."""
 
 
 class TableRebuilder:

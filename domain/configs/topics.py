@@ -7,7 +7,7 @@ CONFIGS_CHANGED = Topic(
     "claw.configs.changed.v1",
     "configuration key",
     configs.ConfigChanged,
-    ("api", "claw rebuild tables"),
+    ("api", "tables"),
     "Configuration that changes while everything runs: rate rules, allow and deny lists; the epoch of the tables in Redis.",
     None,
 )

@@ -7,7 +7,7 @@ again.
 
 A Redis that went back in time (an older snapshot or append-only file, a replica that lagged behind) still has the id. Beside it lies a
 beat that every process raises once a second; whoever is given a lower one than before removes the id. What was written since the last
-beat of any process is not covered by it, and a loss while no process runs goes unnoticed.
+beat of any process is not covered by it. A loss while no process ran is found by the marks of counters (``domain/table_rebuild.py``).
 """
 
 import asyncio
@@ -87,6 +87,10 @@ class StoredEpoch:
         """Store the first epoch of an installation; returns the one of whoever was first."""
         stored: bytes = await _BEGIN(self._redis, (self.key,), (epoch,))
         return stored.decode(errors="replace")
+
+    async def discard(self) -> None:
+        """The tables that are there are not those of the log: whoever looks finds them lost."""
+        await self._redis.execute_command("DEL", self.key)
 
     async def renew(self, epoch: str, holder: str) -> bool:
         """Store the epoch of tables that ``holder`` of the lease has built; False when it has lost the lease."""

@@ -4,12 +4,16 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from adapters.kafka import connection_options
 from adapters.redis.client import connect
 from adapters.redis.lease import release_lease, take_lease
 from domain.configs.table_epoch import LoggedEpoch, watch_tables
 from domain.read_models import ReadModels
-from domain.table_rebuild import TableRebuilder, rebuild_all
+from domain.table_rebuild import SetbackCheck, TableRebuilder, find_setback, rebuild_all
+from domain.usage.counters import usage_counter
+from domain.usage.topics import USAGE_RECORDED
 from schemas.errors import Unavailable
 from schemas.settings import Settings
 from streams.clock import SystemClock
@@ -40,6 +44,17 @@ async def watch(house: House) -> AsyncIterator[TableWatch]:
     yield watch
     await watch.stop()
     await guarded.aclose()
+
+
+async def commit(house: House, consumed: int) -> None:
+    """What the worker group has committed of one partition of the usage topic."""
+    name = f"{house.settings.kafka.topic_prefix}claw.tables"
+    consumer = AIOKafkaConsumer(**connection_options(house.settings.kafka), group_id=name, enable_auto_commit=False)
+    await consumer.start()
+    place = TopicPartition(house.settings.kafka.topic_prefix + USAGE_RECORDED.name, 0)
+    consumer.assign([place])
+    await consumer.commit({place: consumed})
+    await consumer.stop()
 
 
 def recorded(house: House) -> LoggedEpoch:
@@ -93,3 +108,19 @@ async def test_what_is_lost_again_meanwhile_does_not_count(house: House, watch: 
     await rebuild_all(house.settings, house.redis, log, ignore)
     assert await watch.check() == "whole"
     assert await stored.read() == await recorded(house).read()
+
+
+async def test_a_redis_that_went_back_while_nothing_ran(house: House, watch: TableWatch):
+    """Its counters end before what was counted; those that are ahead of the commit, as after a death, are in order."""
+    counter = usage_counter(house.redis, house.prefix, house.settings.kafka.partitions)
+    await counter.apply(0, 41, "an-event", (), after=await counter.mark(0))
+    assert await counter.mark(0) == 41
+    for consumed in (0, 41, 42):
+        await commit(house, consumed)
+        assert await find_setback(house.settings, house.redis) == ""
+        await SetbackCheck(house.settings, watch).start()
+        assert watch.state == "whole"
+    await commit(house, 43)
+    assert await find_setback(house.settings, house.redis) == "usage of partition 0 ends at 41, and 42 was counted"
+    await SetbackCheck(house.settings, watch).start()
+    assert watch.state == "lost"
