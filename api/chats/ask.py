@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Awaitable
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Literal
 
 from api.chats.branches import AskCommand, Branches, BranchPoint
 from api.chats.estimates import QueueEstimate
@@ -28,6 +29,8 @@ from streams.log.outgoing import LogOffset, Outgoing
 
 PROJECTED_S_MAX, PROJECTED_POLL_S = 3.0, 0.1  # how long the next question waits for the message of a reply whose end was relayed
 RELEASE_S = 1.0  # between two tries to release a lock while Redis is away
+
+LockOrigin = Literal["free", "local", "taken over"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +69,13 @@ async def ask(request: ApiRequest, conversation_id: str, command: AskCommand) ->
     mode = choose_mode(caller, command.mode, found.mode)
     is_published = reserved = False
     try:
-        is_local, bases, point = await _gather_settled(
+        lock, bases, point = await _gather_settled(
             _acquire_reply_lock(request, found.id, reply_id),
             ports.http.access.resolve_knowledge_bases(caller, found.knowledge_base_ids),
             _find_branch_point(request, found.id, command, message_id),
         )
+        if lock == "taken over":  # the message of the reply before may have come only now
+            point = await _find_branch_point(request, found.id, command, message_id)
         content = point.again.content if point.again else command.content
         prompt_texts = (content, found.system_prompt, point.thread.summary, *(turn.content for turn in point.thread.turns))
         reserved = await ports.http.limiting.reserve(caller, reply_id, prompt_texts)
@@ -97,7 +102,7 @@ async def ask(request: ApiRequest, conversation_id: str, command: AskCommand) ->
     reply = Reply(reply_id, found.id, message.id, location, began_s, queue.position if queue is not None else 0)
     history = point.thread.with_turn(message.id, Turn("user", message.content), HistoryBudget.from_limits(ports.core.settings.limits))
     ports.running.histories.put((caller.tenant, found.id), history)
-    if is_local:
+    if lock == "local":
         ports.core.background.run(follow_reply(ports, caller, reply))
     if written is not None and is_untitled(found) and not message.parent_id:
         ports.core.background.run(title_conversation(request, found.id, message.content))
@@ -105,8 +110,8 @@ async def ask(request: ApiRequest, conversation_id: str, command: AskCommand) ->
 
 
 async def _gather_settled(
-    lock: Awaitable[bool], bases: Awaitable[tuple[str, ...]], point: Awaitable[BranchPoint]
-) -> tuple[bool, tuple[str, ...], BranchPoint]:
+    lock: Awaitable[LockOrigin], bases: Awaitable[tuple[str, ...]], point: Awaitable[BranchPoint]
+) -> tuple[LockOrigin, tuple[str, ...], BranchPoint]:
     """All three, or the first error once all have ended: none may still take the reply lock when it is released."""
     results = await asyncio.gather(lock, bases, point, return_exceptions=True)
     for result in results:
@@ -115,24 +120,24 @@ async def _gather_settled(
     return results  # type: ignore[return-value]
 
 
-async def _acquire_reply_lock(request: ApiRequest, conversation_id: str, reply_id: str) -> bool:
-    """Take the conversation's reply lock; True when it was taken in this process only, because Redis is down."""
+async def _acquire_reply_lock(request: ApiRequest, conversation_id: str, reply_id: str) -> LockOrigin:
+    """Take the conversation's reply lock: ``local`` to this process when Redis is down, ``taken over`` from a reply that has ended."""
     ports, tenant = request.ports(ChatPorts), request.user.tenant
     life_s = ports.core.settings.model.total_timeout_s + ANSWER_MARGIN_S
-    is_local = False
+    origin: LockOrigin = "free"
     holder = ports.running.holder((tenant, conversation_id), life_s) or reply_id
     if holder == reply_id:
         try:
             holder = await ports.reply_locks.acquire(tenant, conversation_id, reply_id, life_s)
             if holder != reply_id and await _has_ended(request, conversation_id, holder):
                 await ports.reply_locks.release(tenant, conversation_id, holder)
-                holder = await ports.reply_locks.acquire(tenant, conversation_id, reply_id, life_s)
+                holder, origin = await ports.reply_locks.acquire(tenant, conversation_id, reply_id, life_s), "taken over"
         except Unavailable:
-            holder, is_local = ports.running.acquire((tenant, conversation_id), reply_id, life_s), True
+            holder, origin = ports.running.acquire((tenant, conversation_id), reply_id, life_s), "local"
             ports.core.metrics.fallbacks.labels("turns").inc()
     if holder != reply_id:
         raise Refused("conversation_busy", reply_id=holder)
-    return is_local
+    return origin
 
 
 async def _has_ended(request: ApiRequest, conversation_id: str, reply_id: str) -> bool:

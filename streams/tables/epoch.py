@@ -174,8 +174,7 @@ class TableWatch:
                 await self._recorded.write(recorded)
                 log.info("table_epoch_begun", epoch=recorded)
         except Unavailable:
-            if self._state == "unknown":
-                self._hold(held=not found)
+            self._hold(held=self._state != "unknown" or not found)  # another epoch than before is doubtful, until the log can be asked
             raise
         if found == recorded:
             self._accept(found)

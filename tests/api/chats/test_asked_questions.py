@@ -9,6 +9,7 @@ import pytest
 
 from api.chats.asked_questions import AskedQuestions
 from api.chats.ports import ChatPorts
+from api.core import Core
 from domain.chats.topics import CHATS_ASKED
 from schemas.settings import LimitSettings
 from tests.support.api_process import House, collected, opened
@@ -65,6 +66,7 @@ async def test_the_same_key_twice_without_redis(api_settings, tmp_path):
     settings = msgspec.structs.replace(settings, limits=LimitSettings(query_wait_s=0.05))
     async with opened(settings) as house, opened(settings) as other:
         async with redis_server(port, tmp_path):
+            await house.ports(Core).tables.wait_for("whole")
             ada = await house.person()
             conversation = await ada.conversation()
             path, key = f"/conversations/{conversation}/messages", {"idempotency-key": uuid.uuid4().hex}
@@ -121,6 +123,7 @@ async def test_the_conversation_is_free_when_redis_is_back(api_settings, tmp_pat
     async with opened(on_redis(api_settings, port)) as house:
         ports = house.ports(ChatPorts)
         async with redis_server(port, tmp_path):
+            await house.ports(Core).tables.wait_for("whole")
             ada = await house.person()
             conversation, unlucky = await ada.conversation(), await ada.conversation()
             path = f"/conversations/{conversation}/messages"
@@ -142,4 +145,6 @@ async def test_the_conversation_is_free_when_redis_is_back(api_settings, tmp_pat
             await speaker.stored("25 days")
             assert (await asking).status_code == 202
             assert time.monotonic() - began < 1
+            (question,) = [event.data for event in await everything_on(house, CHATS_ASKED) if event.data.content == "And?"]
+            assert [turn.content for turn in question.history] == ["Days?", "25 days"]
             assert (await ada.call("POST", f"/conversations/{unlucky}/messages", json={"content": "Days?"})).status_code == 202

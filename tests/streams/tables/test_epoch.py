@@ -124,6 +124,11 @@ async def test_another_redis_is_not_believed(own_redis: OwnRedis, process: Proce
     with pytest.raises(Unavailable) as lost:
         await things(redis).get("s", "a")
     assert lost.value.code == "tables_lost"
+    recorded.is_away = True
+    with pytest.raises(Unavailable):
+        await watch.check()
+    assert not redis.is_up
+    recorded.is_away = False
     assert await watch.check() == "lost"
     await rebuilt(own_redis, recorded, "second")
     assert await watch.check() == "whole"
