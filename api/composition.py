@@ -10,6 +10,7 @@ from api.core import Core
 from api.http.background import BackgroundTasks
 from api.http.metrics import Metrics
 from domain.areas import TOPICS
+from domain.configs.table_epoch import watch_tables
 from domain.documents.visibility import Visibility
 from domain.read_models import ReadModels
 from schemas.settings import Settings
@@ -26,6 +27,7 @@ async def open_ports(settings: Settings, metrics: Metrics, areas: Sequence[ApiAr
     """The ports of one process. Opens with Kafka or Redis down, too: requests then fail with a 503, and succeed again without a restart."""
     async with AsyncExitStack() as stack:
         opening = Opening(await _open_core(settings, metrics, stack), stack)
+        opening.run(opening.core.tables)
         for area in areas:
             if area.open_ports is not None:
                 opening.ports.add(area.open_ports(opening))
@@ -58,6 +60,7 @@ async def _open_core(settings: Settings, metrics: Metrics, stack: AsyncExitStack
         read_models=read_models,
         records=RecordWriter(redis, prefix, publisher, read_models, clock),
         visibility=Visibility(redis, prefix),
+        tables=watch_tables(settings, redis, publisher, clock),
         cache=cache,
         metrics=metrics,
         background=BackgroundTasks(),

@@ -13,12 +13,13 @@ from streams.cache import RedisCache
 from streams.cache.scenarios import Table
 from streams.clock import Clock
 from streams.log.publisher import KafkaPublisher
+from streams.tables.epoch import TableWatch
 from streams.tables.record_writer import RecordWriter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Core:
-    """``random_bytes(n)`` returns n cryptographically random bytes."""
+    """``random_bytes(n)`` returns n cryptographically random bytes. ``redis`` is held back while ``tables`` finds them lost."""
 
     settings: Settings
     clock: Clock
@@ -28,6 +29,7 @@ class Core:
     read_models: ReadModels
     records: RecordWriter
     visibility: Visibility
+    tables: TableWatch
     cache: RedisCache
     metrics: Metrics
     background: BackgroundTasks

@@ -18,6 +18,7 @@ from adapters.index.choose import create_vector_index, list_indexes, remove_empt
 from adapters.index.port import VectorIndex
 from adapters.models.choose import create_writer
 from adapters.models.port import Writer
+from domain.configs.table_epoch import LoggedEpoch, watch_tables
 from domain.document_caps import DocumentCaps
 from domain.documents.lanes import Lanes
 from domain.documents.open_documents import OpenDocuments
@@ -37,6 +38,7 @@ from domain.retrieval.search import SearchService
 from domain.retrieval.vector_cache import VectorCache
 from streams.cache import RedisCache
 from streams.runtime.agent_ports import AgentPorts
+from streams.tables.epoch import TableWatch
 from streams.tables.record_writer import RecordWriter
 
 
@@ -130,6 +132,16 @@ def second_vectors(ports: AgentPorts) -> SecondVectors:
 def submission_requests(ports: AgentPorts) -> SubmissionRequests:
     """The requests by which late repeats of submissions are recognised."""
     return SubmissionRequests(ports.redis, ports.prefix, ports.settings.documents.requests_max)
+
+
+def logged_epoch(ports: AgentPorts) -> LoggedEpoch:
+    """The epoch of the tables on the log."""
+    return LoggedEpoch(ports.settings, ports.publisher, ports.clock)
+
+
+def table_watch(ports: AgentPorts) -> TableWatch:
+    """The watch over the tables: ask for it first, so that it is started before what reads them."""
+    return ports.attach(watch_tables(ports.settings, ports.redis, ports.publisher, ports.clock))
 
 
 def text_worker(ports: AgentPorts) -> TextWorker:

@@ -8,6 +8,7 @@ from msgspec import Struct
 from schemas.events import Event
 
 RATE_LIMIT_RULES = "rate_limits.rules"  # {"rules": [Rule, ...]}
+TABLE_EPOCH = "tables.epoch/"  # followed by the prefix of the keys in Redis: {"epoch": id} of the tables that count
 RATE_LIMIT_ACCESS = "rate_limits.access/"  # followed by the entry's name: AccessEntry
 
 

@@ -53,6 +53,9 @@ class Code(Struct, frozen=True):
     is_lasting: bool = False
 
 
+TABLES_LOST = "tables_lost"
+REDIS_OUTAGES = ("redis_unavailable", TABLES_LOST)  # codes of a Redis that is away, or as good as away
+
 CATALOGUE: dict[str, Code] = {
     # the request
     "invalid_request": Code(HTTPStatus.BAD_REQUEST, "The request cannot be parsed", "Send well-formed UTF-8 JSON."),
@@ -323,6 +326,11 @@ CATALOGUE: dict[str, Code] = {
         HTTPStatus.SERVICE_UNAVAILABLE, "Kafka did not acknowledge the write in time", "Repeat the request with the same Idempotency-Key."
     ),
     "redis_unavailable": Code(HTTPStatus.SERVICE_UNAVAILABLE, "Redis is unavailable", "Repeat the request after Retry-After seconds."),
+    "tables_lost": Code(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "Redis has lost the tables of this installation",
+        "Repeat the request after Retry-After seconds; the operator runs `claw rebuild tables --all`, unless that has started by itself.",
+    ),
     "index_unavailable": Code(
         HTTPStatus.SERVICE_UNAVAILABLE, "The vector index is unavailable", "Repeat the request after Retry-After seconds."
     ),

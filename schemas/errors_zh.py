@@ -99,6 +99,10 @@ CHINESE: dict[str, tuple[str, str]] = {
     "event_failed": ("事件处理失败", "原因消除后从死信中重新发送。"),
     "kafka_unavailable": ("Kafka 未能及时确认写入", "请用同一个 Idempotency-Key 重复该请求。"),
     "redis_unavailable": ("Redis 暂不可用", "请在 Retry-After 秒之后重复该请求。"),
+    "tables_lost": (
+        "Redis 丢失了本系统的数据表",
+        "请在 Retry-After 秒之后重复该请求；若重建没有自动开始，请运维人员运行 `claw rebuild tables --all`。",
+    ),
     "index_unavailable": ("向量索引暂不可用", "请在 Retry-After 秒之后重复该请求。"),
     "blobs_unavailable": ("文件存储暂不可用", "请在 Retry-After 秒之后重复该请求。"),
     "overloaded": ("服务过载", "请在 Retry-After 秒之后重复该请求。"),

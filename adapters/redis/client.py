@@ -9,7 +9,7 @@ import hashlib
 import re
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -64,21 +64,39 @@ class RedisBreaker:
     """Circuit breaker for Redis. ``clock_s`` is monotonic.
 
     The first failure may be of this process (a stalled event loop times everything out), so the next call is a probe at once; only
-    when such a probe fails too is there a pause before the next one.
+    when such a probe fails too is there a pause before the next one. ``held``: the error code that every call gets meanwhile, although
+    Redis answers, because what it says must not be believed; "" for none.
     """
 
     def __init__(self, pause_s: float = PAUSE_S, clock_s: Callable[[], float] = time.monotonic) -> None:
         self._pause_s = pause_s
         self._clock_s = clock_s
         self._probe_at_s: float | None = None  # None: up
+        self._failed_at_s = float("-inf")
+        self._held = ""
 
     @property
     def is_up(self) -> bool:
-        """False from the first failure until a call succeeds."""
-        return self._probe_at_s is None
+        """False from the first failure until a call succeeds, and while calls are held back."""
+        return self._probe_at_s is None and not self._held
+
+    @property
+    def held(self) -> str:
+        """See the class."""
+        return self._held
+
+    @held.setter
+    def held(self, code: str) -> None:
+        if self._held and not code:
+            self._failed_at_s = self._clock_s()
+        self._held = code
 
     def admit(self) -> bool:
-        """True for a call that is the probe, False for one of many while Redis is up; all others raise Unavailable("redis_unavailable")."""
+        """True for a call that is the probe, False for one of many while Redis is up; all others raise Unavailable("redis_unavailable"),
+        or with the code of ``held``.
+        """
+        if self._held:
+            raise Unavailable(self._held, retry_after_s=self._pause_s)
         if self._probe_at_s is None:
             return False
         now_s = self._clock_s()
@@ -100,6 +118,11 @@ class RedisBreaker:
             self._probe_at_s = self._clock_s()
         elif probe:
             self._probe_at_s = self._clock_s() + self._pause_s
+        self._failed_at_s = self._clock_s()
+
+    def failed_within(self, seconds: float) -> bool:
+        """Whether Redis did not answer this process, or was not to be believed, at some time of these last seconds."""
+        return bool(self._held) or self._clock_s() - self._failed_at_s <= seconds
 
 
 def _is_outage(error: BaseException) -> bool:
@@ -168,12 +191,20 @@ class RedisClient(_Redis):
         self.auto_close_connection_pool = True
         self.breaker = breaker or RedisBreaker()
         self.timeout_s = timeout_s
+        self.absence_check: Callable[[], Awaitable[None]] | None = None
         self._multiplexer = Multiplexer(pool, timeout_s)
 
     @property
     def is_up(self) -> bool:
         """False from the first failure until a call succeeds."""
         return self.breaker.is_up
+
+    async def confirm_absence(self) -> None:
+        """Call this before something counts as absent because Redis does not have it: raises Unavailable("tables_lost") when Redis has lost
+        its data. Without an ``absence_check`` Redis is believed.
+        """
+        if self.absence_check is not None:
+            await self.absence_check()
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:
         (reply,) = await self.execute_commands(((args, options),))

@@ -52,7 +52,7 @@ from schemas.chats import (
     Thought,
     Usage,
 )
-from schemas.errors import Problem, Superseded, Unavailable
+from schemas.errors import REDIS_OUTAGES, Problem, Superseded, Unavailable
 from schemas.settings import ModelSettings, WorkerSettings
 from streams.log.outgoing import Outgoing
 from streams.runtime.adaptive_concurrency import AdaptiveConcurrency
@@ -401,6 +401,6 @@ async def _or_default(default: T, result: Awaitable[T]) -> T:
     try:
         return await result
     except Unavailable as error:
-        if error.code != "redis_unavailable":
+        if error.code not in REDIS_OUTAGES:
             raise
         return default

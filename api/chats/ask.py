@@ -5,7 +5,9 @@ The order is that of docs/design/questions.md. While Redis is down a running con
 
 import asyncio
 from collections.abc import Awaitable
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import Literal
 
 from api.chats.branches import AskCommand, Branches, BranchPoint
 from api.chats.estimates import QueueEstimate
@@ -24,6 +26,11 @@ from schemas.chats import ChatAsked, Message, MessageChanged, Question, Turn
 from schemas.errors import Refused, Unavailable
 from schemas.records import AnswerMode, Conversation
 from streams.log.outgoing import LogOffset, Outgoing
+
+PROJECTED_S_MAX, PROJECTED_POLL_S = 3.0, 0.1  # how long the next question waits for the message of a reply whose end was relayed
+RELEASE_S = 1.0  # between two tries to release a lock while Redis is away
+
+LockOrigin = Literal["free", "local", "taken over"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +69,13 @@ async def ask(request: ApiRequest, conversation_id: str, command: AskCommand) ->
     mode = choose_mode(caller, command.mode, found.mode)
     is_published = reserved = False
     try:
-        is_local, bases, point = await _gather_settled(
+        lock, bases, point = await _gather_settled(
             _acquire_reply_lock(request, found.id, reply_id),
             ports.http.access.resolve_knowledge_bases(caller, found.knowledge_base_ids),
             _find_branch_point(request, found.id, command, message_id),
         )
+        if lock == "taken over":  # the message of the reply before may have come only now
+            point = await _find_branch_point(request, found.id, command, message_id)
         content = point.again.content if point.again else command.content
         prompt_texts = (content, found.system_prompt, point.thread.summary, *(turn.content for turn in point.thread.turns))
         reserved = await ports.http.limiting.reserve(caller, reply_id, prompt_texts)
@@ -76,8 +85,14 @@ async def ask(request: ApiRequest, conversation_id: str, command: AskCommand) ->
             written = await _message(request, found, message_id, command.content, point.thread)
             message = written.data
         location = ReplyLocation(found.id, begin.partition, begin.offset, message.id)
+        is_repeatable = request.idempotency_key is not None
+        if is_repeatable:  # another replica may have asked it, too: all of the reply goes to one partition
+            location = await ports.locations.save(caller.tenant, reply_id, location)
         question = await _question(request, found, message, reply_id, location, bases, point, command, mode, reserved=reserved)
-        place, _ = await asyncio.gather(_publish(request, written, question), ports.locations.save(caller.tenant, reply_id, location))
+        if is_repeatable:
+            place = await _publish(request, written, question)
+        else:
+            place, _ = await asyncio.gather(_publish(request, written, question), ports.locations.save(caller.tenant, reply_id, location))
         is_published = True
     finally:
         if not is_published:
@@ -87,7 +102,7 @@ async def ask(request: ApiRequest, conversation_id: str, command: AskCommand) ->
     reply = Reply(reply_id, found.id, message.id, location, began_s, queue.position if queue is not None else 0)
     history = point.thread.with_turn(message.id, Turn("user", message.content), HistoryBudget.from_limits(ports.core.settings.limits))
     ports.running.histories.put((caller.tenant, found.id), history)
-    if is_local:
+    if lock == "local":
         ports.core.background.run(follow_reply(ports, caller, reply))
     if written is not None and is_untitled(found) and not message.parent_id:
         ports.core.background.run(title_conversation(request, found.id, message.content))
@@ -95,8 +110,8 @@ async def ask(request: ApiRequest, conversation_id: str, command: AskCommand) ->
 
 
 async def _gather_settled(
-    lock: Awaitable[bool], bases: Awaitable[tuple[str, ...]], point: Awaitable[BranchPoint]
-) -> tuple[bool, tuple[str, ...], BranchPoint]:
+    lock: Awaitable[LockOrigin], bases: Awaitable[tuple[str, ...]], point: Awaitable[BranchPoint]
+) -> tuple[LockOrigin, tuple[str, ...], BranchPoint]:
     """All three, or the first error once all have ended: none may still take the reply lock when it is released."""
     results = await asyncio.gather(lock, bases, point, return_exceptions=True)
     for result in results:
@@ -105,38 +120,62 @@ async def _gather_settled(
     return results  # type: ignore[return-value]
 
 
-async def _acquire_reply_lock(request: ApiRequest, conversation_id: str, reply_id: str) -> bool:
-    """Take the conversation's reply lock; True when it was taken in this process only, because Redis is down."""
+async def _acquire_reply_lock(request: ApiRequest, conversation_id: str, reply_id: str) -> LockOrigin:
+    """Take the conversation's reply lock: ``local`` to this process when Redis is down, ``taken over`` from a reply that has ended."""
     ports, tenant = request.ports(ChatPorts), request.user.tenant
     life_s = ports.core.settings.model.total_timeout_s + ANSWER_MARGIN_S
-    is_local = False
+    origin: LockOrigin = "free"
     holder = ports.running.holder((tenant, conversation_id), life_s) or reply_id
     if holder == reply_id:
         try:
             holder = await ports.reply_locks.acquire(tenant, conversation_id, reply_id, life_s)
             if holder != reply_id and await _has_ended(request, conversation_id, holder):
                 await ports.reply_locks.release(tenant, conversation_id, holder)
-                holder = await ports.reply_locks.acquire(tenant, conversation_id, reply_id, life_s)
+                holder, origin = await ports.reply_locks.acquire(tenant, conversation_id, reply_id, life_s), "taken over"
         except Unavailable:
-            holder, is_local = ports.running.acquire((tenant, conversation_id), reply_id, life_s), True
+            holder, origin = ports.running.acquire((tenant, conversation_id), reply_id, life_s), "local"
             ports.core.metrics.fallbacks.labels("turns").inc()
     if holder != reply_id:
         raise Refused("conversation_busy", reply_id=holder)
-    return is_local
+    return origin
 
 
 async def _has_ended(request: ApiRequest, conversation_id: str, reply_id: str) -> bool:
-    """Whether the reply has ended and its lock was not released: its message is stored first."""
-    return await request.core.read_models.messages.get(f"{request.user.tenant}/{conversation_id}", reply_id) is not None
+    """Whether the reply has ended, or never began, and its lock was not released. Its message can be read then.
+
+    The end of a reply while Redis is away is relayed before Redis has its message: the projector brings it as soon as Redis is back.
+    """
+    ports, clock = request.ports(ChatPorts), request.core.clock
+    if ports.running.was_never_asked(reply_id):
+        return True
+    until_s = clock.monotonic_s() + PROJECTED_S_MAX
+    while await request.core.read_models.messages.get(f"{request.user.tenant}/{conversation_id}", reply_id) is None:
+        if not ports.running.has_ended(reply_id) or clock.monotonic_s() >= until_s:
+            return False
+        await asyncio.sleep(PROJECTED_POLL_S)
+    return True
 
 
 async def _release_reply_lock(request: ApiRequest, conversation_id: str, reply_id: str) -> None:
+    """Release the lock of a question that did not reach the log."""
     ports, tenant = request.ports(ChatPorts), request.user.tenant
     ports.running.close((tenant, conversation_id), reply_id)
     try:
         await ports.reply_locks.release(tenant, conversation_id, reply_id)
     except Unavailable:
-        return  # it expires
+        if request.idempotency_key is None:  # with one the same request may come again, to any replica, and has the lock then
+            ports.running.mark_never_asked(reply_id)
+            ports.core.background.run(_release_later(ports, tenant, conversation_id, reply_id))
+
+
+async def _release_later(ports: ChatPorts, tenant: str, conversation_id: str, reply_id: str) -> None:
+    """Release the lock once Redis is back, for the other replicas; until then it would count as an open reply for minutes."""
+    until_s = ports.core.clock.monotonic_s() + ports.core.settings.model.total_timeout_s + ANSWER_MARGIN_S
+    while ports.core.clock.monotonic_s() < until_s:  # then it has expired
+        await asyncio.sleep(RELEASE_S)
+        with suppress(Unavailable):
+            await ports.reply_locks.release(tenant, conversation_id, reply_id)
+            return
 
 
 async def _find_branch_point(request: ApiRequest, conversation_id: str, command: AskCommand, message_id: str) -> BranchPoint:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from api.area import Opening
+from api.chats.asked_questions import AskedQuestions
 from api.chats.estimates import Estimates
 from api.chats.reply_locations import ReplyLocations
 from api.chats.running import RunningConversations
@@ -17,7 +18,7 @@ from domain.chats.reply_lock import ReplyLocks
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChatPorts:
-    """``running`` remembers conversations that are active in this process; they go on while Redis is down."""
+    """``running`` remembers conversations that are active in this process, ``asked`` its questions; they go on while Redis is down."""
 
     core: Core
     http: HttpPorts
@@ -25,6 +26,7 @@ class ChatPorts:
     reply_locks: ReplyLocks
     locations: ReplyLocations
     running: RunningConversations
+    asked: AskedQuestions
     estimates: Estimates
     audit_trails: AuditTrails
     quotas: Quotas
@@ -45,8 +47,9 @@ def open_ports(opening: Opening) -> ChatPorts:
         http=limits.http,
         relay=relay,
         reply_locks=reply_locks,
-        locations=ReplyLocations(reply_locks, core.metrics),
+        locations=ReplyLocations(core, reply_locks),
         running=RunningConversations(),
+        asked=AskedQuestions(),
         estimates=estimates,
         audit_trails=AuditTrails(settings.kafka),
         quotas=limits.quotas,

@@ -139,6 +139,7 @@ async def follow_reply(ports: ChatPorts, caller: Caller, reply: Reply) -> None:
 def finish_reply(ports: ChatPorts, caller: Caller, reply: Reply, frame: ReplyFrame) -> None:
     """The reply has ended: release its lock if it was taken here, and add the answer to the known history."""
     conversation = (caller.tenant, reply.conversation_id)
+    ports.running.mark_ended(reply.id)
     ports.running.close(conversation, reply.id)
     if frame.event == "completed":
         turn = Turn(role="assistant", content=_decode(frame.data).text)

@@ -158,16 +158,38 @@ async def cancel(request: ApiRequest, conversation_id: FromPath[UUID], reply_id:
 
 
 async def _ask_once(request: ApiRequest, conversation_id: str, command: AskCommand, *, settle_first: bool) -> AcceptedQuestion:
-    """Ask, once per ``Idempotency-Key``. ``settle_first``: the message can be read when this returns."""
-    known = None
-    with suppress(Unavailable):  # with Redis down the derived ids keep a repeat harmless
-        known = await begin_idempotent(request)
-    if isinstance(known, Replay):
-        body = msgspec.json.decode(known.body, type=MessageAccepted)
-        location = await request.ports(ChatPorts).locations.find(request.user.tenant, body.reply_id)
-        return AcceptedQuestion(body, Reply(body.reply_id, conversation_id, body.message.id, location))
-    if request.idempotency_key is not None and (answering := await _find_earlier_answer(request, conversation_id)) is not None:
+    """Ask, once per ``Idempotency-Key``. ``settle_first``: the message can be read when this returns.
+
+    With Redis down a repeat is recognised by this process, and the derived ids keep it harmless at another one.
+    """
+    if request.idempotency_key is None:
+        return await _ask(request, conversation_id, command, None, settle_first=settle_first)
+    ports, caller = request.ports(ChatPorts), request.user
+    reply_id = await request.new_id("reply", caller.tenant, caller.account_id)
+    async with ports.asked.one_at_a_time(caller.tenant, reply_id):
+        known = None
+        with suppress(Unavailable):
+            known = await begin_idempotent(request)
+        if isinstance(known, Replay):
+            return await _repeat(request, msgspec.json.decode(known.body, type=MessageAccepted))
+        if (body := ports.asked.find(caller.tenant, reply_id)) is not None:
+            return await _repeat(request, body)
+        if (answering := await _find_earlier_answer(request, conversation_id)) is not None:
+            return answering
+        answering = await _ask(request, conversation_id, command, known, settle_first=settle_first)
+        ports.asked.add(caller.tenant, answering.body)
         return answering
+
+
+async def _repeat(request: ApiRequest, body: MessageAccepted) -> AcceptedQuestion:
+    """The question that had this response."""
+    location = await request.ports(ChatPorts).locations.find(request.user.tenant, body.reply_id)
+    return AcceptedQuestion(body, Reply(body.reply_id, body.message.conversation_id, body.message.id, location))
+
+
+async def _ask(
+    request: ApiRequest, conversation_id: str, command: AskCommand, known: Fresh | None, *, settle_first: bool
+) -> AcceptedQuestion:
     asked = await ask(request, conversation_id, command)
     body = MessageAccepted(
         message=MessageView.of(asked.message),
@@ -199,7 +221,7 @@ async def _find_earlier_answer(request: ApiRequest, conversation_id: str) -> Acc
         question = messages.get(message_id) or await ports.core.read_models.messages.get(
             scope, answer.parent_id
         )  # a regenerated answer has an older question
-        location = await ports.reply_locks.locate(caller.tenant, reply_id)
+        location = await ports.locations.find(caller.tenant, reply_id)
     except Unavailable:
         return None
     if question is None:
@@ -226,10 +248,12 @@ async def _find_reply(request: ApiRequest, conversation_id: str, reply_id: str) 
     ports, caller = request.ports(ChatPorts), request.user
     found = await ports.http.access.find_conversation(caller, conversation_id)
     location, message = await asyncio.gather(
-        ports.reply_locks.locate(caller.tenant, reply_id), ports.core.read_models.messages.get(f"{caller.tenant}/{found.id}", reply_id)
+        ports.locations.find(caller.tenant, reply_id), ports.core.read_models.messages.get(f"{caller.tenant}/{found.id}", reply_id)
     )
     if message is not None and message.role == "assistant":
         return Reply(reply_id, found.id, message.parent_id, location), message
+    if location is None and message is None:
+        location = await ports.locations.search(caller.tenant, found.id, reply_id)
     if location is None or location.conversation_id != found.id:
         raise Refused("not_found", f"there is no reply {reply_id}")
     return Reply(reply_id, found.id, location.message_id, location), None
@@ -238,7 +262,13 @@ async def _find_reply(request: ApiRequest, conversation_id: str, reply_id: str) 
 async def _find_streamable(request: ApiRequest, conversation_id: str, reply_id: str) -> Reply:
     """A reply to stream: by its location alone when that is known, which also works while Redis is down."""
     found = await request.http.access.find_conversation(request.user, conversation_id, lately=True)
-    location = await request.ports(ChatPorts).locations.find(request.user.tenant, reply_id)
+    locations, tenant = request.ports(ChatPorts).locations, request.user.tenant
+    try:
+        location = await locations.find(tenant, reply_id)
+    except Unavailable:
+        location = await locations.search(tenant, found.id, reply_id)
+        if location is None:
+            raise
     if location is not None and location.conversation_id == found.id:
         return Reply(reply_id, found.id, location.message_id, location)
     reply, _ = await _find_reply(request, conversation_id, reply_id)  # the location has expired: only the message is left

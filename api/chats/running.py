@@ -1,7 +1,6 @@
-"""What this process has seen of running conversations, so that they go on while Redis is down.
+"""What this process has seen of running conversations, so that they go on while Redis is down, and at once when it is back."""
 
-It is read only when Redis does not answer.
-"""
+from typing import Literal
 
 from api.http.recent import Recent
 from domain.chats.history import BranchHistory, HistoryBudget
@@ -21,6 +20,7 @@ class RunningConversations:
         self.histories: Recent[ConversationKey, BranchHistory] = Recent(HISTORIES_MAX)
         self._local_locks: Recent[ConversationKey, str] = Recent(REPLIES_MAX)  # reply locks taken here while Redis was down
         self._read: dict[ConversationKey, str] = {}  # replies with a reader here: open, whatever Redis says
+        self._closed: Recent[str, Literal["ended", "never asked"]] = Recent(REPLIES_MAX)  # replies that are not open, whatever Redis says
 
     def holder(self, conversation: ConversationKey, ttl_s: float) -> str | None:
         """The reply that holds the lock taken here without Redis."""
@@ -48,6 +48,22 @@ class RunningConversations:
         self.remove_reader(conversation, reply_id)
         if self._local_locks.get(conversation, STALE_S) == reply_id:
             self._local_locks.forget(conversation)
+
+    def mark_ended(self, reply_id: str) -> None:
+        """The end of the reply was relayed here: whatever Redis says, it is not open."""
+        self._closed.put(reply_id, "ended")
+
+    def has_ended(self, reply_id: str) -> bool:
+        """Whether its end was relayed here within the hour."""
+        return self._closed.get(reply_id, STALE_S) == "ended"
+
+    def mark_never_asked(self, reply_id: str) -> None:
+        """The question of this reply did not reach the log, and never will: its id is of one request."""
+        self._closed.put(reply_id, "never asked")
+
+    def was_never_asked(self, reply_id: str) -> bool:
+        """Whether the reply holds a lock here or in Redis without a question."""
+        return self._closed.get(reply_id, STALE_S) == "never asked"
 
     def add_turn(self, conversation: ConversationKey, message_id: str, turn: Turn, budget: HistoryBudget) -> None:
         """Append a turn to a history that is known here."""

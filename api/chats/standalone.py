@@ -59,8 +59,14 @@ async def ask_standalone(request: ApiRequest, asked: StandaloneQuestion) -> tupl
     "rate_limited"; Unavailable when too many questions
     wait, or Kafka does not acknowledge it.
     """
-    ports, caller, began_s = request.ports(ChatPorts), request.user, request.core.clock.monotonic_s()
+    ports, caller = request.ports(ChatPorts), request.user
     reply_id = await request.new_id("reply", caller.tenant, caller.account_id)
+    async with ports.asked.one_at_a_time(caller.tenant, reply_id):
+        return await _ask_once(request, asked, reply_id)
+
+
+async def _ask_once(request: ApiRequest, asked: StandaloneQuestion, reply_id: str) -> tuple[Reply, QueueEstimate | None]:
+    ports, caller, began_s = request.ports(ChatPorts), request.user, request.core.clock.monotonic_s()
     conversation_id, message_id = conversation_of(caller, reply_id), ids.derive("lone-question", reply_id)
     if request.idempotency_key is not None and (known := await _find_earlier_location(request, reply_id)) is not None:
         return Reply(reply_id, conversation_id, message_id, known, with_thinking=asked.with_thinking), None
@@ -100,7 +106,9 @@ async def ask_standalone(request: ApiRequest, asked: StandaloneQuestion) -> tupl
         if reserved and not is_published:
             await ports.http.limiting.release(caller, reply_id)
     location = ReplyLocation(conversation_id, begin.partition, begin.offset, message_id)
-    await ports.locations.save(caller.tenant, reply_id, location, BRIEF_MESSAGE_S)  # only now: a reply with a location was published
+    location = await ports.locations.save(
+        caller.tenant, reply_id, location, BRIEF_MESSAGE_S
+    )  # only now: a reply with a location was published
     return Reply(reply_id, conversation_id, message_id, location, began_s, with_thinking=asked.with_thinking), queue
 
 
@@ -109,11 +117,13 @@ async def find_reply(request: ApiRequest, reply_id: str) -> tuple[Reply, Message
     ports, caller = request.ports(ChatPorts), request.user
     conversation_id = conversation_of(caller, reply_id)
     location, message = await asyncio.gather(
-        ports.reply_locks.locate(caller.tenant, reply_id),
+        ports.locations.find(caller.tenant, reply_id),
         ports.core.read_models.messages.get(f"{caller.tenant}/{conversation_id}", reply_id),
     )
     if location is not None and location.conversation_id != conversation_id:
         location = None
+    if location is None and message is None:
+        location = await ports.locations.search(caller.tenant, conversation_id, reply_id)
     if location is None and message is None:
         raise Refused("not_found", f"there is no reply {reply_id}")
     return Reply(reply_id, conversation_id, ids.derive("lone-question", reply_id), location), message
@@ -165,7 +175,7 @@ async def _find_earlier_location(request: ApiRequest, reply_id: str) -> ReplyLoc
     ports, tenant = request.ports(ChatPorts), request.user.tenant
     try:
         await begin_idempotent(request)
-        return await ports.reply_locks.locate(tenant, reply_id)
+        return await ports.locations.find(tenant, reply_id)
     except Unavailable:
         return ports.locations.find_recent(tenant, reply_id)
 

@@ -10,17 +10,20 @@ from adapters.redis.client import RedisClient
 from api.http.recent import Recent
 from domain.chats.relay import Relay
 from domain.chats.topics import CHATS_ASKED
-from schemas.errors import Unavailable
+from schemas.errors import TABLES_LOST, Unavailable
 from schemas.settings import WORKER_GROUPS
 from streams.log.publisher import KafkaPublisher
 from streams.runtime.worker_registry import WorkerState, list_workers
+from streams.tables.epoch import REMEDY, TableWatch
+from streams.tables.epoch import State as TableState
 
 INDEX_GROUP = "knowledge"  # the only one with access to the index
 CHECK_S_MAX = 1.9  # all checks together; a probe waits at most 2 s
 FRESH_S = 0.5  # probes of several load balancers share one check
 RECENT_MAX = 1
 
-State = Literal["up", "down", "stuck", "unknown"]
+State = Literal["up", "down", "stuck", "lost", "unknown"]
+DEGRADED = frozenset({("redis",), ("tables",)})  # what may be down while running conversations are still answered
 
 
 class Part(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -33,7 +36,7 @@ class Part(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Readiness(Struct, frozen=True, kw_only=True):
-    """``degraded``: only Redis is down; running conversations are still answered."""
+    """``degraded``: only Redis is down, or has lost its tables; running conversations are still answered."""
 
     status: Literal["ready", "degraded", "down"]
     down: Annotated[tuple[str, ...], Meta(description="Names of the parts that are not up.")]
@@ -43,8 +46,9 @@ class Readiness(Struct, frozen=True, kw_only=True):
 class Health:
     """Checks every part, within 2 s whatever hangs."""
 
-    def __init__(self, redis: RedisClient, prefix: str, publisher: KafkaPublisher, relay: Relay) -> None:
+    def __init__(self, redis: RedisClient, prefix: str, publisher: KafkaPublisher, relay: Relay, tables: TableWatch) -> None:
         self._redis = redis
+        self._tables = tables
         self._prefix = prefix
         self._publisher = publisher
         self._relay = relay
@@ -65,11 +69,12 @@ class Health:
         parts = {
             "kafka": kafka,
             "redis": redis,
+            "tables": _tables_part(self._tables.state),
             "index": _index_part(groups[INDEX_GROUP]),
             **{f"lane.{name}": groups[name] for name in WORKER_GROUPS},
         }
         down = tuple(name for name, part in parts.items() if part.state not in {"up", "unknown"})
-        status: Literal["ready", "degraded", "down"] = "ready" if not down else "degraded" if down == ("redis",) else "down"
+        status: Literal["ready", "degraded", "down"] = "ready" if not down else "degraded" if down in DEGRADED else "down"
         return Readiness(status=status, down=down, parts=parts)
 
     async def _kafka(self) -> Part:
@@ -86,8 +91,10 @@ class Health:
         try:
             async with asyncio.timeout(CHECK_S_MAX):
                 alive = await list_workers(self._redis, self._prefix)
-        except (Unavailable, TimeoutError):
+        except (Unavailable, TimeoutError) as error:
             unknown = Part(state="unknown", detail="workers report through Redis")
+            if isinstance(error, Unavailable) and error.code == TABLES_LOST:
+                return Part(state="up"), dict.fromkeys(WORKER_GROUPS, unknown)
             return Part(state="down", detail="Redis does not answer"), dict.fromkeys(WORKER_GROUPS, unknown)
         return Part(state="up"), {name: _group_part([worker for worker in alive if worker.lane == name]) for name in WORKER_GROUPS}
 
@@ -104,6 +111,12 @@ def _group_part(members: Sequence[WorkerState]) -> Part:
     if not any(worker.ready for worker in members):
         return Part(state="down", detail="no worker has work assigned yet", workers=len(members), lag=lag)
     return Part(state="up", workers=len(members), lag=lag)
+
+
+def _tables_part(state: TableState) -> Part:
+    if state == "lost":
+        return Part(state="lost", detail=f"tables lost: {REMEDY}")
+    return Part(state="up" if state == "whole" else "unknown")
 
 
 def _index_part(group: Part) -> Part:

@@ -66,9 +66,12 @@ class ReplyLocks:
         """Whether this reply was cancelled."""
         return bool(await self._redis.execute_command("EXISTS", cancel_key(self._prefix, tenant, reply_id)))
 
-    async def save_location(self, tenant: str, reply_id: str, location: ReplyLocation, life_s: int = LOCATION_S) -> None:
-        """Store the location of a reply's events for 30 days, or ``life_s``."""
-        await self._redis.execute_command("SET", self._location_key(tenant, reply_id), msgspec.json.encode(location), "EX", life_s)
+    async def save_location(self, tenant: str, reply_id: str, location: ReplyLocation, life_s: int = LOCATION_S) -> ReplyLocation:
+        """Store the location of a reply's events for 30 days, or ``life_s``. One that is there stays; returns the one that is stored."""
+        key = self._location_key(tenant, reply_id)
+        if await self._redis.execute_command("SET", key, msgspec.json.encode(location), "EX", life_s, "NX"):
+            return location
+        return await self.locate(tenant, reply_id) or location
 
     async def locate(self, tenant: str, reply_id: str) -> ReplyLocation | None:
         """The location of a reply's events; None when this tenant has no such reply, or its location has expired."""

@@ -7,8 +7,8 @@ CONFIGS_CHANGED = Topic(
     "claw.configs.changed.v1",
     "configuration key",
     configs.ConfigChanged,
-    ("api",),
-    "Configuration that changes while everything runs: rate rules, allow and deny lists.",
+    ("api", "tables"),
+    "Configuration that changes while everything runs: rate rules, allow and deny lists; the epoch of the tables in Redis.",
     None,
     readers=("api",),
 )

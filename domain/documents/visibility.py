@@ -325,6 +325,8 @@ class Visibility:
             for key in some:
                 batch.execute_command("HMGET", self._key(key), *fields)
             found.update(zip(some, await batch.execute(), strict=True))
+        if any(all(value is None for value in row) for row in found.values()):
+            await self._redis.confirm_absence()
         return found
 
     def _key(self, key: str) -> str:

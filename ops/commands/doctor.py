@@ -19,9 +19,11 @@ from adapters.children.probe_child import probe
 from adapters.parsing.pdf.ocr import find_engine
 from adapters.redis.client import connect
 from adapters.redis.versions import ServerVersion, ask_version, parse_version
+from domain.configs.table_epoch import LoggedEpoch
 from domain.indexes.catalogue import CollectionCatalogue
 from domain.indexes.plans import is_outdated
 from ops.commands import topics
+from ops.commands.connections import open_connections
 from ops.stack import jars, kafka, redis
 from ops.stack.embedded import locate_servers
 from ops.stack.environment import SECRET_VARIABLE, with_secret
@@ -31,7 +33,9 @@ from ops.stack.probe import http_status
 from ops.stack.state import StackState, is_alive, is_running, read_state
 from schemas.errors import ClawError, ConfigurationError, Unavailable
 from schemas.settings import WORKER_GROUPS, Settings
+from streams.clock import SystemClock
 from streams.dead_letters.unreadable import list_unreadable
+from streams.tables.epoch import REMEDY, StoredEpoch
 
 PYTHONS = ((3, 11), (3, 14))  # from, below
 UNREADABLE_S = 86_400
@@ -181,6 +185,8 @@ async def _check_external_servers(settings: Settings) -> AsyncIterator[Finding]:
         yield Finding("redis", where.hostname or "", "" if reached else "start it, or correct CLAW_REDIS_URL")
         if reached:
             yield await _check_redis_version(settings)
+            if settings.kafka.bootstrap:
+                yield await _check_tables(settings, settings.kafka.bootstrap)
 
 
 async def _check_running(settings: Settings, state: StackState, folder: Path) -> AsyncIterator[Finding]:
@@ -196,6 +202,7 @@ async def _check_running(settings: Settings, state: StackState, folder: Path) ->
         healthy = await _answers(name, process.where)
         yield Finding(name, detail, "" if healthy else f"it does not answer as ready; see {folder / 'logs' / name}.log")
     yield await _check_topics(settings, state.kafka)
+    yield await _check_tables(settings, state.kafka)
     yield await _check_batches(settings)
     yield await _check_indexes(settings, state.kafka)
 
@@ -218,6 +225,23 @@ async def _check_topics(settings: Settings, servers: str) -> Finding:
     if drifts:
         return Finding("topics", f"{len(drifts)} differ from the catalogue, first {drifts[0]}", "run `claw topics apply`")
     return Finding("topics", f"as they should be on {servers}")
+
+
+async def _check_tables(settings: Settings, servers: str) -> Finding:
+    """Whether Redis has the tables that the log describes."""
+    there = msgspec.structs.replace(settings, kafka=msgspec.structs.replace(settings.kafka, bootstrap=servers))
+    try:
+        async with open_connections(there, lost_too=True) as (client, publisher):
+            stored = await StoredEpoch(client, settings.redis.key_prefix).read()
+            recorded = await LoggedEpoch(there, publisher, SystemClock()).read()
+    except Unavailable as error:
+        return Finding("tables", f"not known: {error.detail or error.code}")
+    if not recorded:
+        return Finding("tables", "not built yet: the first process to start begins them")
+    if stored == recorded:
+        return Finding("tables", f"as the log describes them (epoch {recorded[:8]})")
+    found = f"Redis has those of epoch {stored[:8]}" if stored else "Redis has none"
+    return Finding("tables", f"lost: {found}, the log says {recorded[:8]}", f"{REMEDY}; it is {settings.redis.rebuild}")
 
 
 async def _check_batches(settings: Settings) -> Finding:

@@ -3,35 +3,36 @@
 State that exists only in Redis is not restored; docs/operations.md describes the effects of its loss.
 """
 
-import time
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
 
-from adapters.redis.client import connect
 from domain.areas import rebuilds
-from domain.read_models import ReadModels
+from domain.configs.table_epoch import LoggedEpoch
+from domain.table_rebuild import rebuild_all, rebuild_tables
+from ops.commands.connections import open_connections
 from schemas.errors import ConfigurationError
 from schemas.settings import Settings
-from streams.log.reader import open_log_reader
-from streams.tables.rebuild import RebuildPorts
+from streams.clock import SystemClock
+from streams.tables.rebuild import RebuildResult
 
 
 async def run(settings: Settings, names: Sequence[str]) -> int:
-    """Rebuild these tables, or all when none is named, and print the result of each. Raises ConfigurationError for an unknown one."""
+    """Rebuild these tables, or all when none is named, and print the result of each. Raises ConfigurationError for an unknown one.
+
+    Tables that Redis has lost count as whole again once all are rebuilt.
+    """
     tables = rebuilds()
     unknown = sorted(set(names) - tables.keys())
     if unknown:
         raise ConfigurationError(f"--table: there is no table {', '.join(unknown)}: the tables are {', '.join(tables)}")
-    async with AsyncExitStack() as stack:
-        redis = connect(settings.redis)
-        stack.push_async_callback(redis.aclose)
-        await redis.execute_command("PING")
-        reader = await stack.enter_async_context(open_log_reader(settings.kafka))
-        ports = RebuildPorts(settings, redis, reader, ReadModels(redis, settings.redis.key_prefix))
-        for name in names or tables:
-            began = time.monotonic()
-            done = await tables[name](ports)
-            skipped = f", {done.unreadable} unreadable" if done.unreadable else ""
-            erased = f", {done.erased} of deleted conversations erased from the log" if done.erased else ""
-            print(f"{name}: {done.events} events{skipped}{erased}, {time.monotonic() - began:.1f} s", flush=True)
+    async with open_connections(settings, lost_too=True) as (redis, publisher):
+        if names:
+            await rebuild_tables(settings, redis, names, _print_result)
+        else:
+            await rebuild_all(settings, redis, LoggedEpoch(settings, publisher, SystemClock()), _print_result)
     return 0
+
+
+def _print_result(name: str, done: RebuildResult, seconds: float) -> None:
+    skipped = f", {done.unreadable} unreadable" if done.unreadable else ""
+    erased = f", {done.erased} of deleted conversations erased from the log" if done.erased else ""
+    print(f"{name}: {done.events} events{skipped}{erased}, {seconds:.1f} s", flush=True)

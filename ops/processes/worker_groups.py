@@ -30,6 +30,7 @@ from domain.chats.topics import MESSAGES_CHANGED
 from domain.documents.reconciler import Reconciler
 from domain.indexes.reindexer import reindexer
 from domain.limits.topics import LIMITS_DECIDED
+from domain.table_rebuild import SetbackCheck, TableRebuilder
 from domain.usage.topics import USAGE_RECORDED
 from schemas.documents import DocumentQueue, DocumentSubmitted
 from schemas.errors import ConfigurationError
@@ -55,11 +56,14 @@ class AgentModule(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How often a group reads (see ``WorkerGroup``), and its background services: built after its agents, and attached to the ports."""
+    """How often a group reads (see ``WorkerGroup``), and its background services, attached to the ports: ``first`` are built, and started,
+    before its agents, ``services`` after them.
+    """
 
     pace_s: float = 0.0
     poll_max: int = 500
     unhurried: tuple[Topic, ...] = ()
+    first: tuple[Callable[[AgentPorts], object], ...] = ()
     services: tuple[Callable[[AgentPorts], object], ...] = ()
 
 
@@ -92,6 +96,17 @@ def build_reconciler(ports: AgentPorts) -> None:
     ports.attach(Reconciler(ports.settings, documents, visibility, *core, requeue, worker=secrets.token_hex(8), registry=ports.registry))
 
 
+def build_setback_check(ports: AgentPorts) -> None:
+    """Finds a Redis that went back in time, before the counters have caught up."""
+    ports.attach(SetbackCheck(ports.settings, ports.get(composition.table_watch)))
+
+
+def build_table_rebuilder(ports: AgentPorts) -> None:
+    """Rebuilds the tables when Redis has lost them, where the settings allow it."""
+    if ports.settings.redis.rebuild == "auto":
+        ports.attach(TableRebuilder(ports.settings, ports.get(composition.table_watch), ports.get(composition.logged_epoch)))
+
+
 AGENTS: tuple[AgentModule, ...] = (
     retrieve,
     query,
@@ -114,7 +129,8 @@ GROUPS: Mapping[str, Pace] = {
     "tables": Pace(
         pace_s=TABLES_PACE_S,
         unhurried=(MESSAGES_CHANGED, USAGE_RECORDED, LIMITS_DECIDED),
-        services=(build_reindexer, build_reconciler),
+        first=(build_setback_check,),
+        services=(build_reindexer, build_reconciler, build_table_rebuilder),
     ),
 }
 
@@ -124,6 +140,9 @@ def build_worker_group(name: str, ports: AgentPorts) -> WorkerGroup:
     if name not in GROUPS:
         raise ConfigurationError(f"there is no lane {name!r}: the lanes are {', '.join(GROUPS)}")
     pace = GROUPS[name]
+    ports.get(composition.table_watch)
+    for build_service in pace.first:
+        build_service(ports)
     agents = tuple(agent for module in AGENTS if name == module.WORKER_GROUP for agent in module.build(ports))
     for build_service in pace.services:
         build_service(ports)

@@ -34,6 +34,13 @@ class RedisSettings(Section, frozen=True, kw_only=True):
         Literal["warn", "refuse"],
         Meta(description="With a server whose version lacks security fixes: `warn` in the log and `claw doctor`, or `refuse` to start."),
     ] = "warn"
+    rebuild: Annotated[
+        Literal["auto", "manual"],
+        Meta(
+            description="When Redis has lost the tables: `auto` lets a worker of the group `tables` rebuild them from the log, `manual`"
+            " leaves that to `claw rebuild tables --all`."
+        ),
+    ] = "auto"
     key_prefix: Annotated[
         str, Meta(max_length=64, pattern="^[a-z0-9.-]*$", description="Prefix of every key; lets installations share a server.")
     ] = "claw"

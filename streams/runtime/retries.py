@@ -8,17 +8,19 @@ from typing import TypeVar
 
 import structlog
 
-from schemas.errors import ClawError, Problem, Refused, Superseded, Unavailable
+from schemas.errors import REDIS_OUTAGES, ClawError, Problem, Refused, Superseded, Unavailable
 from streams.clock import Clock
 from streams.runtime.agent import Agent, Context
 from streams.runtime.hooks import StepHooks
 
 BACKOFF_S_MIN, BACKOFF_S_MAX = 0.1, 5.0  # between repeats, doubling; half of it is random so that many do not return together
+# of a part whose client fails at once while it is away and asks it once a second: longer pauses would only delay the recovery
+BACKOFF_S_MAX_OF = dict.fromkeys(REDIS_OUTAGES, 1.0)
 UNEXPECTED_TRIES_MAX = 3  # of an error that no step declares: a race passes, a bug does not
 
 LOG_OUTAGE = "kafka_unavailable"  # not even a dead letter can be written: every event is kept for as long as that takes
 # every event would fail alike, and a whole backlog become dead letters
-PART_OUTAGES = ("redis_unavailable", "index_unavailable", "blobs_unavailable")
+PART_OUTAGES = (*REDIS_OUTAGES, "index_unavailable", "blobs_unavailable")
 
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
@@ -58,7 +60,7 @@ class Retries:
             except Refused as error:
                 raise StepFailed(error.problem(), "Refused", tries) from error
             except Unavailable as error:
-                delay_s = max(backoff_s(tries), min(error.retry_after_s, BACKOFF_S_MAX))
+                delay_s = outage_backoff_s(error, tries)
                 begun = context.since_s if begun is None else begun
                 late = clock.monotonic_s() + delay_s - begun > self._retry_s
                 if late and error.code not in self._endured:
@@ -99,6 +101,12 @@ def backoff_s(tries: int) -> float:
     """How long to wait after so many tries: doubling up to BACKOFF_S_MAX, half of it random."""
     full_s: float = min(BACKOFF_S_MAX, BACKOFF_S_MIN * 2 ** min(tries - 1, 16))
     return full_s * random.uniform(0.5, 1.0)  # noqa: S311 - spreads repeats, decides nothing
+
+
+def outage_backoff_s(error: Unavailable, tries: int) -> float:
+    """The same for a part that is away, and at least as long as it asks for, up to BACKOFF_S_MAX; at most a second for Redis."""
+    delay_s = max(backoff_s(tries), min(error.retry_after_s, BACKOFF_S_MAX))
+    return min(delay_s, BACKOFF_S_MAX_OF.get(error.code, delay_s))
 
 
 def _is_cancelling() -> bool:

@@ -117,8 +117,9 @@ class RecordTable(Generic[T]):
     """Records of one kind, addressed by (scope, id), listed by scope.
 
     ``scope`` is what is listed together and lies on one Redis node, such as ``tenant/user``. Every method raises
-    Unavailable("redis_unavailable"). An entry that cannot be decoded reads as missing and is logged. ``lifted``: ranks never fall, ``lift``
-    raises them without a write of the record, and this makes of a record what readers see of it at its rank.
+    Unavailable("redis_unavailable"), and reads raise "tables_lost" rather than call a lost record absent. An entry that cannot be decoded
+    reads as missing and is logged. ``lifted``: ranks never fall, ``lift`` raises them without a write of the record, and this makes of a
+    record what readers see of it at its rank.
     """
 
     def __init__(
@@ -171,7 +172,10 @@ class RecordTable(Generic[T]):
 
     async def get(self, scope: str, id: str) -> T | None:  # noqa: A002
         """The record, or None."""
-        return self._read(scope, id, await self._redis.execute_command("GET", self._record_key(scope, id)))
+        entry = await self._redis.execute_command("GET", self._record_key(scope, id))
+        if entry is None:
+            await self._redis.confirm_absence()
+        return self._read(scope, id, entry)
 
     async def is_deleted(self, scope: str, id: str) -> bool:  # noqa: A002
         """Whether a deletion of the record is remembered; False for a record that never was."""
@@ -184,6 +188,8 @@ class RecordTable(Generic[T]):
         for start in range(0, len(ids), PAGE_MAX):
             some = ids[start : start + PAGE_MAX]
             raw = await self._redis.execute_command("MGET", *(self._record_key(scope, each) for each in some))
+            if None in raw:
+                await self._redis.confirm_absence()
             values = ((each, self._read(scope, each, entry)) for each, entry in zip(some, raw, strict=True))
             found.update({each: value for each, value in values if value is not None})
         return found
@@ -193,6 +199,12 @@ class RecordTable(Generic[T]):
         inserted meanwhile. Raises Refused("validation_failed") for a cursor that no list returned.
         """
         limit = max(1, min(limit, PAGE_MAX))
+        page = await self._list(scope, limit, cursor, newest_first=newest_first)
+        if not page.items:
+            await self._redis.confirm_absence()
+        return page
+
+    async def _list(self, scope: str, limit: int, cursor: str, *, newest_first: bool) -> RecordPage[T]:
         after = _decode_member(cursor) if cursor else b""
         page: RecordPage[T] = RecordPage([], "")
         for _ in range(PAGE_ROUNDS_MAX):

@@ -45,4 +45,5 @@ async def redis_server(port: int, folder: Path) -> AsyncIterator[asyncio.subproc
 
 def on_redis(settings: Settings, port: int) -> Settings:
     settings = with_limits(settings)
-    return msgspec.structs.replace(settings, redis=RedisSettings(url=f"redis://127.0.0.1:{port}/0", timeout_s=0.5))
+    redis = RedisSettings(url=f"redis://127.0.0.1:{port}/0", timeout_s=0.5, key_prefix=settings.redis.key_prefix)
+    return msgspec.structs.replace(settings, redis=redis)

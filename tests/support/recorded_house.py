@@ -1,12 +1,18 @@
 """An installation whose agents are played by the test: its log, its tables, a life lived in it."""
 
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from adapters.redis.client import RedisClient
+import msgspec
+
+from adapters.redis.client import RedisClient, connect
 from domain.accounts.topics import ACCOUNTS_CHANGED, CREDENTIALS_CHANGED
+from domain.areas import TOPICS
 from domain.chats.topics import CHATS_ANSWERED, CHATS_ASKED, CHATS_GROUNDED, CONVERSATIONS_CHANGED, FEEDBACK_GIVEN, MESSAGES_CHANGED
+from domain.configs.topics import CONFIGS_CHANGED
 from domain.documents.content_hash import content_hash_of
 from domain.documents.open_documents import OpenDocuments
 from domain.documents.sources import blob_path
@@ -52,6 +58,7 @@ from streams.tables.counters import CounterFeed
 from streams.topics import Topic
 
 NOW = datetime.now(UTC)
+PUBLISH_S = 10.0  # topics that have just been made have no leader yet
 
 
 T, KB = "t", "kb"
@@ -73,6 +80,7 @@ ALL = (
     MESSAGES_CHANGED,
     USAGE_RECORDED,
     LIMITS_DECIDED,
+    CONFIGS_CHANGED,
 )
 
 
@@ -107,13 +115,13 @@ class House:
         return CounterFeed(counter, RangeReader(self.settings.kafka, USAGE_RECORDED), decode_usage_changes)
 
     async def contents(self) -> dict[str, Any]:
-        """Every key under the prefix, but for counters, which are read by their own means, and what is not the log's: ``left`` is what
-        ``project`` still has to do, and it is at it.
+        """Every key under the prefix, but for counters and the epoch of the tables, which are read by their own means, and what is not the
+        log's: ``left`` is what ``project`` still has to do, and it is at it.
         """
         found: dict[str, Any] = {}
         async for key in self.redis.scan_iter(match=f"{self.prefix}:*", count=1000):
             kind = await self.redis.execute_command("TYPE", key)
-            if any(part in key for part in (b":counter:", b":location:", b":cache:", b":left:")):
+            if any(part in key for part in (b":counter:", b":location:", b":cache:", b":left:", b":{tables}:")):
                 continue
             read = {
                 b"string": ("GET", key),
@@ -129,6 +137,21 @@ class House:
         keys = [key async for key in self.redis.scan_iter(match=f"{self.prefix}:*", count=1000)]
         if keys:
             await self.redis.execute_command("UNLINK", *keys)
+
+
+@asynccontextmanager
+async def opened_house(settings: Settings) -> AsyncIterator[House]:
+    """The installation of these settings, whose topics are there; its keys go with it."""
+    async with AsyncExitStack() as stack:
+        redis = connect(settings.redis)
+        stack.push_async_callback(redis.aclose)
+        kafka = msgspec.structs.replace(settings.kafka, publish_timeout_s=PUBLISH_S)
+        publisher = KafkaPublisher(kafka, TOPICS)
+        stack.push_async_callback(publisher.stop)
+        await publisher.start()
+        made = House(settings, redis, publisher)
+        yield made
+        await made.forget()
 
 
 async def lived(house: House) -> None:

@@ -106,6 +106,7 @@ async def test_every_reply_ends_once_is_stored_once_and_charged_once(chaotic):
             await redis.execute_command("UNLINK", key)
         await redis.aclose()
         await run(chaotic, "rebuild", "tables", "--all")
+        await chaotic.ready()
         assert await _readable(client, conversations[:20]) == before
     await run(chaotic, "usage", "reconcile")
 

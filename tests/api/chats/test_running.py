@@ -30,3 +30,12 @@ def test_another_tenant_is_another_conversation():
     running = RunningConversations()
     running.acquire(TALK, "first", 60)
     assert running.acquire(("other", "c"), "second", 60) == "second"
+
+
+def test_a_reply_is_closed_by_its_end_or_because_it_was_never_asked():
+    running = RunningConversations()
+    running.mark_ended("first")
+    running.mark_never_asked("second")
+    assert (running.has_ended("first"), running.was_never_asked("first")) == (True, False)
+    assert (running.has_ended("second"), running.was_never_asked("second")) == (False, True)
+    assert (running.has_ended("third"), running.was_never_asked("third")) == (False, False)

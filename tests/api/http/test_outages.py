@@ -2,14 +2,17 @@
 
 import asyncio
 import time
+import uuid
 
 import msgspec
 import pytest
 
+from adapters.redis.client import connect
 from api.chats.ports import ChatPorts
 from api.core import Core
+from ops.commands import rebuild_tables
 from schemas.settings import KafkaSettings
-from tests.support.api_process import House, collected, opened, with_limits
+from tests.support.api_process import PASSWORD, House, collected, opened, with_limits
 from tests.support.api_redis import free_port, on_redis, redis_server
 from tests.support.problems import is_problem
 from tests.support.reply_speaker import Speaker
@@ -83,6 +86,51 @@ async def test_redis_goes_and_comes(api_settings, tmp_path):
                     await asyncio.sleep(0.1)
             assert await asked(house, ada, conversation, "Back?") == ended
             assert (await ada.call("PATCH", f"/conversations/{conversation}", json={"title": "x"})).status_code == 200
+
+
+async def test_redis_loses_its_data(api_settings, tmp_path):
+    """Nobody is told that what they have does not exist, from the first request on; running conversations go on; the rebuild ends it."""
+    port, ended = free_port(), ["accepted", "retrieved", "delta", "completed"]
+    settings = on_redis(api_settings, port)
+    async with redis_server(port, tmp_path), opened(settings) as house, opened(settings) as other:
+        ada = await house.person()
+        conversation = await ada.conversation()
+        assert await asked(house, ada, conversation, "Days?") == ended
+        made = (await ada.call("POST", "/api-keys", json={"name": "a"})).json()
+        key = {"authorization": f"Bearer {made['key']}"}
+        assert (await other.client.get("/readyz")).json()["parts"]["tables"] == {"state": "up"}
+        redis = connect(settings.redis)
+        await redis.execute_command("FLUSHALL")
+        await redis.aclose()
+        login = {"email": ada.email, "password": PASSWORD}
+        for answer in (
+            await other.client.get("/api/v1/users/me", headers=key),
+            await other.client.post("/api/v1/auth/login", json=login),
+            await other.client.get("/api/v1/conversations", headers=ada.headers),
+            await other.client.get(f"/api/v1/conversations/{conversation}", headers=ada.headers),
+        ):
+            assert "claw rebuild tables" in is_problem(answer, 503, "tables_lost")["remedy"]
+            assert int(answer.headers["retry-after"]) >= 1
+        assert await asked(house, ada, conversation, "For everybody?") == ended
+        began = time.monotonic()
+        for each in (house, other):
+            while (ready := (await each.client.get("/readyz")).json())["down"] != ["tables"]:
+                await asyncio.sleep(0.1)
+            assert time.monotonic() - began < 3
+            assert (ready["status"], ready["parts"]["tables"]["state"], ready["parts"]["redis"]["state"]) == ("degraded", "lost", "up")
+            assert "claw rebuild tables" in ready["parts"]["tables"]["detail"]
+        assert await rebuild_tables.run(settings, ()) == 0
+        began = time.monotonic()
+        for each in (house, other):
+            while (answer := await each.client.get("/api/v1/users/me", headers=key)).status_code == 503:
+                await asyncio.sleep(0.1)
+            assert answer.status_code == 200
+            assert time.monotonic() - began < 3
+            assert (await each.client.get("/readyz")).json()["parts"]["tables"] == {"state": "up"}
+        assert (await other.client.post("/api/v1/auth/login", json=login)).status_code == 200
+        path = "/api/v1/conversations"
+        assert (await other.client.get(f"{path}/{conversation}", headers=ada.headers)).status_code == 200
+        is_problem(await other.client.get(f"{path}/{uuid.uuid4()}", headers=ada.headers), 404, "not_found")
 
 
 async def test_nobody_new_without_redis(api_settings, tmp_path):

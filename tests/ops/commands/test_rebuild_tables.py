@@ -5,13 +5,16 @@ from aiokafka import AIOKafkaProducer
 
 from adapters.kafka import connection_options
 from domain.chats.topics import CONVERSATIONS_CHANGED, MESSAGES_CHANGED
+from domain.configs.table_epoch import LoggedEpoch
 from domain.documents.storage import Storage, StorageTotals
 from domain.documents.visibility import Visibility
 from domain.read_models import ReadModels
 from domain.usage.counters import split_by_model, sum_models, usage_counter, user_key
 from ops.commands import rebuild_tables
 from schemas.errors import ConfigurationError
+from streams.clock import SystemClock
 from streams.log.reader import open_log_reader
+from streams.tables.epoch import StoredEpoch
 from tests.support.recorded_house import KB, NOW, House, T, lived
 
 pytestmark = pytest.mark.stack
@@ -27,7 +30,13 @@ async def test_everything_is_back_and_equal(house: House, capsys: pytest.Capture
     spent = await counter.current(user_key(T, "a"), NOW, scale="day")
     await house.forget()
     assert await house.contents() == {}
+    assert await rebuild_tables.run(house.settings, ("accounts",)) == 0
+    stored, recorded = StoredEpoch(house.redis, house.prefix), LoggedEpoch(house.settings, house.publisher, SystemClock())
+    assert (await stored.read(), await recorded.read()) == ("", ""), "one table is not all of them"
     assert await rebuild_tables.run(house.settings, ()) == 0
+    epoch = await stored.read()
+    assert epoch
+    assert await recorded.read() == epoch
     after = await house.contents()
     for name in before.keys() | after.keys():
         if ":visibility:" not in name:
@@ -41,7 +50,7 @@ async def test_everything_is_back_and_equal(house: House, capsys: pytest.Capture
     assert "messages: 2 events, 1 of deleted conversations erased from the log" in capsys.readouterr().out
     again = await house.contents()
     await rebuild_tables.run(house.settings, ())
-    assert await house.contents() == again  # on tables that are whole it changes nothing
+    assert (await house.contents(), await stored.read()) == (again, epoch)  # on tables that are whole it changes nothing
     assert "messages: 3 events, " in (out := capsys.readouterr().out)
     assert "erased from the log" not in out
 
