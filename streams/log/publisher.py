@@ -66,6 +66,11 @@ class KafkaPublisher:
         """False while the log is known to be out of reach."""
         return self._link.ready
 
+    @property
+    def unknown_topics(self) -> list[str]:
+        """Topics, by their names on this broker, whose partitions it has not named yet; nothing with a key can be published to them."""
+        return self._link.unknown_topics
+
     def physical_name(self, topic: Topic) -> str:
         """The topic's name on this broker."""
         return self._kafka.topic_prefix + topic.name
@@ -123,10 +128,11 @@ class KafkaPublisher:
         return await (await self._send(topic, key, value, list(headers.items()), partition=partition, bytes_max=message_bytes_max))
 
     def partition_for(self, topic: Topic, key: str) -> int:
-        """The partition of ``key`` (murmur2, as every Kafka client computes it); Unavailable before the broker was reached once."""
+        """The partition of ``key`` (murmur2, as every Kafka client computes it); Unavailable before the broker has named them all."""
         count = self._link.partitions(self.physical_name(topic))
         if count is None:
-            raise Unavailable("kafka_unavailable", f"the partitions of {self.physical_name(topic)} are not known yet")
+            detail = f"the partitions of {self.physical_name(topic)} are not known yet; if that lasts, run `claw topics apply`"
+            raise Unavailable("kafka_unavailable", detail, retry_after_s=RECONNECT_S_MAX)
         return _partition(key.encode(), count)
 
     async def end_offset(self, topic: Topic, partition: int) -> int:

@@ -7,6 +7,7 @@ from adapters.kafka import Consumer, StoredRecord, TopicPartition, connection_op
 from schemas.errors import Unavailable
 from schemas.settings import KafkaSettings
 from streams.log.connection import ConnectionLimits, ConsumerConnection
+from streams.log.partitions import list_partitions
 from streams.topics import Topic
 
 BATCH_MAX = 1_000  # records folded before other tasks get their turn
@@ -79,7 +80,6 @@ class TopicReplica:
     def _create_consumer(self) -> Consumer:
         return make_consumer(
             connection_options(self._kafka),
-            self._topic,
             group_id=None,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
@@ -87,14 +87,22 @@ class TopicReplica:
             fetch_max_wait_ms=self._wait_ms,
         )
 
-    async def _read(self, consumer: Consumer) -> None:
+    async def _assign(self, consumer: Consumer) -> None:
+        """All partitions, by number: a consumer that is subscribed to the topic drops them when the broker once answers without it."""
+        places = list(self._positions) or await list_partitions(self._kafka, self._topic)
+        if self._goal is None:
+            goal, begins = dict(await consumer.end_offsets(places)), await consumer.beginning_offsets(places)
+            self._goal, self._positions = goal, dict(begins)
+        consumer.assign(places)
         for partition, position in self._positions.items():
             consumer.seek(partition, position)
-        if self._goal is None:
-            self._goal = dict(await consumer.end_offsets(list(consumer.assignment())))
+
+    async def _read(self, consumer: Consumer) -> None:
+        async with asyncio.timeout(LIMITS.connect_s_max):
+            await self._assign(consumer)
         self._connection.confirm()
         while True:
-            for partition in consumer.assignment():
+            for partition in self._positions:
                 self._positions[partition] = await consumer.position(partition)
             self._progress.set()
             self._progress = asyncio.Event()

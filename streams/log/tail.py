@@ -11,10 +11,9 @@ from typing import Any
 import structlog
 
 from adapters.kafka import Consumer, TopicPartition, connection_options, make_consumer
-from schemas.errors import Unavailable
 from schemas.settings import KafkaSettings
 from streams.log.connection import ConnectionLimits, ConsumerConnection, OffsetOutOfRangeError
-from streams.log.partitions import fetch_partition_counts
+from streams.log.partitions import list_partitions
 from streams.topics import Topic
 
 POLL_MS = 1_000  # only how often an idle reader looks around; data is delivered at once
@@ -89,10 +88,8 @@ class TopicTail:
 
     async def _assign(self, consumer: Consumer) -> None:
         if not self._positions:
-            count = (await fetch_partition_counts(self._kafka, {self._topic})).get(self._topic, 0)
-            if not count:
-                raise Unavailable("kafka_unavailable", f"there is no topic {self._topic}: run `claw topics apply`")
-            await self._jump_to_end(consumer, [TopicPartition(self._topic, number) for number in self._choose(count)])
+            places = await list_partitions(self._kafka, self._topic)
+            await self._jump_to_end(consumer, [places[number] for number in self._choose(len(places))])
         consumer.assign(list(self._positions))
         for place, offset in self._positions.items():
             consumer.seek(place, offset)
