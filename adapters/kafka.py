@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 LATEST = -1  # ListOffsets: the offset the next record will get
-READ_UNCOMMITTED = 0
+READ_UNCOMMITTED, READ_COMMITTED = 0, 1
 CONSUMER_REPLICA = -1
 CANCEL_GRACE_S = 1.0  # what was cancelled gets this long to end; with a broker that answers at all it needs milliseconds
 
@@ -247,16 +247,17 @@ async def open_admin(connection: Mapping[str, Any], *, request_ms: int, **option
         await admin.close()
 
 
-async def end_offset(producer: AIOKafkaProducer, topic: str, partition: int) -> int:
+async def end_offset(producer: AIOKafkaProducer, topic: str, partition: int, *, readable: bool = False) -> int:
     """The offset the next record of this partition will get, asked of its leader; raises aiokafka's KafkaError.
 
     Records of an open transaction count: a reader that needs everything before a change must wait for that transaction to end.
+    ``readable``: they do not, as for the consumers of this product.
     """
     await producer.partitions_for(topic)
     leader = producer.client.cluster.leader_for_partition(TopicPartition(topic, partition))
     if leader is None or leader == -1:
         raise kafka_errors.LeaderNotAvailableError(f"{topic}[{partition}]")
-    request = OffsetRequest(CONSUMER_REPLICA, READ_UNCOMMITTED, [(topic, [(partition, LATEST)])])
+    request = OffsetRequest(CONSUMER_REPLICA, READ_COMMITTED if readable else READ_UNCOMMITTED, [(topic, [(partition, LATEST)])])
     response = await producer.client.send(leader, request)
     ((_, ((_, error_code, _, offset),)),) = response.topics
     if error_code:

@@ -13,12 +13,13 @@ from streams.cache import RedisCache
 from streams.cache.scenarios import Table
 from streams.clock import Clock
 from streams.log.publisher import KafkaPublisher
+from streams.runtime.client_watchdog import ClientWatchdog
 from streams.tables.record_writer import RecordWriter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Core:
-    """``random_bytes(n)`` returns n cryptographically random bytes."""
+    """``random_bytes(n)`` returns n cryptographically random bytes; ``watchdog`` sees whether the Kafka clients of the process work."""
 
     settings: Settings
     clock: Clock
@@ -31,6 +32,7 @@ class Core:
     cache: RedisCache
     metrics: Metrics
     background: BackgroundTasks
+    watchdog: ClientWatchdog
 
     def count_table_lookup(self, tenant: str, table: Table, *, found: bool) -> None:
         """Count a read of a record table that serves as the cache of this scenario."""

@@ -38,17 +38,19 @@ from streams.runtime.poison import Partition, PoisonDetector
 from streams.runtime.status_server import StatusResponse, StatusServer, liveness
 from streams.runtime.throughput import ThroughputEstimator
 from streams.runtime.transport import Consumer
-from streams.runtime.watchdog import Position, Watchdog
+from streams.runtime.watchdog import EXIT_STUCK, Position, Watchdog
 from streams.runtime.worker_group import WorkerGroup
 from streams.runtime.worker_registry import BEAT_S, WorkerState, remove_worker, save_worker_state
 from streams.runtime.wrapper import WorkerPorts, Wrapper
 
-EXIT_STOPPED, EXIT_CRASHED, EXIT_STUCK = 0, 1, 70
+EXIT_STOPPED, EXIT_CRASHED = 0, 1
 START_S_MAX = 60.0  # to connect, join and get partitions; after that the supervisor restarts the worker
 CANCEL_S_MAX = 1.0  # for cancelled work to release its leases
 COMMIT_S_MAX = 1.0  # for the last commit
 STOP_S_MAX = 3.0  # for that, and for Faust to leave the group and close; after that the process ends
-END_OFFSETS_S_MAX = 5.0  # for the broker to return end offsets, at each report and after a worker's death
+END_OFFSETS_S_MAX = 5.0  # for the broker to return end offsets, at each observation and after a worker's death
+OBSERVE_S = 1.0  # between two observations of the partitions
+BROKER_SILENT_S_MAX = 2.5  # since the last answer to them: Kafka does not answer
 
 log = structlog.get_logger(__name__)
 
@@ -68,6 +70,7 @@ class Worker:
         self._assigned: set[Partition] | None = None
         self._backlogs: dict[str, Backlog] = {}
         self._partitions = 0
+        self._answered_s = clock.monotonic_s()  # when the broker last returned end offsets
         self._intakes: list[Intake] = []
         self._app: WorkerApp | None = None
         self._watchdog = Watchdog(settings.lanes.stuck_s, clock.monotonic_s())
@@ -187,7 +190,8 @@ class Worker:
         started = asyncio.ensure_future(app.start())
         crashed = asyncio.ensure_future(app._crashed.wait())  # noqa: SLF001 - mode has no public way to wait for it
         stuck = asyncio.ensure_future(self._watch())
-        ends = (asked, crashed, stuck, *(intake.broken for intake in self._intakes))
+        reporting = asyncio.ensure_future(self._report())
+        ends = (asked, crashed, stuck, reporting, *(intake.broken for intake in self._intakes))
         try:
             await asyncio.wait((started, *ends), timeout=START_S_MAX, return_when=asyncio.FIRST_COMPLETED)
             if started.done() and started.exception() is None:
@@ -195,7 +199,7 @@ class Worker:
                 await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             return self._exit_code(asked, stuck, started)
         finally:
-            for future in (asked, crashed, stuck):
+            for future in (asked, crashed, stuck, reporting):
                 future.cancel()
             await self._shut_down(app, started)
 
@@ -243,16 +247,21 @@ class Worker:
         await self.on_revoked(set())
 
     async def _watch(self) -> None:
-        """Returns when the worker is stuck; until then it saves the worker's state at each beat."""
+        """Returns when the worker is stuck; until then it observes the partitions."""
         while not self._watchdog.is_stuck:
-            await asyncio.sleep(BEAT_S)
+            await asyncio.sleep(OBSERVE_S)
             await self._observe()
             for intake in self._intakes:
                 await intake.poison.flush()
+
+    async def _report(self) -> None:
+        """Save the worker's state at each beat, however long the broker takes to answer."""
+        while True:
             try:
                 await save_worker_state(self._redis, self._settings.redis.key_prefix, self.state())
             except Unavailable:
                 self._metrics.fallbacks.labels("report").inc()
+            await asyncio.sleep(BEAT_S)
 
     async def _observe(self) -> None:
         assigned = set(self._assigned or ())
@@ -260,6 +269,7 @@ class Worker:
         if assigned and not ends:
             self._watchdog.reset()
             return
+        self._answered_s = self._clock.monotonic_s()
         positions = {}
         for partition, end in ends.items():
             heads = [head for intake in self._intakes if (head := intake.head(partition)) is not None]
@@ -280,8 +290,22 @@ class Worker:
         heads = (intake.head(partition) for intake in self._intakes for partition in self._assigned or ())
         return max((now_s - head.offered_s for head in heads if head is not None), default=0.0)
 
+    def problems(self) -> tuple[str, ...]:
+        """Why this worker is not ready, one sentence each."""
+        found = []
+        if self._assigned is None:
+            found.append("no partitions are assigned yet")
+        elif self._assigned and (silent_s := self._clock.monotonic_s() - self._answered_s) > BROKER_SILENT_S_MAX:
+            found.append(f"Kafka has not answered for {silent_s:.0f} s")
+        if problem := self._publisher.problem:
+            found.append(problem)
+        if self._watchdog.is_sluggish:
+            found.append(f"no progress for {self._watchdog.standstill_s:.0f} s")
+        return tuple(found)
+
     def state(self) -> WorkerState:
         """The state of this worker, as ``/readyz`` and the API read it."""
+        problems = self.problems()
         return WorkerState(
             lane=self._worker_group.name,
             id=self.id,
@@ -290,7 +314,9 @@ class Worker:
             lag=self._watchdog.lag,
             oldest_unacked_age_s=self._oldest_s(),
             standstill_s=self._watchdog.standstill_s,
-            ready=self._assigned is not None and not self._watchdog.is_sluggish,
+            ready=not problems,
+            problems=problems,
+            failing=self._worker_group.failing(),
             stuck=self._watchdog.is_stuck,
             started_at=self._started_at,
             metrics_port=self.metrics_port,

@@ -19,6 +19,7 @@ from domain.chats.topics import CHATS_ANSWERED
 from schemas.errors import Unavailable
 from schemas.settings import KafkaSettings
 from streams.log.connection import ConsumerConnection
+from streams.log.followers import Followers, followers_here
 from streams.log.partitions import list_partitions
 
 WINDOW_BYTES_MAX = 32 * 1_048_576  # this replica's partition: some 20 s at 2,000 deltas/s, hours at a usual load
@@ -50,12 +51,14 @@ class Relay:
         self._own = Tail("own", self._topic, partial(self._consumer, OWN_WAIT_MS), window_bytes_max)
         self._foreign = Tail("foreign", self._topic, partial(self._consumer, FOREIGN_WAIT_MS), FOREIGN_WINDOW_BYTES_MAX)
         self._pool = CatchUpPool(self._topic, partial(self._consumer, CATCH_UP_WAIT_MS), self)
+        self._followers = Followers()
         self._beginning: asyncio.Task[None] | None = None
         self._cursors: set[Cursor] = set()
         self._readers_by_partition: Counter[int] = Counter()
 
     async def start(self) -> None:
         """Choose a partition and follow it. With the log out of reach this returns after 5 s and keeps trying in the background."""
+        self._followers = followers_here()
         self._own.start()
         self._foreign.start()
         self._beginning = asyncio.create_task(self._choose_partition(), name="relay-begin")
@@ -63,6 +66,7 @@ class Relay:
 
     async def stop(self) -> None:
         """End every stream (its reader can resume at another replica), then the consumers."""
+        self._followers.remove(self._own)
         for cursor in self._cursors:
             cursor.close()
         if self._beginning is not None:
@@ -180,6 +184,7 @@ class Relay:
         finally:
             await connection.close()
         self._own.follow(*place)
+        self._followers.add(self._own)
         self._partition = place.partition
         log.info("relay_partition_taken", partition=place.partition, offset=place.offset)
 

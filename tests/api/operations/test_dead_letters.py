@@ -1,13 +1,11 @@
 """Dead letters over HTTP: admins, of their own tenant, and nobody else."""
 
 import base64
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 import pytest
-import pytest_asyncio
 
 from api.core import Core
 from domain.accounts.topics import CREDENTIALS_CHANGED
@@ -15,22 +13,13 @@ from domain.documents.topics import DOCUMENTS_SUBMITTED, inbox_topic
 from ops.commands import topics as administration
 from schemas import ids
 from schemas.errors import ClawError
-from schemas.settings import Settings
 from streams.dead_letters.writer import dead_letter_headers, write_dead_letter
 from streams.log.delivery import Delivery
 from streams.log.outgoing import LogOffset
-from streams.topics import DEAD_LETTERS
 from tests.support.api_people import promoted
 from tests.support.api_process import House, Person
 
 pytestmark = [pytest.mark.stack, pytest.mark.asyncio(loop_scope="session")]
-
-
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def cemetery(api_settings: Settings) -> AsyncIterator[None]:
-    await administration.apply(api_settings.kafka, (DEAD_LETTERS,))
-    yield
-    await administration.delete(api_settings.kafka, (DEAD_LETTERS,))
 
 
 async def buried(house: House, topic: str, key: bytes | None, value: bytes | None, **headers: bytes) -> str:
@@ -48,7 +37,7 @@ async def listed(person: Person, query: str = "") -> list[dict[str, Any]]:
     return list(answer.json()["items"])
 
 
-async def test_admins_see_the_letters_of_their_tenant(house: House, ada: Person, bob: Person, cemetery: None) -> None:
+async def test_admins_see_the_letters_of_their_tenant(house: House, ada: Person, bob: Person) -> None:
     """Newest first, page by page, with all that is known and not the content; another tenant's are not there."""
     tenant, other = await promoted(house, ada), await promoted(house, bob)
     mine = [await buried(house, inbox_topic(tenant).name, b"k", b"x" * n) for n in range(3)]
@@ -72,7 +61,7 @@ async def test_admins_see_the_letters_of_their_tenant(house: House, ada: Person,
     assert (await ada.call("GET", "/tasks/dead-letters?cursor=nonsense")).status_code == 422
 
 
-async def test_nobody_else_does(house: House, ada: Person, cemetery: None) -> None:
+async def test_nobody_else_does(house: House, ada: Person) -> None:
     """Neither people without the role nor a key without the scope."""
     letter = await buried(house, inbox_topic("default").name, b"k", b"x")
     for method, path in (("GET", "/tasks/dead-letters"), ("POST", f"/tasks/dead-letters/{letter}/redrive")):
@@ -86,7 +75,7 @@ async def test_nobody_else_does(house: House, ada: Person, cemetery: None) -> No
         assert answer.status_code == status, answer.text
 
 
-async def test_the_content_when_it_is_asked_for(house: House, ada: Person, cemetery: None) -> None:
+async def test_the_content_when_it_is_asked_for(house: House, ada: Person) -> None:
     """Text as text, bytes as base64, no value as none, a long one cut; never that of a topic of credentials."""
     tenant = await promoted(house, ada)
     name = inbox_topic(tenant).name
@@ -104,7 +93,7 @@ async def test_the_content_when_it_is_asked_for(house: House, ada: Person, cemet
     assert (text["text"], text["headers"], text["null"]) == ("正文", {"ce_id": "1"}, False)
 
 
-async def test_one_is_sent_again_once(house: House, ada: Person, cemetery: None) -> None:
+async def test_one_is_sent_again_once(house: House, ada: Person) -> None:
     tenant = await promoted(house, ada)
     base = ids.default_knowledge_base(tenant)
     key = ids.document_key(tenant, base, "d")

@@ -10,7 +10,8 @@ import pytest
 from schemas.errors import ConfigurationError
 from streams.clock import SystemClock
 from streams.log.outgoing import Outgoing
-from streams.runtime.worker import EXIT_STUCK, Worker
+from streams.runtime.watchdog import EXIT_STUCK
+from streams.runtime.worker import Worker
 from streams.runtime.worker_registry import list_workers
 from streams.topics import Topic
 from tests.streams.conftest import committed, poke
