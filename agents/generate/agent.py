@@ -20,10 +20,12 @@ from adapters.models.port import AnswerModel, AnswerRequest, Speaker, Spent
 from adapters.models.request import build_grounded_request
 from agents.generate import cached_answers, metrics, reply_events
 from agents.generate.answer_stream import ThinkingStream, check_numbers, run_stream, stream_answer
+from agents.generate.bounded_calls import CountedModel
 from agents.generate.cached_answers import AnswerCache, AnswerClaim, CachedAnswer
 from agents.generate.reply_events import NAME, ReplyDraft
 from agents.generate.summary_requests import request_summary
 from domain import composition
+from domain.chats.answer_calls import AnswerCalls
 from domain.chats.delta_buffer import DeltaBuffer, window_s
 from domain.chats.history import NO_HISTORY, HistoryBudget
 from domain.chats.reply_lock import CancelWatch, ReplyLocks
@@ -47,7 +49,7 @@ from schemas.chats import (
     Thought,
     Usage,
 )
-from schemas.errors import Problem, Superseded, Unavailable
+from schemas.errors import Interrupted, Problem, Superseded, Unavailable
 from schemas.settings import ModelSettings, WorkerSettings
 from streams.log.outgoing import Outgoing
 from streams.runtime.adaptive_concurrency import AdaptiveConcurrency
@@ -69,6 +71,7 @@ def build(ports: AgentPorts) -> tuple[Agent, ...]:
         *(model, settings.model, ports.get(composition.read_models), ReplyLocks(ports.redis, ports.prefix), watch, visibility),
         budget=HistoryBudget.from_limits(settings.limits),
         titles=ports.get(composition.writer) is not None,
+        calls=AnswerCalls(ports.redis, ports.prefix, settings.model.calls_max),
         answer_cache=cached_answers.answer_cache(settings, ports.get(composition.cache), visibility, model.name),
         waits=lambda: limits.people_waiting,
         public_url=settings.node.public_url,
@@ -90,6 +93,7 @@ class Generate:
     visibility: Visibility
     budget: HistoryBudget = NO_HISTORY  # of the history that travels with the next question
     titles: bool = False  # whether a model can write them
+    calls: AnswerCalls | None = None  # None: not bounded
     answer_cache: AnswerCache | None = None  # None: every question is the model's
     waits: Callable[[], int] = none_waiting  # answers of this process that wait for a permit of the model
     public_url: str = ""  # of the API, for the URLs in citations
@@ -139,7 +143,7 @@ class Generate:
             if not draft.text:
                 raise
             # the log or Redis failed in the middle: the answer is repeated under a higher attempt
-            raise Superseded(f"attempt {context.attempt} broke off after {len(draft.text)} characters: {error.detail}") from error
+            raise Interrupted(f"attempt {context.attempt} broke off after {len(draft.text)} characters: {error.detail}") from error
 
     async def respond(
         self, event: ChatGrounded, context: Context, draft: ReplyDraft, passages: tuple[Passage, ...], cancelled: asyncio.Event
@@ -176,10 +180,17 @@ class Generate:
         """Stream the model's answer, then conclude."""
         began = context.clock.monotonic_s()
         await self.start(event, context, draft, tuple(reply_events.source_of(passage) for passage in passages))
+        await self.check_log(event, context, draft)
         state, problem = await run_stream(self.stream(event, context, draft, passages, began), draft, cancelled)
         if state == "complete":
             await claim.store(draft, passages)
         return await self.conclude(event, context, draft, state, problem=problem, passages=passages, began=began)
+
+    async def check_log(self, event: ChatGrounded, context: Context, draft: ReplyDraft) -> None:
+        """The log has taken the start, and the message has a place on it: an answer that could not be published is not paid for."""
+        context.publisher.partition_for(MESSAGES_CHANGED, event.data.question.conversation_id)
+        for acknowledgement in draft.acknowledgements:
+            await acknowledgement
 
     async def report_failure(self, event: ChatGrounded, problem: Problem, context: Context) -> Sequence[Outgoing]:
         """The event becomes a dead letter, and the reply fails. An answer that an earlier attempt stored stays as it is."""
@@ -241,7 +252,7 @@ class Generate:
         if event.data.question.shows_thinking and self.settings.show_thinking != "never":
             thinking = ThinkingStream(DeltaBuffer(send_thinking, window), self.settings.thinking_chars_max, self.settings.foreign_markup)
         citations, deltas = CitationResolver(passages, public_url=self.public_url), DeltaBuffer(send, window)
-        model = self.model_for(request)
+        model = self.bounded_model_for(event, request)
         markup = self.settings.foreign_markup
         await stream_answer(model, request, citations, deltas, draft, elapsed_ms, check, thinking=thinking, record=record, markup=markup)
 
@@ -249,6 +260,13 @@ class Generate:
         """The model to ask. A grounded question without any passage has one answer, which no provider needs to be paid for."""
         pointless = request.mode == "grounded" and request.courtesy is None and not request.passages
         return LocalModel() if pointless else self.model
+
+    def bounded_model_for(self, event: ChatGrounded, request: AnswerRequest) -> AnswerModel:
+        """The same, called no more often for one reply than it may be; the local one costs nothing."""
+        model = self.model_for(request)
+        if self.calls is None or isinstance(model, LocalModel):
+            return model
+        return CountedModel(model, self.calls, event.tenant, event.data.question.reply_id)
 
     async def conclude(
         self,

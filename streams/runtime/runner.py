@@ -55,6 +55,7 @@ class Execution:
     tenant: str = ""
     begun_s: float | None = None  # when it had its lease and permit; set by the work
     handovers: int = 0  # how often this event was left to a newer worker before; set by the work
+    interrupted: bool = False  # an outage broke it off before; set by the work
     detached: bool = False
 
 

@@ -17,7 +17,7 @@ import msgspec
 import structlog
 
 from adapters.fairness import TENANT
-from schemas.errors import ClawError, Refused, Superseded
+from schemas.errors import ClawError, Interrupted, Refused, Superseded
 from schemas.events import Event
 from schemas.settings import Settings
 from streams.clock import Clock
@@ -76,7 +76,10 @@ class Wrapper:
                     return WorkOutcome.LEFT
                 await self._run_observed(delivery, execution, lease)
         except Superseded as error:
-            execution.handovers += 1
+            if isinstance(error, Interrupted):
+                execution.interrupted = True
+            else:
+                execution.handovers += 1
             self._log.info("event_superseded", detail=error.detail)
             return WorkOutcome.LEFT
         self._poison.finish(delivery.place)
@@ -191,7 +194,7 @@ class Wrapper:
         context = Context(
             place=delivery.place,
             attempt=0 if lease is None else lease.attempt,
-            replayed=execution.handovers > 0 or self._poison.may_have_begun(delivery.place),
+            replayed=execution.interrupted or execution.handovers > 0 or self._poison.may_have_begun(delivery.place),
             publisher=self._ports.publisher,
             clock=self._ports.clock,
             still_owner=still_owner,

@@ -10,7 +10,7 @@ import pytest
 import structlog
 from prometheus_client import CollectorRegistry
 
-from schemas.errors import Problem, Refused, Superseded, Unavailable
+from schemas.errors import Interrupted, Problem, Refused, Superseded, Unavailable
 from schemas.events import encode
 from schemas.settings import WorkerSettings
 from streams.clock import SystemClock
@@ -291,6 +291,16 @@ async def test_superseded_work_is_left_until_it_has_come_back_too_often(make, de
     assert await dead_letters() == []
     assert await bench.run() is WorkOutcome.DONE
     assert len(await dead_letters()) == 1
+
+
+async def test_work_that_an_outage_broke_off_is_never_given_up(make, dead_letters):
+    """Nobody else has it: a question that is answered when the log is back leaves no dead letter."""
+    bench = make()
+    bench.plan = [Interrupted("the log left")] * 9
+    for _ in range(9):
+        assert await bench.run() is WorkOutcome.LEFT
+    assert await bench.run() is WorkOutcome.DONE
+    assert await dead_letters() == []
 
 
 async def test_a_leased_step_knows_its_attempt_and_ends_when_the_lease_is_lost(make, redis):
