@@ -18,6 +18,7 @@ from adapters.kafka_metadata import count_partitions
 from schemas.errors import Unavailable
 from schemas.settings import KafkaSettings
 from streams.log.connection import Backoff
+from streams.log.outage import OutageLog
 from streams.topics import DEAD_LETTERS
 
 BATCH_BYTES_MAX = 262_144  # aiokafka's 16 KiB holds senders up behind each round trip; a batch must stay below a topic's record limit
@@ -48,6 +49,7 @@ class ProducerLink:
         self._asking: asyncio.Task[None] | None = None
         self._leaving: set[asyncio.Task[None]] = set()
         self._stopped = False
+        self._outage = OutageLog("kafka_unreachable")
 
     @property
     def ready(self) -> bool:
@@ -148,8 +150,9 @@ class ProducerLink:
         try:
             await start_client(producer, CONNECT_TIMEOUT_S)
             reached = True
+            self._outage.end()
         except (TimeoutError, OSError, kafka_errors.KafkaError) as error:
-            log.warning("kafka_unreachable", error=repr(error))
+            self._outage.report(repr(error))
         finally:  # also when cancelled half-way
             if reached:
                 self._producer = producer

@@ -26,7 +26,8 @@ class Boot(BootStrategy):  # type: ignore[misc]  # faust is untyped here
 
 class WorkerApp(faust.App):  # type: ignore[misc]
     """``connection``: options of every Kafka client; ``listener`` runs the work of the partitions; ``pace_s``, ``unhurried_pace_s`` and
-    ``unhurried`` (names of topics) are the worker group's; records of ``urgent`` topics are handed out before others.
+    ``unhurried`` (names of topics) are the worker group's; records of ``urgent`` topics are handed out before others. ``instance``: the
+    name under which the group knows this member and its successor; "" for none.
     """
 
     BootStrategy = Boot
@@ -40,10 +41,12 @@ class WorkerApp(faust.App):  # type: ignore[misc]
         unhurried: frozenset[str],
         unhurried_pace_s: float,
         urgent: frozenset[str],
+        instance: str = "",
         **options: Any,
     ) -> None:
         self.connection = connection
         self.urgent = urgent
+        self.instance = instance
         self.listener = listener
         self.pace_s, self.unhurried, self.unhurried_pace_s = pace_s, unhurried, unhurried_pace_s
         self.together = False  # whether the agents take lists of messages: see transport.Consumer
@@ -64,6 +67,7 @@ def build_faust_app(
     unhurried_pace_s: float = 0.0,
     poll_max: int = 500,
     urgent: frozenset[str] = frozenset(),
+    instance: str = "",
 ) -> WorkerApp:
     """The app, not started. ``poll_max`` stays far below the buffer: a poll that does not fit blocks the one loop that reads for all."""
     install()
@@ -76,6 +80,7 @@ def build_faust_app(
         unhurried=unhurried,
         unhurried_pace_s=unhurried_pace_s,
         urgent=urgent,
+        instance=instance,
         broker="kafka://" + settings.kafka.servers.split(",")[0].strip(),  # the connection's servers are used; Faust requires one here
         broker_client_id=group,
         autodiscover=False,

@@ -5,6 +5,7 @@ safe: events that are not acknowledged are read again. The supervisor restarts a
 """
 
 import asyncio
+import hashlib
 import os
 import uuid
 from collections.abc import Mapping
@@ -26,6 +27,7 @@ from schemas.settings import Settings
 from streams.clock import Clock
 from streams.dead_letters.unreadable import UnreadableBatches
 from streams.dead_letters.writer import WorkerPublisher
+from streams.log.outage import OutageLog
 from streams.log.partitions import fetch_partition_counts
 from streams.runtime.backlog import Backlog
 from streams.runtime.faust_app import WorkerApp, add_agent, build_faust_app
@@ -55,11 +57,22 @@ BROKER_SILENT_S_MAX = 2.5  # since the last answer to them: Kafka does not answe
 log = structlog.get_logger(__name__)
 
 
+def name_instance(settings: Settings, worker_group: WorkerGroup) -> str:
+    """The name of this worker in its group; "" for none. It contains what the worker reads: a member that comes back under its old name is
+    given its old partitions, and would never get those of a topic that is new.
+    """
+    if not (name := settings.lanes.instance_name):
+        return ""
+    topics = sorted(topic.name for agent in worker_group.agents for topic in agent.reads)
+    return f"{name}-{hashlib.sha256(','.join(topics).encode()).hexdigest()[:8]}"
+
+
 class Worker:
     """Runs a worker group until it is asked to stop. ``publisher`` is started, ``redis`` open; the caller closes both."""
 
     def __init__(self, settings: Settings, worker_group: WorkerGroup, publisher: WorkerPublisher, redis: RedisClient, clock: Clock) -> None:
         self.id = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        self._instance = name_instance(settings, worker_group)
         self.group = f"{settings.kafka.topic_prefix}claw.{worker_group.name}"
         self.metrics_port = 0
         self._settings, self._worker_group, self._redis, self._clock = settings, worker_group, redis, clock
@@ -70,6 +83,7 @@ class Worker:
         self._assigned: set[Partition] | None = None
         self._backlogs: dict[str, Backlog] = {}
         self._partitions = 0
+        self._outage = OutageLog("end_offsets_unknown", {"lane": worker_group.name})
         self._answered_s = clock.monotonic_s()  # when the broker last returned end offsets
         self._intakes: list[Intake] = []
         self._app: WorkerApp | None = None
@@ -79,6 +93,7 @@ class Worker:
             redis,
             prefix=settings.redis.key_prefix,
             worker=self.id,
+            instance=self._instance,
             lease_s=settings.lanes.lease_s,
             wait_s_max=settings.lanes.stuck_s,
             clock=clock,
@@ -120,6 +135,7 @@ class Worker:
             unhurried=frozenset(settings.kafka.topic_prefix + topic.name for topic in self._worker_group.unhurried),
             unhurried_pace_s=self._worker_group.unhurried_pace_s,
             poll_max=self._worker_group.poll_max,
+            instance=self._instance,
             urgent=frozenset(
                 settings.kafka.topic_prefix + topic.name for agent in self._worker_group.agents if agent.awaited for topic in agent.reads
             ),
@@ -175,8 +191,9 @@ class Worker:
             async with asyncio.timeout(END_OFFSETS_S_MAX):
                 ends = await self._consumer.highwaters(*(TP(*partition) for partition in partitions))
         except (TimeoutError, KafkaError) as error:
-            log.warning("end_offsets_unknown", lane=self._worker_group.name, error=repr(error))
+            self._outage.report(repr(error))
             return {}
+        self._outage.end()
         return {(tp.topic, tp.partition): end for tp, end in ends.items()}
 
     # start and stop

@@ -1,5 +1,7 @@
 """A reply pays for a bounded number of answers, whichever worker asked for them, with Redis and without."""
 
+from typing import Any
+
 import pytest
 
 from adapters.models.port import Finish, Piece
@@ -11,6 +13,7 @@ from tests.support.generating import Script
 from tests.support.own_redis import OwnRedis
 
 pytestmark = pytest.mark.stack
+REQUEST: Any = None  # a script does not read it
 
 
 async def test_workers_count_together(redis: RedisClient, prefix: str):
@@ -30,12 +33,13 @@ async def test_workers_count_together(redis: RedisClient, prefix: str):
 async def test_a_call_that_brings_nothing_is_not_counted(redis: RedisClient, prefix: str):
     """It costs nothing, and is repeated within limits of its own."""
     calls = AnswerCalls(redis, prefix, 1)
+    refusing: Any = Script([Refused("model_refused", "busy")])
     with pytest.raises(Refused, match="busy"):
-        [part async for part in CountedModel(Script([Refused("model_refused", "busy")]), calls, "t", "r").answer(None)]
-    model = Script(["one", "two", Finish()])
-    assert [part async for part in CountedModel(model, calls, "t", "r").answer(None)][:2] == [Piece("one"), Piece("two")]
+        [part async for part in CountedModel(refusing, calls, "t", "r").answer(REQUEST)]
+    model: Any = Script(["one", "two", Finish()])
+    assert [part async for part in CountedModel(model, calls, "t", "r").answer(REQUEST)][:2] == [Piece("one"), Piece("two")]
     with pytest.raises(Refused, match="begun to answer 1 times"):
-        [part async for part in CountedModel(model, calls, "t", "r").answer(None)]
+        [part async for part in CountedModel(model, calls, "t", "r").answer(REQUEST)]
     assert model.asked == 1
 
 
