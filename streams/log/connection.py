@@ -1,6 +1,7 @@
 """A consumer and its replacement after a failure: the one reconnect loop of everything that reads the log by itself.
 
 Errors of Kafka never leave it: some are logged, the first of an outage among them, and the next attempt comes after a pause that doubles
+up to a limit.
 """
 
 import asyncio

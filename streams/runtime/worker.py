@@ -27,6 +27,7 @@ from schemas.settings import Settings
 from streams.clock import Clock
 from streams.dead_letters.unreadable import UnreadableBatches
 from streams.dead_letters.writer import WorkerPublisher
+from streams.log.connection import Backoff
 from streams.log.outage import OutageLog
 from streams.log.partitions import fetch_partition_counts
 from streams.runtime.backlog import Backlog
@@ -47,6 +48,8 @@ from streams.runtime.wrapper import WorkerPorts, Wrapper
 
 EXIT_STOPPED, EXIT_CRASHED = 0, 1
 START_S_MAX = 60.0  # to connect, join and get partitions; after that the supervisor restarts the worker
+MISSING_S_MAX = 2.0  # a broker that answers may not know its topics yet; then they do not exist
+COUNT_AGAIN_S_MIN, COUNT_AGAIN_S_MAX = 0.2, 1.0
 CANCEL_S_MAX = 1.0  # for cancelled work to release its leases
 COMMIT_S_MAX = 1.0  # for the last commit
 STOP_S_MAX = 3.0  # for that, and for Faust to leave the group and close; after that the process ends
@@ -102,9 +105,22 @@ class Worker:
         self._status = StatusServer({"/livez": liveness, "/readyz": self._readiness, "/metrics": self._exposition})
 
     async def run(self, stop: asyncio.Event) -> int:
-        """See the module. Raises ConfigurationError when topics are missing or the metrics port is taken; Unavailable without a broker."""
-        self._partitions = await self._count_partitions()
+        """See the module. Without a broker it waits. Raises ConfigurationError when topics are missing, or the metrics port is taken."""
         self.metrics_port = await self._status.start(self._settings.node)
+        try:
+            return await self._run(stop)
+        finally:
+            await self._status.stop()
+
+    async def _run(self, stop: asyncio.Event) -> int:
+        counting, asked = asyncio.ensure_future(self._count_partitions()), asyncio.ensure_future(stop.wait())
+        await asyncio.wait((counting, asked), return_when=asyncio.FIRST_COMPLETED)
+        asked.cancel()
+        if not counting.done():
+            counting.cancel()
+            await asyncio.wait((counting,))
+            return EXIT_STOPPED
+        self._partitions = counting.result()
         UnreadableBatches(self._settings, self._publisher, self._redis, self._clock, self._metrics.registry).install()
         await self._worker_group.open()
         await self._loop_lag.start()
@@ -115,14 +131,25 @@ class Worker:
             await self._loop_lag.stop()
             await self._leases.stop()
             await self._worker_group.close()
-            await self._status.stop()
 
     async def _count_partitions(self) -> int:
+        """Of all topics that are read, as soon as the broker names them."""
         names = {self._settings.kafka.topic_prefix + topic.name for agent in self._worker_group.agents for topic in agent.reads}
-        counts = await fetch_partition_counts(self._settings.kafka, names)
-        if missing := sorted(names - counts.keys()):
-            raise ConfigurationError(f"topics {', '.join(missing)} do not exist: run `claw topics apply`")
-        return sum(counts.values())
+        backoff, missing_s = Backoff(COUNT_AGAIN_S_MIN, COUNT_AGAIN_S_MAX), 0.0
+        while True:
+            try:
+                counts = await fetch_partition_counts(self._settings.kafka, names)
+            except Unavailable as error:
+                self._outage.report(error.detail)
+                missing_s = 0.0
+            else:
+                self._outage.end()
+                if not (missing := sorted(names - counts.keys())):
+                    return sum(counts.values())
+                missing_s = missing_s or self._clock.monotonic_s()
+                if self._clock.monotonic_s() - missing_s >= MISSING_S_MAX:
+                    raise ConfigurationError(f"topics {', '.join(missing)} do not exist: run `claw topics apply`")
+            await backoff.wait()
 
     def _build(self) -> None:
         settings, prefix = self._settings, self._settings.redis.key_prefix
