@@ -13,7 +13,7 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from adapters.kafka import Consumer, start_client
 from schemas.errors import Unavailable
-from streams.log.outage import OutageLog
+from streams.log.outage import OutageLog, describe
 
 __all__ = ["Backoff", "Connect", "ConnectionLimits", "ConsumerConnection", "OffsetOutOfRangeError"]
 
@@ -83,7 +83,7 @@ class ConsumerConnection:
                 await start_client(self._consumer, self._limits.connect_s_max)
             result = await work(self._consumer)
         except (KafkaError, OSError, Unavailable) as error:  # TimeoutError is an OSError
-            self._outage.report(f"{type(error).__name__}: {error}", **context)
+            self._outage.report(describe(error), **context)
             await self.close()
             await self._backoff.wait()
             return None

@@ -10,6 +10,11 @@ REPEAT_S = 10.0  # between two lines of an outage that lasts
 log = structlog.get_logger(__name__)
 
 
+def describe(error: BaseException) -> str:
+    """An error in a line: its name, and its text when it has one."""
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
 class OutageLog:
     """Of one client or kind of work. ``event`` is the log event of a failure, with ``context``; ``clock_s`` in monotonic seconds."""
 

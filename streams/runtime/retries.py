@@ -10,7 +10,7 @@ import structlog
 
 from schemas.errors import ClawError, Problem, Refused, Superseded, Unavailable
 from streams.clock import Clock
-from streams.log.outage import OutageLog
+from streams.log.outage import OutageLog, describe
 from streams.runtime.agent import Agent, Context
 from streams.runtime.hooks import StepHooks
 
@@ -100,7 +100,7 @@ class Retries:
     def report(self, cause: str, error: BaseException, tries: int) -> None:
         """Log and observe that something is tried again. What is unavailable fails many events many times: only some of that is logged."""
         self._hooks.on_repeated(self._name, cause, error, tries)
-        text = f"{type(error).__name__}: {error}"
+        text = describe(error)
         if isinstance(error, Unavailable):
             outage = self._outages.setdefault(cause, OutageLog("event_repeated", {"agent": self._name, "cause": cause}))
             outage.report(text, tries=tries)
