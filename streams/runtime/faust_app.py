@@ -5,6 +5,7 @@ from typing import Any
 
 import faust
 from faust.app.base import BootStrategy
+from faust.tables.manager import TableManager
 from faust.types import Message
 
 from schemas.settings import Settings
@@ -22,6 +23,14 @@ class Boot(BootStrategy):  # type: ignore[misc]  # faust is untyped here
     """Agents publish through streams.log.publisher: no second producer."""
 
     enable_kafka_producer = False
+
+
+class NoTables(TableManager):  # type: ignore[misc]
+    """Stock: waits for a second at every start, for tables that are made meanwhile. Ours are in Redis."""
+
+    async def on_start(self) -> None:
+        await self._update_channels()
+        await self.recovery.start()
 
 
 class WorkerApp(faust.App):  # type: ignore[misc]
@@ -86,6 +95,7 @@ def build_faust_app(
         autodiscover=False,
         web_enabled=False,
         store="memory://",
+        TableManager=NoTables,
         topic_allow_declare=False,
         topic_disable_leader=True,
         processing_guarantee="at_least_once",
