@@ -13,6 +13,7 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.protocol.offset import OffsetRequest
 
 from adapters.kafka_fetches import FETCH_POLICY, FetchPolicy, screen_fetches
+from adapters.kafka_metadata import MetadataRequests
 from schemas.errors import ConfigurationError
 from schemas.settings import KafkaSettings
 
@@ -30,7 +31,7 @@ __all__ = [
 ]
 
 LATEST = -1  # ListOffsets: the offset the next record will get
-READ_UNCOMMITTED = 0
+READ_UNCOMMITTED, READ_COMMITTED = 0, 1
 CONSUMER_REPLICA = -1
 CANCEL_GRACE_S = 1.0  # what was cancelled gets this long to end; with a broker that answers at all it needs milliseconds
 
@@ -137,7 +138,7 @@ class _StoppableConsumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka ha
 
     def __init__(self, *topics: str, **options: Any) -> None:
         super().__init__(*topics, check_crcs=False, **options)  # they are checked where the fetches are screened
-        _make_closable(self._client)
+        _prepare(self._client)
         screen_fetches(self._client, FETCH_POLICY.get(FetchPolicy()))
 
     async def stop(self) -> None:
@@ -159,17 +160,20 @@ class _StoppableConsumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka ha
 def make_producer(connection: Mapping[str, Any], **options: Any) -> AIOKafkaProducer:
     """A producer of this product, not started; ``options`` are aiokafka's."""
     producer = AIOKafkaProducer(**connection, **options)
-    _make_closable(producer.client)
+    _prepare(producer.client)
     return producer
 
 
-def _make_closable(client: AIOKafkaClient) -> None:
-    """The task that follows the metadata loses a cancellation that arrives together with an answer (Python 3.11's ``asyncio.wait_for`` does
+def _prepare(client: AIOKafkaClient) -> None:
+    """Incomplete metadata is requested again, and ``close()`` ends.
+
+    The task that follows the metadata loses a cancellation that arrives together with an answer (Python 3.11's ``asyncio.wait_for`` does
     that), and ``close()`` waits for it for ever, its connections open. Here it is cancelled again until it ends.
     """
-    close_connections = client.close
+    close_connections, requests = client.close, MetadataRequests(client)
 
     async def close() -> None:
+        requests.close()
         try:
             if client._sync_task is not None:  # noqa: SLF001
                 await _cancel_until_done(client._sync_task)  # noqa: SLF001
@@ -235,7 +239,7 @@ async def start_client(client: KafkaClient, timeout_s: float) -> None:
 async def open_admin(connection: Mapping[str, Any], *, request_ms: int, **options: Any) -> AsyncIterator[AIOKafkaAdminClient]:
     """An administrative client, started and closed at the end; raises TimeoutError or aiokafka's KafkaError."""
     admin = AIOKafkaAdminClient(**connection, request_timeout_ms=request_ms, **options)
-    _make_closable(admin._client)  # noqa: SLF001
+    _prepare(admin._client)  # noqa: SLF001
     try:
         await start_client(admin, request_ms / 1000)
         yield admin
@@ -243,16 +247,17 @@ async def open_admin(connection: Mapping[str, Any], *, request_ms: int, **option
         await admin.close()
 
 
-async def end_offset(producer: AIOKafkaProducer, topic: str, partition: int) -> int:
+async def end_offset(producer: AIOKafkaProducer, topic: str, partition: int, *, readable: bool = False) -> int:
     """The offset the next record of this partition will get, asked of its leader; raises aiokafka's KafkaError.
 
     Records of an open transaction count: a reader that needs everything before a change must wait for that transaction to end.
+    ``readable``: they do not, as for the consumers of this product.
     """
     await producer.partitions_for(topic)
     leader = producer.client.cluster.leader_for_partition(TopicPartition(topic, partition))
     if leader is None or leader == -1:
         raise kafka_errors.LeaderNotAvailableError(f"{topic}[{partition}]")
-    request = OffsetRequest(CONSUMER_REPLICA, READ_UNCOMMITTED, [(topic, [(partition, LATEST)])])
+    request = OffsetRequest(CONSUMER_REPLICA, READ_COMMITTED if readable else READ_UNCOMMITTED, [(topic, [(partition, LATEST)])])
     response = await producer.client.send(leader, request)
     ((_, ((_, error_code, _, offset),)),) = response.topics
     if error_code:

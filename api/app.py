@@ -6,7 +6,7 @@ From the outside in: the envelope (request id, trace, metrics), CORS when origin
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import structlog
@@ -32,8 +32,15 @@ from streams.runtime.status_server import StatusServer, liveness
 log = structlog.get_logger(__name__)
 
 
-def create_app(settings: Settings) -> Litestar:
-    """The ASGI application of one process. Raises ConfigurationError for settings it cannot work with; connects when it starts."""
+def _go_on(_reason: str) -> None:
+    """For a server that nobody starts again."""
+
+
+def create_app(settings: Settings, stuck: Callable[[str], None] = _go_on) -> Litestar:
+    """The ASGI application of one process. Raises ConfigurationError for settings it cannot work with; connects when it starts.
+
+    ``stuck`` is called, with the reason, when only a restart of the process helps.
+    """
     AccessTokens(settings.auth)
     check_overlap(settings.auth, SystemClock().now())
     parse_networks(settings.limits.trusted_proxies)
@@ -50,7 +57,7 @@ def create_app(settings: Settings) -> Litestar:
         log.info("api_started", metrics_port=app.state.metrics_port)
         building = asyncio.create_task(asyncio.to_thread(build_openapi, app))
         try:
-            async with open_ports(settings, metrics, AREAS) as ports:
+            async with open_ports(settings, metrics, AREAS, stuck) as ports:
                 app.state.ports = ports
                 await building
                 yield

@@ -1,7 +1,7 @@
 """Opens what an API process needs, in order, and closes it again in reverse."""
 
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from adapters.redis.client import connect
@@ -17,16 +17,23 @@ from schemas.settings import Settings
 from streams.cache import RedisCache
 from streams.clock import SystemClock
 from streams.dead_letters.unreadable import UnreadableBatches
+from streams.log.followers import Followers
 from streams.log.publisher import KafkaPublisher
+from streams.runtime.client_watchdog import ClientWatchdog
 from streams.runtime.loop_lag import LoopLag
 from streams.tables.record_writer import RecordWriter
 
 
 @asynccontextmanager
-async def open_ports(settings: Settings, metrics: Metrics, areas: Sequence[ApiArea]) -> AsyncIterator[OpenPorts]:
-    """The ports of one process. Opens with Kafka or Redis down, too: requests then fail with a 503, and succeed again without a restart."""
+async def open_ports(
+    settings: Settings, metrics: Metrics, areas: Sequence[ApiArea], stuck: Callable[[str], None]
+) -> AsyncIterator[OpenPorts]:
+    """The ports of one process. Opens with Kafka or Redis down, too: requests then fail with a 503, and succeed again without a restart.
+
+    ``stuck`` is called, with the reason, when only a restart helps.
+    """
     async with AsyncExitStack() as stack:
-        opening = Opening(await _open_core(settings, metrics, stack), stack)
+        opening = Opening(await _open_core(settings, metrics, stack, stuck), stack)
         opening.run(opening.core.tables)
         for area in areas:
             if area.open_ports is not None:
@@ -36,7 +43,7 @@ async def open_ports(settings: Settings, metrics: Metrics, areas: Sequence[ApiAr
         yield opening.ports
 
 
-async def _open_core(settings: Settings, metrics: Metrics, stack: AsyncExitStack) -> Core:
+async def _open_core(settings: Settings, metrics: Metrics, stack: AsyncExitStack, stuck: Callable[[str], None]) -> Core:
     clock, prefix = SystemClock(), settings.redis.key_prefix
     loop_lag = LoopLag(metrics.registry)
     stack.push_async_callback(loop_lag.stop)
@@ -46,6 +53,11 @@ async def _open_core(settings: Settings, metrics: Metrics, stack: AsyncExitStack
     publisher = KafkaPublisher(settings.kafka, TOPICS)
     stack.push_async_callback(publisher.stop)
     await publisher.start()
+    followers = Followers()
+    followers.install()
+    watchdog = ClientWatchdog(settings.kafka, publisher, followers, stuck)
+    stack.push_async_callback(watchdog.stop)
+    await watchdog.start()
     UnreadableBatches(settings, publisher, redis, clock, metrics.registry).install()
     cache = RedisCache(redis, prefix, settings.cache, clock, metrics.count_cache_lookup)
     stack.push_async_callback(cache.stop)
@@ -64,4 +76,5 @@ async def _open_core(settings: Settings, metrics: Metrics, stack: AsyncExitStack
         cache=cache,
         metrics=metrics,
         background=BackgroundTasks(),
+        watchdog=watchdog,
     )

@@ -13,13 +13,16 @@ from streams.cache import RedisCache
 from streams.cache.scenarios import Table
 from streams.clock import Clock
 from streams.log.publisher import KafkaPublisher
+from streams.runtime.client_watchdog import ClientWatchdog
 from streams.tables.epoch import TableWatch
 from streams.tables.record_writer import RecordWriter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Core:
-    """``random_bytes(n)`` returns n cryptographically random bytes. ``redis`` is held back while ``tables`` finds them lost."""
+    """``random_bytes(n)`` returns n cryptographically random bytes; ``watchdog`` sees whether the Kafka clients of the process work. ``redis``
+    is held back while ``tables`` finds them lost.
+    """
 
     settings: Settings
     clock: Clock
@@ -33,6 +36,7 @@ class Core:
     cache: RedisCache
     metrics: Metrics
     background: BackgroundTasks
+    watchdog: ClientWatchdog
 
     def count_table_lookup(self, tenant: str, table: Table, *, found: bool) -> None:
         """Count a read of a record table that serves as the cache of this scenario."""

@@ -245,6 +245,11 @@ CATALOGUE: dict[str, Code] = {
         is_lasting=True,
     ),
     "answer_interrupted": Code(HTTPStatus.BAD_GATEWAY, "The answer was interrupted", "Ask again; the partial text is kept."),
+    "answer_attempts_exhausted": Code(
+        HTTPStatus.BAD_GATEWAY,
+        "The answer broke off too often",
+        "Ask again later. The operator finds why in the logs of the chat worker, and can raise CLAW_MODEL_CALLS_MAX.",
+    ),
     # documents
     "document_too_large": Code(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The document is too large", "Split the document."),
     "document_empty": Code(HTTPStatus.UNPROCESSABLE_ENTITY, "The document contains no text", "Send a document that contains text."),
@@ -353,6 +358,13 @@ class ClawError(Exception):
         self._line = code if isinstance(code, Code) else None
         if code:
             self.code = code.code if isinstance(code, Code) else code
+
+    def __str__(self) -> str:
+        """The detail, or the code: no line of a log ends with nothing."""
+        return self.detail or self.code
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self)!r})"
 
     def problem(self) -> Problem:
         """This error as a problem, without ``request_id``: the API fills it."""

@@ -70,6 +70,10 @@ CHINESE: dict[str, tuple[str, str]] = {
         "请提高 token 上限（max_tokens；运维人员用 CLAW_MODEL_MAX_TOKENS），或关闭模型的思考（计入上限）；若模型没有思考，请换一种问法。",
     ),
     "answer_interrupted": ("回答被中断", "请再问一次；已有的文字会保留。"),
+    "answer_attempts_exhausted": (
+        "回答中断次数过多",
+        "请稍后再问。运维人员可在 chat 工作进程的日志中查看原因，并可调高 CLAW_MODEL_CALLS_MAX。",
+    ),
     "document_too_large": ("文档过大", "请拆分文档。"),
     "document_empty": ("文档不含文字", "请发送含有文字的文档。"),
     "document_unreadable": ("文档无法解析", "请检查文件是否完好，以及是否与所称的类型一致。"),

@@ -14,6 +14,11 @@ FAILOVERS = Counter("claw_model_failovers", "Answers that went on to the next mo
 BREAKER_OPEN = Gauge("claw_model_breaker_open", "1 while this process leaves a model alone after failures in a row.", ("model",))
 
 
+def list_failing() -> tuple[str, ...]:
+    """The models that this process leaves alone, by the names of their breakers."""
+    return tuple(sample.labels["model"] for metric in BREAKER_OPEN.collect() for sample in metric.samples if sample.value)
+
+
 def count_tokens(model: str, usage: Usage) -> None:
     """Count what one call cost."""
     for kind, tokens in (

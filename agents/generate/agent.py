@@ -22,11 +22,13 @@ from adapters.models.port import AnswerModel, AnswerRequest, Speaker, Spent
 from adapters.models.request import build_grounded_request
 from agents.generate import cached_answers, metrics, reply_events
 from agents.generate.answer_stream import ThinkingStream, check_numbers, run_stream, stream_answer
+from agents.generate.bounded_calls import CountedModel
 from agents.generate.cached_answers import AnswerCache, AnswerClaim, CachedAnswer
 from agents.generate.reply_events import NAME, ReplyDraft
 from agents.generate.summary_requests import request_summary
 from agents.generate.tries import FoundMessage, RecentEnds, tries_of
 from domain import composition
+from domain.chats.answer_calls import AnswerCalls
 from domain.chats.delta_buffer import DeltaBuffer, window_s
 from domain.chats.history import NO_HISTORY, HistoryBudget
 from domain.chats.reply_lock import CancelWatch, ReplyLocks
@@ -75,6 +77,7 @@ def build(ports: AgentPorts) -> tuple[Agent, ...]:
         KafkaReplyLog(settings.kafka),
         budget=HistoryBudget.from_limits(settings.limits),
         titles=ports.get(composition.writer) is not None,
+        calls=AnswerCalls(ports.redis, ports.prefix, settings.model.calls_max),
         answer_cache=cached_answers.answer_cache(settings, ports.get(composition.cache), visibility, model.name),
         waits=lambda: limits.people_waiting,
         public_url=settings.node.public_url,
@@ -97,6 +100,7 @@ class Generate:
     reply_log: ReplyLog
     budget: HistoryBudget = NO_HISTORY  # of the history that travels with the next question
     titles: bool = False  # whether a model can write them
+    calls: AnswerCalls | None = None  # None: not bounded
     answer_cache: AnswerCache | None = None  # None: every question is the model's
     waits: Callable[[], int] = none_waiting  # answers of this process that wait for a permit of the model
     public_url: str = ""  # of the API, for the URLs in citations
@@ -231,6 +235,7 @@ class Generate:
         """Stream the model's answer, then conclude."""
         began = context.clock.monotonic_s()
         await self.start(event, context, draft, tuple(reply_events.source_of(passage) for passage in passages))
+        context.publisher.partition_for(MESSAGES_CHANGED, event.data.question.conversation_id)  # an answer without a place is not paid for
         state, problem = await run_stream(self.stream(event, context, draft, passages, began), draft, cancelled)
         if state == "complete":
             await claim.store(draft, passages)
@@ -298,7 +303,7 @@ class Generate:
         if event.data.question.shows_thinking and self.settings.show_thinking != "never":
             thinking = ThinkingStream(DeltaBuffer(send_thinking, window), self.settings.thinking_chars_max, self.settings.foreign_markup)
         citations, deltas = CitationResolver(passages, public_url=self.public_url), DeltaBuffer(send, window)
-        model = self.model_for(request)
+        model = self.bounded_model_for(event, request)
         markup = self.settings.foreign_markup
         await stream_answer(model, request, citations, deltas, draft, elapsed_ms, check, thinking=thinking, record=record, markup=markup)
 
@@ -306,6 +311,13 @@ class Generate:
         """The model to ask. A grounded question without any passage has one answer, which no provider needs to be paid for."""
         pointless = request.mode == "grounded" and request.courtesy is None and not request.passages
         return LocalModel() if pointless else self.model
+
+    def bounded_model_for(self, event: ChatGrounded, request: AnswerRequest) -> AnswerModel:
+        """The same, called no more often for one reply than it may be; the local one costs nothing."""
+        model = self.model_for(request)
+        if self.calls is None or isinstance(model, LocalModel):
+            return model
+        return CountedModel(model, self.calls, event.tenant, event.data.question.reply_id)
 
     async def conclude(
         self,

@@ -28,9 +28,9 @@ async def livez() -> Alive:
 
 @get("/readyz", opt=OPEN, security=[{}], summary="Readiness")
 async def readyz(request: ApiRequest) -> Response[Readiness]:
-    """``200``, or ``503`` with the names of the parts that are down."""
+    """``200`` while no part is down, also when some are degraded; else ``503`` with the names of those that are."""
     readiness = await request.ports(OperationsPorts).health.readiness()
-    status = HTTPStatus.OK if readiness.status == "ready" else HTTPStatus.SERVICE_UNAVAILABLE
+    status = HTTPStatus.SERVICE_UNAVAILABLE if readiness.down else HTTPStatus.OK
     return json_response(readiness, status)
 
 

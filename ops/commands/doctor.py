@@ -7,11 +7,12 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import msgspec
+from msgspec import Struct, field
 
 from adapters.children import measures
 from adapters.children.child import ChildDied
@@ -29,7 +30,7 @@ from ops.stack.embedded import locate_servers
 from ops.stack.environment import SECRET_VARIABLE, with_secret
 from ops.stack.plan import OK
 from ops.stack.ports import holder_of, is_free
-from ops.stack.probe import http_status
+from ops.stack.probe import http_get
 from ops.stack.state import StackState, is_alive, is_running, read_state
 from schemas.errors import ClawError, ConfigurationError, Unavailable
 from schemas.settings import WORKER_GROUPS, Settings
@@ -42,6 +43,7 @@ UNREADABLE_S = 86_400
 DISK_MIB_MIN = 1024  # Kafka's segments, Redis' file and the index of a small installation
 JAVA_S = 20.0
 CONNECT_S = 2.0
+DEGRADED_REMEDY = "it works with that restriction; docs/operations.md says what each part costs while it is away"
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,21 +201,54 @@ async def _check_running(settings: Settings, state: StackState, folder: Path) ->
         if not is_alive(process):
             yield Finding(name, f"{detail}: not running", f"it is being started again; see {folder / 'logs' / name}.log")
             continue
-        healthy = await _answers(name, process.where)
-        yield Finding(name, detail, "" if healthy else f"it does not answer as ready; see {folder / 'logs' / name}.log")
+        if name in ("kafka", "redis"):
+            healthy = await _server_answers(name, process.where)
+            yield Finding(name, detail, "" if healthy else f"it does not answer; see {folder / 'logs' / name}.log")
+            continue
+        for finding in await _check_readiness(name, process.where):
+            see = f"; see {folder / 'logs' / name}.log" if finding.remedy and not finding.warning else ""
+            yield replace(finding, detail=f"{detail}{finding.detail}", remedy=f"{finding.remedy}{see}")
     yield await _check_topics(settings, state.kafka)
     yield await _check_tables(settings, state.kafka)
     yield await _check_batches(settings)
     yield await _check_indexes(settings, state.kafka)
 
 
-async def _answers(name: str, where: str) -> bool:
-    if name == "redis":
-        return await redis.answers(where)
+async def _server_answers(name: str, where: str) -> bool:
+    return await redis.answers(where) if name == "redis" else await kafka.answers(int(where.rpartition(":")[2]))
+
+
+class _Part(Struct):
+    state: str = ""
+    detail: str = ""
+
+
+class _Readiness(Struct):
+    """What the API and the workers say at ``/readyz``, as far as it is read here."""
+
+    parts: dict[str, _Part] = field(default_factory=dict)  # of the API
+    down: tuple[str, ...] = ()
+    degraded: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()  # of a worker
+
+
+async def _check_readiness(name: str, where: str) -> list[Finding]:
+    """Whether a process is ready, and what the API says of parts that work with a restriction."""
     host, _, port = where.rpartition(":")
-    if name == "kafka":
-        return await kafka.answers(int(port))
-    return await http_status(int(port), "/readyz", "127.0.0.1" if host == "0.0.0.0" else host) == OK  # noqa: S104 - compared with
+    status, body = await http_get(int(port), "/readyz", "127.0.0.1" if host == "0.0.0.0" else host)  # noqa: S104 - compared with
+    try:
+        said = msgspec.json.decode(body, type=_Readiness) if body else _Readiness()
+    except msgspec.DecodeError:
+        said = _Readiness()
+    reasons = [
+        *said.problems,
+        *(f"{part}: {said.parts[part].detail or said.parts[part].state}" for part in said.down if part in said.parts),
+    ]
+    degraded = [f"{part}: {said.parts[part].detail}" for part in said.degraded if part in said.parts]
+    ready = Finding(
+        name, "" if status == OK else f": not ready ({'; '.join(reasons) or 'no answer'})", "" if status == OK else "wait, or mend it"
+    )
+    return [ready, *(Finding(name, f": {each}", DEGRADED_REMEDY, warning=True) for each in degraded)]
 
 
 async def _check_topics(settings: Settings, servers: str) -> Finding:

@@ -13,13 +13,17 @@ from ops.processes.redis_version import check_server
 from ops.stack.ports import is_free
 from schemas.errors import ConfigurationError
 from schemas.settings import Settings
+from streams.runtime.watchdog import EXIT_STUCK
 
 BACKLOG_MAX = 2048  # connections the kernel holds before we accept them; more are refused at once instead of waiting unseen
 KEEP_ALIVE_S = 75  # of idle connections; longer than the 60 s of usual proxies, so that the proxy closes first
 
 
 def run(settings: Settings) -> int:
-    """Serve until SIGTERM or SIGINT; requests in flight get ``shutdown_grace_s``. Raises ConfigurationError when the port is taken."""
+    """Serve until SIGTERM or SIGINT; requests in flight get ``shutdown_grace_s``. Raises ConfigurationError when the port is taken.
+
+    Returns 70, as a worker does, when the process ended itself because its Kafka clients did not work although the broker did.
+    """
     from api.app import create_app  # noqa: PLC0415 - a second of imports that `claw api --help` need not wait for
 
     node = settings.node
@@ -28,9 +32,17 @@ def run(settings: Settings) -> int:
     logs.configure(node, "api")
     runtime.prepare()
     asyncio.run(check_server(settings.redis))
-    server = uvicorn.Server(configuration(create_app(settings), settings))
+    problems: list[str] = []
+
+    def end(problem: str) -> None:
+        problems.append(problem)
+        server.should_exit = True
+
+    server = uvicorn.Server(configuration(create_app(settings, end), settings))
     runtime.tune_gc()
     server.run()
+    if problems:
+        return EXIT_STUCK
     return 0 if server.started else 1
 
 

@@ -7,7 +7,8 @@ way out. Secrets are removed from both, by type, by name of the key, and by shap
 import logging
 import re
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from typing import Any, TextIO
 
 import msgspec
@@ -31,6 +32,33 @@ QUIET = (
     "openai",
     "urllib3",
 )  # at "info" they log their own internals, at "debug" what passes through them
+
+
+REPEAT_S = 10.0  # between two lines of a library that say the same: with Kafka away each of its clients fails ten times a second
+TEMPLATES_MAX = 1_000
+
+
+class RepeatLimit(logging.Filter):
+    """Of a warning that libraries repeat, the first line passes, and then one every 10 s with the number of those that were left out."""
+
+    def __init__(self, clock_s: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._clock_s = clock_s
+        self._seen: dict[tuple[str, int, str], tuple[float, int]] = {}  # to the time of the last line, and how many were left out since
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the line passes."""
+        if record.levelno < logging.WARNING or record.name.partition(".")[0] not in QUIET:
+            return True
+        key, now_s = (record.name, record.levelno, str(record.msg)), self._clock_s()
+        said_s, left_out = self._seen.pop(key, (float("-inf"), 0))
+        passes = now_s - said_s >= REPEAT_S
+        self._seen[key] = (now_s, 0) if passes else (said_s, left_out + 1)
+        if len(self._seen) > TEMPLATES_MAX:
+            del self._seen[next(iter(self._seen))]
+        if passes and left_out:
+            record.msg = f"{record.msg} ({left_out} more like it)"
+        return passes
 
 
 def configure(node: NodeSettings, service: str, stream: TextIO | None = None) -> None:
@@ -82,6 +110,7 @@ def _to_json(event: EventDict, **_options: Any) -> str:
 def _route_standard_library(out: TextIO, formatter: logging.Formatter, level: int) -> None:
     handler = logging.StreamHandler(out)
     handler.setFormatter(formatter)
+    handler.addFilter(RepeatLimit())
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)

@@ -12,12 +12,16 @@ from domain.areas import TOPICS
 from ops.commands import inbox
 from ops.processes import logs, runtime, worker_groups
 from ops.processes.redis_version import check_server
+from schemas.errors import Unavailable
 from schemas.settings import Settings
 from streams.clock import SystemClock
+from streams.log.connection import Backoff
+from streams.log.outage import OutageLog
 from streams.log.publisher import KafkaPublisher
 from streams.runtime.agent_ports import AgentPorts
 from streams.runtime.worker import Worker
 
+DISCOVER_AGAIN_S_MIN, DISCOVER_AGAIN_S_MAX = 0.2, 1.0
 NICENESS = {"documents": 10, "tables": 5}  # answers that people wait for come before documents
 
 
@@ -34,7 +38,7 @@ async def _run(settings: Settings, name: str) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     if name == inbox.LANE:
-        settings = await inbox.with_discovered_inboxes(settings)
+        settings = await _discover_inboxes(settings, stop)
     await check_server(settings.redis)
     async with AsyncExitStack() as stack:
         redis = connect(settings.redis)
@@ -45,3 +49,18 @@ async def _run(settings: Settings, name: str) -> int:
         group = worker_groups.build_worker_group(name, AgentPorts(settings, redis, publisher, SystemClock()))
         runtime.tune_gc()
         return await Worker(settings, group, publisher, redis, SystemClock()).run(stop)
+
+
+async def _discover_inboxes(settings: Settings, stop: asyncio.Event) -> Settings:
+    """The settings with the inboxes that exist, as soon as the broker answers; unchanged after a request to stop."""
+    backoff, outage = Backoff(DISCOVER_AGAIN_S_MIN, DISCOVER_AGAIN_S_MAX), OutageLog("inboxes_unknown")
+    while not stop.is_set():
+        try:
+            discovered = await inbox.with_discovered_inboxes(settings)
+        except Unavailable as error:
+            outage.report(error.detail)
+            await backoff.wait()
+        else:
+            outage.end()
+            return discovered
+    return settings

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from adapters.models import metrics
 from agents import (
     count_decisions,
     count_usage,
@@ -147,4 +148,5 @@ def build_worker_group(name: str, ports: AgentPorts) -> WorkerGroup:
     for build_service in pace.services:
         build_service(ports)
     parts = LifecycleStack(ports.lifecycles)
-    return WorkerGroup(name, agents, parts.start, parts.stop, pace.pace_s, pace.poll_max, pace.unhurried, CHAT_TABLES_PACE_S)
+    paces = pace.pace_s, pace.poll_max, pace.unhurried, CHAT_TABLES_PACE_S
+    return WorkerGroup(name, agents, parts.start, parts.stop, *paces, failing=metrics.list_failing)

@@ -18,6 +18,7 @@ from schemas.settings.section import Secret
 
 USER = "claw"  # at both servers
 PASSWORD_BYTES = 32
+INSTANCE_BYTES = 6
 FOLDER_MODE, FILE_MODE = 0o700, 0o600
 OTHERS = 0o077
 
@@ -70,6 +71,15 @@ def read_credentials(home: Path) -> Credentials | None:
     except msgspec.DecodeError as error:
         raise ConfigurationError(f"{path} is damaged: delete it with the stack stopped, and the next start makes new passwords") from error
     return Credentials(Secret(stored.kafka), Secret(stored.redis))
+
+
+def ensure_instance(home: Path) -> str:
+    """The name of the workers of ``home``, made when there is none: the same at every start, and of no other stack at the same Kafka."""
+    path = home / "instance"
+    with contextlib.suppress(FileExistsError):
+        if not path.exists():
+            create_private(path, secrets.token_hex(INSTANCE_BYTES) + "\n")
+    return path.read_text(encoding="utf-8").strip()
 
 
 def credentials_path(home: Path) -> Path:

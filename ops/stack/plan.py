@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from ops.stack.child import Component
-from ops.stack.credentials import USER, ensure_credentials
+from ops.stack.credentials import USER, ensure_credentials, ensure_instance
 from ops.stack.environment import environment_of, with_secret
 from ops.stack.kafka import KafkaNode
 from ops.stack.ports import claim, free_port
@@ -112,7 +112,7 @@ def _refuse_impossible(settings: Settings) -> None:
 
 
 def _worker_groups(settings: Settings, environ: Mapping[str, str], taken: set[int]) -> list[Component]:
-    lanes = []
+    lanes, instance = [], ensure_instance(settings.node.home)
     for lane in WORKER_GROUPS:
         port = free_port(taken)
         taken.add(port)
@@ -120,7 +120,7 @@ def _worker_groups(settings: Settings, environ: Mapping[str, str], taken: set[in
             Component(
                 name=lane,
                 command=(sys.executable, "-P", "-m", "ops.cli", "worker", "--lane", lane),
-                environ={**environ, "CLAW_METRICS_PORT": str(port)},
+                environ={"CLAW_LANE_INSTANCE": instance, **environ, "CLAW_METRICS_PORT": str(port)},
                 log=settings.node.home / "logs" / f"{lane}.log",
                 answers=_readiness_probe("127.0.0.1", port),
                 where=f"127.0.0.1:{port}",

@@ -24,7 +24,7 @@ from schemas.errors import ClawError, ConfigurationError, Unavailable
 START_ATTEMPTS = 3  # before the whole start is given up: enough for a blip, too few to hide a broken installation
 PAUSE_FIRST_S, PAUSE_MAX_S = 0.5, 30.0  # before a restart; doubles with every death that follows soon
 SETTLE_S = 20.0  # a broker that has just started answers by then; a later failure has another cause
-STEADY_S = 60.0  # a part that lived this long starts again with the first pause
+STEADY_S = 10.0  # a part that lived this long did not die of its start: it starts again with the first pause
 MISCONFIGURED = 2  # exit code of our commands for a ConfigurationError: trying again cannot help
 WRITER_LOOK_S = 1.0  # whether the writer of the logs lives: its pipes hold what is printed meanwhile
 

@@ -51,6 +51,15 @@ class KafkaSettings(Section, frozen=True, kw_only=True):
     publish_timeout_s: Annotated[
         float, Meta(gt=0, le=60, description="Timeout for Kafka to acknowledge a request's events; then 503 kafka_unavailable.")
     ] = 1.5
+    stuck_s: Annotated[
+        float,
+        Meta(
+            ge=5,
+            le=3600,
+            description="Time after which an API process ends, to be started again, when its Kafka clients do not work although the broker "
+            "answers others.",
+        ),
+    ] = 30.0
 
     @property
     def servers(self) -> str:

@@ -63,6 +63,15 @@ class ModelSettings(Section, frozen=True, kw_only=True):
     permit_wait_s: Annotated[
         float, Meta(gt=0, le=300, description="Longest wait for a permit; then the next model is called, or the call is retried.")
     ] = 10.0
+    calls_max: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=100,
+            description="Calls of one reply that a model has begun to answer, over all attempts; then it fails with "
+            "`answer_attempts_exhausted`.",
+        ),
+    ] = 4
     workers: Annotated[
         int,
         Meta(

@@ -1,5 +1,6 @@
 """Settings of workers: work in flight and the handling of failures."""
 
+import socket
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Annotated, ClassVar
@@ -8,6 +9,7 @@ from msgspec import Meta
 
 from schemas.settings.section import Section
 
+HOST = "host"
 WEIGHT_MIN = 0.01  # a tenant that had no turns at all would wait for ever
 
 
@@ -37,6 +39,15 @@ class WorkerSettings(Section, frozen=True, kw_only=True):
     session_timeout_s: Annotated[
         float, Meta(ge=6, le=60, description="Time without heartbeats after which Kafka removes a worker from its group.")
     ] = 12.0
+    instance: Annotated[
+        str,
+        Meta(
+            pattern=r"^[A-Za-z0-9._-]{0,64}$",
+            description="Name of a worker that it keeps when it is started again, and that no other worker of its group has: its successor "
+            "takes over its partitions and leases at once, not after the session timeout. `host`: the name of the machine or container; "
+            "empty = none. `claw up` gives its workers one.",
+        ),
+    ] = ""
     inbox_tenants: Annotated[
         str,
         Meta(description="Comma-separated tenants whose inbox topic is read; the inbox of `default` is the open one of a single machine."),
@@ -49,6 +60,11 @@ class WorkerSettings(Section, frozen=True, kw_only=True):
             description="Comma-separated tenant=weight: that tenant gets so many turns where others get one (at least 0.01).",
         ),
     ] = ""
+
+    @property
+    def instance_name(self) -> str:
+        """The name that ``instance`` stands for; "" for none."""
+        return socket.gethostname() if self.instance == HOST else self.instance
 
     def weight_of(self, tenant: str) -> float:
         """How many turns the tenant gets where others get one."""

@@ -33,6 +33,11 @@ ORIGINAL_HEADERS_BYTES_MAX = 65_536  # headers that are copied; more than that i
 class WorkerPublisher(Publisher, Protocol):
     """The publisher of a worker: events, and raw bytes."""
 
+    @property
+    def problem(self) -> str:
+        """Why some events cannot be published now, in a sentence; "" when all can be."""
+        ...
+
     async def publish_raw(self, topic: str, key: bytes | None, value: bytes | None, headers: Mapping[str, bytes]) -> LogOffset:
         """Publish raw bytes on the topic of this physical name; raises Unavailable."""
         ...

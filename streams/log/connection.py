@@ -1,6 +1,7 @@
 """A consumer and its replacement after a failure: the one reconnect loop of everything that reads the log by itself.
 
-Errors of Kafka never leave it: they are logged, and the next attempt comes after a pause that doubles up to a limit.
+Errors of Kafka never leave it: some are logged, the first of an outage among them, and the next attempt comes after a pause that doubles
+up to a limit.
 """
 
 import asyncio
@@ -8,11 +9,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-import structlog
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from adapters.kafka import Consumer, start_client
 from schemas.errors import Unavailable
+from streams.log.outage import OutageLog, describe
 
 __all__ = ["Backoff", "Connect", "ConnectionLimits", "ConsumerConnection", "OffsetOutOfRangeError"]
 
@@ -20,8 +21,6 @@ Connect = Callable[[], Consumer]
 """Makes a consumer, not started."""
 
 T = TypeVar("T")
-
-log = structlog.get_logger(__name__)
 
 
 class Backoff:
@@ -58,7 +57,7 @@ class ConsumerConnection:
 
     def __init__(self, connect: Connect, limits: ConnectionLimits, failure_event: str, **context: object) -> None:
         self._connect, self._limits = connect, limits
-        self._failure_event, self._context = failure_event, context
+        self._outage = OutageLog(failure_event, context)
         self._backoff = Backoff(limits.retry_s_min, limits.retry_s_max)
         self._consumer: Consumer | None = None
         self._confirmed = False
@@ -71,7 +70,7 @@ class ConsumerConnection:
     def confirm(self) -> None:
         """For the work inside ``run``: the log answers, so the pause after the next failure is the shortest again."""
         self._confirmed = True
-        self._backoff.reset()
+        self._recover()
 
     async def run(self, work: Callable[[Consumer], Awaitable[T]], **context: object) -> T | None:
         """The result of ``work(consumer)``, with the consumer of the run before or a new one that was started.
@@ -84,15 +83,19 @@ class ConsumerConnection:
                 await start_client(self._consumer, self._limits.connect_s_max)
             result = await work(self._consumer)
         except (KafkaError, OSError, Unavailable) as error:  # TimeoutError is an OSError
-            log.warning(self._failure_event, **self._context, **context, error=f"{type(error).__name__}: {error}")
+            self._outage.report(describe(error), **context)
             await self.close()
             await self._backoff.wait()
             return None
         except BaseException:
             await self.close()
             raise
-        self._backoff.reset()
+        self._recover()
         return result
+
+    def _recover(self) -> None:
+        self._backoff.reset()
+        self._outage.end()
 
     async def close(self) -> None:
         """Close the consumer, if there is one."""

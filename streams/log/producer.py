@@ -5,43 +5,61 @@ after any failed batch, it is either stuck or refused by the broker: the cure fo
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka import errors as kafka_errors
 
 from adapters.kafka import close_without_flush, connection_options, make_producer, start_client
+from adapters.kafka_metadata import count_partitions
 from schemas.errors import Unavailable
 from schemas.settings import KafkaSettings
 from streams.log.connection import Backoff
+from streams.log.outage import OutageLog
 from streams.topics import DEAD_LETTERS
 
 BATCH_BYTES_MAX = 262_144  # aiokafka's 16 KiB holds senders up behind each round trip; a batch must stay below a topic's record limit
 REQUEST_TIMEOUT_MS = 10_000  # a produce request without an answer: the connection is dropped and the batch sent again
 RECONNECT_S_MIN, RECONNECT_S_MAX = 0.1, 1.0  # back-off between attempts to reach the broker: recovery is noticed within a second
 CONNECT_TIMEOUT_S = 5.0  # one attempt to connect, authenticate and get a producer id
+LEARN_TRIES = 2  # for a topic that nobody asked for: a request that is under way may have begun without it
 
 log = structlog.get_logger(__name__)
 
 
 class ProducerLink:
-    """At most one live producer. ``dropped(cause)`` is called when it is closed: records without an acknowledgement will get none."""
+    """At most one live producer. ``dropped(cause)`` is called when it is closed: records without an acknowledgement will get none.
+
+    The partitions of ``topics`` are asked for until all are known: without them no key has a place, and an answer that lacks a topic, or
+    half of its partitions, is that of a broker that does not know it yet.
+    """
 
     def __init__(self, kafka: KafkaSettings, topics: Sequence[str], dropped: Callable[[str], None]) -> None:
         self._connection = connection_options(kafka)
         self._topics = topics
         self._dropped = dropped
         self._producer: AIOKafkaProducer | None = None
+        self._others: set[str] = set()  # topics of records that were sent besides
         self._counts: dict[str, int] = {}  # partitions by physical topic; they never change
         self._connecting: asyncio.Task[None] | None = None
+        self._learning: asyncio.Task[None] | None = None
+        self._asking: asyncio.Task[None] | None = None
         self._leaving: set[asyncio.Task[None]] = set()
         self._stopped = False
+        self._outage = OutageLog("kafka_unreachable")
 
     @property
     def ready(self) -> bool:
         """False while there is no connection to the log."""
         return self._producer is not None
+
+    @property
+    def unknown_topics(self) -> list[str]:
+        """Those of ``topics`` whose partitions are not known."""
+        return [topic for topic in self._topics if topic not in self._counts]
 
     def producer(self) -> AIOKafkaProducer:
         """The live producer; raises Unavailable when there is none."""
@@ -55,28 +73,34 @@ class ProducerLink:
 
     async def learn_partitions(self, producer: AIOKafkaProducer, topic: str) -> int:
         """The number of partitions, from the broker when it is not known; raises aiokafka's UnknownTopicOrPartitionError."""
+        self._others.add(topic)
+        for _ in range(LEARN_TRIES):
+            if topic not in self._counts:
+                await asyncio.shield(self._ask(producer))
         if topic not in self._counts:
-            await self._learn(producer, [topic])
-        if topic not in self._counts:
+            self._others.discard(topic)
             raise kafka_errors.UnknownTopicOrPartitionError(topic)
         return self._counts[topic]
 
     async def start(self, patience_s: float) -> None:
-        """Connect; after ``patience_s`` without success keep trying in the background."""
+        """Connect and learn the partitions; after ``patience_s`` without success keep trying in the background."""
         self._stopped = False
         await asyncio.wait([self._connect()], timeout=patience_s)
+        if self._learning is not None:
+            await asyncio.wait([self._learning], timeout=patience_s)
 
     def stop_connecting(self) -> None:
         """Stop reconnecting: the present producer is the last."""
         self._stopped = True
-        if self._connecting is not None:
-            self._connecting.cancel()
+        for task in (self._connecting, self._learning):
+            if task is not None:
+                task.cancel()
 
     async def stop(self) -> None:
         """Close without flushing."""
         self.stop_connecting()
-        if self._connecting is not None:
-            await asyncio.wait([self._connecting])
+        if under_way := [task for task in (self._connecting, self._learning) if task is not None]:
+            await asyncio.wait(under_way)
         if self._producer is not None:
             self._drop("the publisher stopped")
         if self._leaving:
@@ -125,26 +149,46 @@ class ProducerLink:
         reached = False
         try:
             await start_client(producer, CONNECT_TIMEOUT_S)
-            async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                await self._learn(producer, self._topics)
             reached = True
+            self._outage.end()
         except (TimeoutError, OSError, kafka_errors.KafkaError) as error:
-            log.warning("kafka_unreachable", error=repr(error))
+            self._outage.report(repr(error))
         finally:  # also when cancelled half-way
             if reached:
                 self._producer = producer
+                self._learning = asyncio.create_task(self._learn_all(producer), name="kafka-producer-learning")
             else:
                 self._leave(producer)
         return reached
 
-    async def _learn(self, producer: AIOKafkaProducer, topics: Sequence[str]) -> None:
-        """One metadata request for all ``topics``, so that no request waits for its first record's."""
+    async def _learn_all(self, producer: AIOKafkaProducer) -> None:
+        """Until the partitions of every topic are known, or there is another producer, which does the same."""
+        backoff, began_s, missed = Backoff(RECONNECT_S_MIN, RECONNECT_S_MAX), time.monotonic(), False
+        while producer is self._producer:
+            await asyncio.shield(self._ask(producer))
+            if not (unknown := self.unknown_topics):
+                break
+            if not missed:
+                log.warning("kafka_topics_unknown", topics=unknown, remedy="run `claw topics apply`, unless Kafka has just started")
+                missed = True
+            await backoff.wait()
+        if missed and not self.unknown_topics:
+            log.info("kafka_topics_known", after_s=round(time.monotonic() - began_s, 1))
+
+    def _ask(self, producer: AIOKafkaProducer) -> asyncio.Task[None]:
+        """One metadata request for all topics; whoever asks while it is under way waits for the same one."""
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.create_task(self._request_partitions(producer), name="kafka-producer-asking")
+        return self._asking
+
+    async def _request_partitions(self, producer: AIOKafkaProducer) -> None:
         client = producer.client
-        client.set_topics({*topics, *self._counts})
-        await client.force_metadata_update()  # set_topics alone requests nothing for names it has: a topic created later stayed unknown
-        for topic in topics:
-            partitions = client.cluster.partitions_for_topic(topic)
-            if partitions:
-                self._counts[topic] = len(partitions)
-        if self._counts:
-            client.set_topics(list(self._counts))  # no repeated metadata requests for topics that do not exist
+        client.set_topics({*self._topics, *self._others, *self._counts})
+        with suppress(TimeoutError):  # of a producer that is closed meanwhile, nobody answers
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                await (
+                    client.force_metadata_update()
+                )  # set_topics alone requests nothing for names it has: a topic created later stayed unknown
+        for topic in (*self._topics, *self._others):
+            if count := count_partitions(client.cluster.partitions_for_topic(topic) or ()):
+                self._counts[topic] = count

@@ -14,7 +14,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka import errors as kafka_errors
 from aiokafka.partitioner import murmur2
 
-from adapters.kafka import end_offset
+from adapters.kafka import TopicPartition, end_offset
 from schemas.errors import Refused, Unavailable
 from schemas.events import encode
 from schemas.settings import KafkaSettings
@@ -46,7 +46,8 @@ class _PendingRecord:
 
 
 class KafkaPublisher:
-    """Implements ``Publisher``. One per process and event loop. ``topics``: those it may publish to, whose partitions it learns first.
+    """Implements ``Publisher``. One per process and event loop. ``topics``: those it may publish to, whose partitions it learns; then
+    their names on this broker.
 
     Every method that reaches the log raises Unavailable("kafka_unavailable") within ``kafka.publish_timeout_s``, at once while the log is
     known to be down; Unavailable("overloaded") when too much is unacknowledged; Refused for a record over its topic's limit.
@@ -54,7 +55,8 @@ class KafkaPublisher:
 
     def __init__(self, kafka: KafkaSettings, topics: Sequence[Topic]) -> None:
         self._kafka = kafka
-        self._link = ProducerLink(kafka, [self.physical_name(topic) for topic in topics], self._fail_pending)
+        self.topics = tuple(self.physical_name(topic) for topic in topics)
+        self._link = ProducerLink(kafka, self.topics, self._fail_pending)
         self._pending: dict[int, _PendingRecord] = {}  # in order of sending
         self._pending_bytes = 0
         self._serial = 0
@@ -65,6 +67,20 @@ class KafkaPublisher:
     def ready(self) -> bool:
         """False while the log is known to be out of reach."""
         return self._link.ready
+
+    @property
+    def unknown_topics(self) -> list[str]:
+        """Topics, by their names on this broker, whose partitions it has not named yet; nothing with a key can be published to them."""
+        return self._link.unknown_topics
+
+    @property
+    def problem(self) -> str:
+        """Why some events cannot be published now, in a sentence; "" when all can be."""
+        if not self.ready:
+            return "Kafka is out of reach for publishing"
+        if unknown := self.unknown_topics:
+            return f"Kafka has not named the partitions of {len(unknown)} topics, first {unknown[0]}: run `claw topics apply`"
+        return ""
 
     def physical_name(self, topic: Topic) -> str:
         """The topic's name on this broker."""
@@ -123,20 +139,28 @@ class KafkaPublisher:
         return await (await self._send(topic, key, value, list(headers.items()), partition=partition, bytes_max=message_bytes_max))
 
     def partition_for(self, topic: Topic, key: str) -> int:
-        """The partition of ``key`` (murmur2, as every Kafka client computes it); Unavailable before the broker was reached once."""
+        """The partition of ``key`` (murmur2, as every Kafka client computes it); Unavailable before the broker has named them all."""
         count = self._link.partitions(self.physical_name(topic))
         if count is None:
-            raise Unavailable("kafka_unavailable", f"the partitions of {self.physical_name(topic)} are not known yet")
+            detail = f"the partitions of {self.physical_name(topic)} are not known yet; if that lasts, run `claw topics apply`"
+            raise Unavailable("kafka_unavailable", detail, retry_after_s=RECONNECT_S_MAX)
         return _partition(key.encode(), count)
 
     async def end_offset(self, topic: Topic, partition: int) -> int:
         """The offset that the next record of this partition will get."""
+        return await self._end_offset(TopicPartition(self.physical_name(topic), partition))
+
+    async def readable_end(self, place: TopicPartition) -> int:
+        """The offset up to which a consumer can read: before the oldest open transaction, or the end."""
+        return await self._end_offset(place, readable=True)
+
+    async def _end_offset(self, place: TopicPartition, *, readable: bool = False) -> int:
         producer = self._link.producer()
         try:
             async with asyncio.timeout(self._kafka.publish_timeout_s):
-                return await end_offset(producer, self.physical_name(topic), partition)
+                return await end_offset(producer, place.topic, place.partition, readable=readable)
         except (TimeoutError, kafka_errors.KafkaError) as error:
-            raise Unavailable("kafka_unavailable", f"no end offset of {topic.name}: {error!r}") from error
+            raise Unavailable("kafka_unavailable", f"no end offset of {place.topic}: {error!r}") from error
 
     async def _send(
         self,

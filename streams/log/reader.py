@@ -14,7 +14,7 @@ from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError
 from adapters.kafka import Consumer, StoredRecord, TopicPartition, connection_options, make_consumer, open_admin, start_client
 from schemas.errors import Unavailable
 from schemas.settings import KafkaSettings
-from streams.log.partitions import fetch_partition_counts
+from streams.log.partitions import list_partitions
 from streams.topics import DEAD_LETTERS, Topic
 
 REQUEST_MS = 5_000  # one administrative call
@@ -35,9 +35,8 @@ class LogReader:
         self._kafka, self._consumer, self._silence_s_max = kafka, consumer, silence_s_max
 
     async def partitions(self, topic: Topic) -> list[TopicPartition]:
-        """All of a topic; none when it does not exist."""
-        name = self._kafka.topic_prefix + topic.name
-        return [TopicPartition(name, partition) for partition in range((await fetch_partition_counts(self._kafka, (name,))).get(name, 0))]
+        """All of a topic; raises Unavailable when there are none: who takes a missing topic for an empty one forgets what it held."""
+        return await list_partitions(self._kafka, self._kafka.topic_prefix + topic.name)
 
     def topic_partition(self, topic: Topic | str, partition: int) -> TopicPartition:
         """A partition by the topic's name without prefix."""

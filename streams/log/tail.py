@@ -5,16 +5,16 @@ any more, it begins at the end.
 """
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import structlog
 
 from adapters.kafka import Consumer, TopicPartition, connection_options, make_consumer
-from schemas.errors import Unavailable
 from schemas.settings import KafkaSettings
 from streams.log.connection import ConnectionLimits, ConsumerConnection, OffsetOutOfRangeError
-from streams.log.partitions import fetch_partition_counts
+from streams.log.followers import Followers, followers_here
+from streams.log.partitions import list_partitions
 from streams.topics import Topic
 
 POLL_MS = 1_000  # only how often an idle reader looks around; data is delivered at once
@@ -45,18 +45,24 @@ class TopicTail:
         rewind: int = 0,
     ) -> None:
         self.reached = asyncio.Event()
-        self._topic = kafka.topic_prefix + topic.name
+        self.topic = kafka.topic_prefix + topic.name
         self._kafka = kafka
         self._take, self._choose, self._jumped, self._rewind = take, choose, jumped, rewind
         self._positions: dict[TopicPartition, int] = {}
         self._goals: dict[TopicPartition, int] = {}
         self._task: asyncio.Task[None] | None = None
-        self._connection = ConsumerConnection(self._create_consumer, LIMITS, "tail_interrupted", topic=self._topic)
+        self._followers = Followers()
+        self._connection = ConsumerConnection(self._create_consumer, LIMITS, "tail_interrupted", topic=self.topic)
 
     @property
     def partitions(self) -> list[int]:
         """What is followed; empty until the log was reached once."""
         return [place.partition for place in self._positions]
+
+    @property
+    def positions(self) -> Mapping[TopicPartition, int]:
+        """The offset that is read next, by partition."""
+        return self._positions
 
     @property
     def is_connected(self) -> bool:
@@ -65,10 +71,13 @@ class TopicTail:
 
     def start(self) -> None:
         """Begin; returns at once."""
-        self._task = asyncio.create_task(self._run(), name=f"tail-{self._topic}")
+        self._followers = followers_here()
+        self._followers.add(self)
+        self._task = asyncio.create_task(self._run(), name=f"tail-{self.topic}")
 
     async def stop(self) -> None:
         """Follow no more."""
+        self._followers.remove(self)
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
@@ -89,10 +98,8 @@ class TopicTail:
 
     async def _assign(self, consumer: Consumer) -> None:
         if not self._positions:
-            count = (await fetch_partition_counts(self._kafka, {self._topic})).get(self._topic, 0)
-            if not count:
-                raise Unavailable("kafka_unavailable", f"there is no topic {self._topic}: run `claw topics apply`")
-            await self._jump_to_end(consumer, [TopicPartition(self._topic, number) for number in self._choose(count)])
+            places = await list_partitions(self._kafka, self.topic)
+            await self._jump_to_end(consumer, [places[number] for number in self._choose(len(places))])
         consumer.assign(list(self._positions))
         for place, offset in self._positions.items():
             consumer.seek(place, offset)
@@ -119,7 +126,7 @@ class TopicTail:
                 batches: dict[TopicPartition, list[Any]] = await consumer.getmany(timeout_ms=POLL_MS, max_records=BATCH_MAX)
             except OffsetOutOfRangeError as error:
                 lost = list(error.args[0])
-                log.warning("tail_position_lost", topic=self._topic, partitions=[place.partition for place in lost])
+                log.warning("tail_position_lost", topic=self.topic, partitions=[place.partition for place in lost])
                 await self._jump_to_end(consumer, lost)
                 for place in lost:
                     consumer.seek(place, self._positions[place])

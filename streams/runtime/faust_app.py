@@ -5,6 +5,7 @@ from typing import Any
 
 import faust
 from faust.app.base import BootStrategy
+from faust.tables.manager import TableManager
 from faust.types import Message
 
 from schemas.settings import Settings
@@ -24,9 +25,18 @@ class Boot(BootStrategy):  # type: ignore[misc]  # faust is untyped here
     enable_kafka_producer = False
 
 
+class NoTables(TableManager):  # type: ignore[misc]
+    """Stock: waits for a second at every start, for tables that are made meanwhile. Ours are in Redis."""
+
+    async def on_start(self) -> None:
+        await self._update_channels()
+        await self.recovery.start()
+
+
 class WorkerApp(faust.App):  # type: ignore[misc]
     """``connection``: options of every Kafka client; ``listener`` runs the work of the partitions; ``pace_s``, ``unhurried_pace_s`` and
-    ``unhurried`` (names of topics) are the worker group's; records of ``urgent`` topics are handed out before others.
+    ``unhurried`` (names of topics) are the worker group's; records of ``urgent`` topics are handed out before others. ``instance``: the
+    name under which the group knows this member and its successor; "" for none.
     """
 
     BootStrategy = Boot
@@ -40,10 +50,12 @@ class WorkerApp(faust.App):  # type: ignore[misc]
         unhurried: frozenset[str],
         unhurried_pace_s: float,
         urgent: frozenset[str],
+        instance: str = "",
         **options: Any,
     ) -> None:
         self.connection = connection
         self.urgent = urgent
+        self.instance = instance
         self.listener = listener
         self.pace_s, self.unhurried, self.unhurried_pace_s = pace_s, unhurried, unhurried_pace_s
         self.together = False  # whether the agents take lists of messages: see transport.Consumer
@@ -64,6 +76,7 @@ def build_faust_app(
     unhurried_pace_s: float = 0.0,
     poll_max: int = 500,
     urgent: frozenset[str] = frozenset(),
+    instance: str = "",
 ) -> WorkerApp:
     """The app, not started. ``poll_max`` stays far below the buffer: a poll that does not fit blocks the one loop that reads for all."""
     install()
@@ -76,11 +89,13 @@ def build_faust_app(
         unhurried=unhurried,
         unhurried_pace_s=unhurried_pace_s,
         urgent=urgent,
+        instance=instance,
         broker="kafka://" + settings.kafka.servers.split(",")[0].strip(),  # the connection's servers are used; Faust requires one here
         broker_client_id=group,
         autodiscover=False,
         web_enabled=False,
         store="memory://",
+        TableManager=NoTables,
         topic_allow_declare=False,
         topic_disable_leader=True,
         processing_guarantee="at_least_once",

@@ -26,13 +26,17 @@ POLL_S_MIN, POLL_S_MAX = 0.05, 1.0  # between two tries of a waiting worker, gro
 UNRELEASED_LEASES = 20  # lives of a lease for which one is remembered: Redis may have stood still, and its clock with it
 RENEWALS_AT_ONCE = 32  # renewals in flight together: half of a process's Redis connections
 
-# KEYS: lease, attempt. ARGV: holder, lease ms, attempt ttl s, take it by force, a holder that has ended, an attempt to stay above. Returns
-# the attempt, or 0 when it is held.
+# KEYS: lease, attempt. ARGV: holder, lease ms, attempt ttl s, take it by force, a holder that has ended, the beginning of this worker's and
+# its predecessors' holders ('': there are none), that of its own, an attempt to stay above. Returns the attempt, or 0 when it is held.
 ACQUIRE = Script("""
 local holder = redis.call('GET', KEYS[1])
-if holder and holder ~= ARGV[1] and holder ~= ARGV[5] and ARGV[4] == '0' then return 0 end
+if holder and holder ~= ARGV[1] and holder ~= ARGV[5] and ARGV[4] == '0' then
+  local line, own = ARGV[6], ARGV[7]
+  local by_predecessor = line ~= '' and string.sub(holder, 1, #line) == line and string.sub(holder, 1, #own) ~= own
+  if not by_predecessor then return 0 end
+end
 local time = redis.call('TIME')
-local above = math.max(tonumber(redis.call('GET', KEYS[2]) or '0'), tonumber(ARGV[6]))
+local above = math.max(tonumber(redis.call('GET', KEYS[2]) or '0'), tonumber(ARGV[8]))
 local attempt = math.max(above + 1, time[1] * 1000 + math.floor(time[2] / 1000))
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 redis.call('SET', KEYS[2], string.format('%.0f', attempt), 'EX', ARGV[3])
@@ -79,13 +83,26 @@ class KeyLease:
 class KeyLeases:
     """The leases of one worker. ``worker`` names it; ``lease_s`` is the life of a lease, renewed at a third of it.
 
+    ``instance`` names it and its predecessors, of which none is alive any more: what they held is free. "": nothing is known of them.
+
     ``wait_s_max``: a holder that renews longer than this counts as hanging; its lease is taken by force, which fencing makes safe.
     """
 
     def __init__(
-        self, redis: RedisClient, *, prefix: str, worker: str, lease_s: float, wait_s_max: float, clock: Clock, metrics: WorkerMetrics
+        self,
+        redis: RedisClient,
+        *,
+        prefix: str,
+        worker: str,
+        lease_s: float,
+        wait_s_max: float,
+        clock: Clock,
+        metrics: WorkerMetrics,
+        instance: str = "",
     ) -> None:
-        self._redis, self._prefix, self._worker = redis, prefix, worker
+        self._redis, self._prefix = redis, prefix
+        self._line = f"{instance}#" if instance else ""
+        self._worker = f"{self._line}{worker}"
         self._lease_s, self._wait_s_max = lease_s, wait_s_max
         self._clock, self._metrics = clock, metrics
         self._held: dict[KeyLease, str] = {}  # to the agent's name
@@ -113,7 +130,7 @@ class KeyLeases:
         """
         async with lease.lock:
             try:
-                arguments = (lease.holder, self._lease_ms, ATTEMPT_TTL_S, 0, lease.holder, lease.attempt)
+                arguments = (lease.holder, self._lease_ms, ATTEMPT_TTL_S, 0, lease.holder, "", "", lease.attempt)
                 attempt = await ACQUIRE(self._redis, lease.keys, arguments)
             except Unavailable:
                 self._count_fallback()
@@ -146,7 +163,8 @@ class KeyLeases:
             force = int(self._clock.monotonic_s() >= until_s)
             ended = self._unreleased[keys[0]].holder if keys[0] in self._unreleased else lease.holder
             try:
-                attempt = await ACQUIRE(self._redis, keys, (lease.holder, self._lease_ms, ATTEMPT_TTL_S, force, ended, 0))
+                holders = (ended, self._line, f"{self._worker}/")
+                attempt = await ACQUIRE(self._redis, keys, (lease.holder, self._lease_ms, ATTEMPT_TTL_S, force, *holders, 0))
             except Unavailable:
                 self._count_fallback()
                 return lease

@@ -55,8 +55,13 @@ class LoopConsumer(stock.AIOKafkaConsumerThread):  # type: ignore[misc]  # faust
         await Service.crash(self, reason)
 
     async def on_stop(self) -> None:
-        """Stock: ``on_thread_stop``. And aiokafka lets the cancellation of its own fetches out when the broker is away."""
+        """Stock: ``on_thread_stop``. And aiokafka lets the cancellation of its own fetches out when the broker is away.
+
+        In aiokafka a member with a name of its own does not leave, and nobody would read its partitions before the session ends. Ours
+        leaves when it stops in good order; only a dead one is waited for.
+        """
         if self._consumer is not None:
+            self._consumer._coordinator._group_instance_id = None  # noqa: SLF001
             with suppress(asyncio.CancelledError):
                 await self._consumer.stop()
 
@@ -81,6 +86,7 @@ class LoopConsumer(stock.AIOKafkaConsumerThread):  # type: ignore[misc]  # faust
             self.app.connection,
             client_id=conf.broker_client_id,
             group_id=conf.id,
+            group_instance_id=getattr(self.app, "instance", "") or None,
             partition_assignment_strategy=[RoundRobinPartitionAssignor],
             enable_auto_commit=False,
             auto_offset_reset="earliest",

@@ -10,6 +10,7 @@ import structlog
 
 from schemas.errors import REDIS_OUTAGES, ClawError, Problem, Refused, Superseded, Unavailable
 from streams.clock import Clock
+from streams.log.outage import OutageLog, describe
 from streams.runtime.agent import Agent, Context
 from streams.runtime.hooks import StepHooks
 
@@ -41,6 +42,7 @@ class Retries:
         self._name, self._clock, self._retry_s, self._hooks = agent.name, clock, retry_s, hooks
         self._endured = frozenset((LOG_OUTAGE,) if agent.awaited else (LOG_OUTAGE, *PART_OUTAGES))
         self._log = log.bind(agent=agent.name)
+        self._outages: dict[str, OutageLog] = {}  # by error code
 
     async def run(self, step: Callable[[], Awaitable[T]], context: Context) -> T:
         """The step's result; raises StepFailed when repeating does not help, and Superseded."""
@@ -52,7 +54,7 @@ class Retries:
             begun_s = time.perf_counter()
             try:
                 try:
-                    return await step()
+                    result = await step()
                 finally:
                     self._hooks.on_run(self._name, time.perf_counter() - begun_s)
             except Superseded:
@@ -75,6 +77,9 @@ class Retries:
                     raise StepFailed(ClawError(detail, code="event_failed").problem(), type(error).__name__, tries) from error
                 delay_s = backoff_s(tries)
                 self.report("unexpected", error, tries)
+            else:
+                self._end_outages()
+                return result
             context.replayed = True
             await asyncio.sleep(delay_s)
 
@@ -85,16 +90,28 @@ class Retries:
         tries = 0
         while True:
             try:
-                return await publish()
+                published = await publish()
             except Unavailable as error:
                 tries += 1
                 self.report(error.code, error, tries)
                 await asyncio.sleep(backoff_s(tries))
+            else:
+                self._end_outages()
+                return published
 
     def report(self, cause: str, error: BaseException, tries: int) -> None:
-        """Log and observe that something is tried again."""
+        """Log and observe that something is tried again. What is unavailable fails many events many times: only some of that is logged."""
         self._hooks.on_repeated(self._name, cause, error, tries)
-        self._log.warning("event_repeated", cause=cause, error=f"{type(error).__name__}: {error}", tries=tries)
+        text = describe(error)
+        if isinstance(error, Unavailable):
+            outage = self._outages.setdefault(cause, OutageLog("event_repeated", {"agent": self._name, "cause": cause}))
+            outage.report(text, tries=tries)
+        else:
+            self._log.warning("event_repeated", cause=cause, error=text, tries=tries)
+
+    def _end_outages(self) -> None:
+        for outage in self._outages.values():
+            outage.end()
 
 
 def backoff_s(tries: int) -> float:

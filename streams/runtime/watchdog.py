@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from streams.runtime.poison import Partition
 
+EXIT_STUCK = 70  # of a process that ended itself because it made no progress
 READY_SHARE = 0.5  # of the time after which a worker is stuck: from then on it is not ready
 
 

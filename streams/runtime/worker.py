@@ -5,6 +5,7 @@ safe: events that are not acknowledged are read again. The supervisor restarts a
 """
 
 import asyncio
+import hashlib
 import os
 import uuid
 from collections.abc import Mapping
@@ -26,6 +27,8 @@ from schemas.settings import Settings
 from streams.clock import Clock
 from streams.dead_letters.unreadable import UnreadableBatches
 from streams.dead_letters.writer import WorkerPublisher
+from streams.log.connection import Backoff
+from streams.log.outage import OutageLog
 from streams.log.partitions import fetch_partition_counts
 from streams.runtime.backlog import Backlog
 from streams.runtime.faust_app import WorkerApp, add_agent, build_faust_app
@@ -38,19 +41,33 @@ from streams.runtime.poison import Partition, PoisonDetector
 from streams.runtime.status_server import StatusResponse, StatusServer, liveness
 from streams.runtime.throughput import ThroughputEstimator
 from streams.runtime.transport import Consumer
-from streams.runtime.watchdog import Position, Watchdog
+from streams.runtime.watchdog import EXIT_STUCK, Position, Watchdog
 from streams.runtime.worker_group import WorkerGroup
 from streams.runtime.worker_registry import BEAT_S, WorkerState, remove_worker, save_worker_state
 from streams.runtime.wrapper import WorkerPorts, Wrapper
 
-EXIT_STOPPED, EXIT_CRASHED, EXIT_STUCK = 0, 1, 70
+EXIT_STOPPED, EXIT_CRASHED = 0, 1
 START_S_MAX = 60.0  # to connect, join and get partitions; after that the supervisor restarts the worker
+MISSING_S_MAX = 2.0  # a broker that answers may not know its topics yet; then they do not exist
+COUNT_AGAIN_S_MIN, COUNT_AGAIN_S_MAX = 0.2, 1.0
 CANCEL_S_MAX = 1.0  # for cancelled work to release its leases
 COMMIT_S_MAX = 1.0  # for the last commit
 STOP_S_MAX = 3.0  # for that, and for Faust to leave the group and close; after that the process ends
-END_OFFSETS_S_MAX = 5.0  # for the broker to return end offsets, at each report and after a worker's death
+END_OFFSETS_S_MAX = 5.0  # for the broker to return end offsets, at each observation and after a worker's death
+OBSERVE_S = 1.0  # between two observations of the partitions
+BROKER_SILENT_S_MAX = 2.5  # since the last answer to them: Kafka does not answer
 
 log = structlog.get_logger(__name__)
+
+
+def name_instance(settings: Settings, worker_group: WorkerGroup) -> str:
+    """The name of this worker in its group; "" for none. It contains what the worker reads: a member that comes back under its old name is
+    given its old partitions, and would never get those of a topic that is new.
+    """
+    if not (name := settings.lanes.instance_name):
+        return ""
+    topics = sorted(topic.name for agent in worker_group.agents for topic in agent.reads)
+    return f"{name}-{hashlib.sha256(','.join(topics).encode()).hexdigest()[:8]}"
 
 
 class Worker:
@@ -58,6 +75,7 @@ class Worker:
 
     def __init__(self, settings: Settings, worker_group: WorkerGroup, publisher: WorkerPublisher, redis: RedisClient, clock: Clock) -> None:
         self.id = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        self._instance = name_instance(settings, worker_group)
         self.group = f"{settings.kafka.topic_prefix}claw.{worker_group.name}"
         self.metrics_port = 0
         self._settings, self._worker_group, self._redis, self._clock = settings, worker_group, redis, clock
@@ -68,6 +86,8 @@ class Worker:
         self._assigned: set[Partition] | None = None
         self._backlogs: dict[str, Backlog] = {}
         self._partitions = 0
+        self._outage = OutageLog("end_offsets_unknown", {"lane": worker_group.name})
+        self._answered_s = clock.monotonic_s()  # when the broker last returned end offsets
         self._intakes: list[Intake] = []
         self._app: WorkerApp | None = None
         self._watchdog = Watchdog(settings.lanes.stuck_s, clock.monotonic_s())
@@ -76,6 +96,7 @@ class Worker:
             redis,
             prefix=settings.redis.key_prefix,
             worker=self.id,
+            instance=self._instance,
             lease_s=settings.lanes.lease_s,
             wait_s_max=settings.lanes.stuck_s,
             clock=clock,
@@ -84,9 +105,22 @@ class Worker:
         self._status = StatusServer({"/livez": liveness, "/readyz": self._readiness, "/metrics": self._exposition})
 
     async def run(self, stop: asyncio.Event) -> int:
-        """See the module. Raises ConfigurationError when topics are missing or the metrics port is taken; Unavailable without a broker."""
-        self._partitions = await self._count_partitions()
+        """See the module. Without a broker it waits. Raises ConfigurationError when topics are missing, or the metrics port is taken."""
         self.metrics_port = await self._status.start(self._settings.node)
+        try:
+            return await self._run(stop)
+        finally:
+            await self._status.stop()
+
+    async def _run(self, stop: asyncio.Event) -> int:
+        counting, asked = asyncio.ensure_future(self._count_partitions()), asyncio.ensure_future(stop.wait())
+        await asyncio.wait((counting, asked), return_when=asyncio.FIRST_COMPLETED)
+        asked.cancel()
+        if not counting.done():
+            counting.cancel()
+            await asyncio.wait((counting,))
+            return EXIT_STOPPED
+        self._partitions = counting.result()
         UnreadableBatches(self._settings, self._publisher, self._redis, self._clock, self._metrics.registry).install()
         await self._worker_group.open()
         await self._loop_lag.start()
@@ -97,14 +131,25 @@ class Worker:
             await self._loop_lag.stop()
             await self._leases.stop()
             await self._worker_group.close()
-            await self._status.stop()
 
     async def _count_partitions(self) -> int:
+        """Of all topics that are read, as soon as the broker names them."""
         names = {self._settings.kafka.topic_prefix + topic.name for agent in self._worker_group.agents for topic in agent.reads}
-        counts = await fetch_partition_counts(self._settings.kafka, names)
-        if missing := sorted(names - counts.keys()):
-            raise ConfigurationError(f"topics {', '.join(missing)} do not exist: run `claw topics apply`")
-        return sum(counts.values())
+        backoff, missing_s = Backoff(COUNT_AGAIN_S_MIN, COUNT_AGAIN_S_MAX), 0.0
+        while True:
+            try:
+                counts = await fetch_partition_counts(self._settings.kafka, names)
+            except Unavailable as error:
+                self._outage.report(error.detail)
+                missing_s = 0.0
+            else:
+                self._outage.end()
+                if not (missing := sorted(names - counts.keys())):
+                    return sum(counts.values())
+                missing_s = missing_s or self._clock.monotonic_s()
+                if self._clock.monotonic_s() - missing_s >= MISSING_S_MAX:
+                    raise ConfigurationError(f"topics {', '.join(missing)} do not exist: run `claw topics apply`")
+            await backoff.wait()
 
     def _build(self) -> None:
         settings, prefix = self._settings, self._settings.redis.key_prefix
@@ -117,6 +162,7 @@ class Worker:
             unhurried=frozenset(settings.kafka.topic_prefix + topic.name for topic in self._worker_group.unhurried),
             unhurried_pace_s=self._worker_group.unhurried_pace_s,
             poll_max=self._worker_group.poll_max,
+            instance=self._instance,
             urgent=frozenset(
                 settings.kafka.topic_prefix + topic.name for agent in self._worker_group.agents if agent.awaited for topic in agent.reads
             ),
@@ -172,8 +218,9 @@ class Worker:
             async with asyncio.timeout(END_OFFSETS_S_MAX):
                 ends = await self._consumer.highwaters(*(TP(*partition) for partition in partitions))
         except (TimeoutError, KafkaError) as error:
-            log.warning("end_offsets_unknown", lane=self._worker_group.name, error=repr(error))
+            self._outage.report(repr(error))
             return {}
+        self._outage.end()
         return {(tp.topic, tp.partition): end for tp, end in ends.items()}
 
     # start and stop
@@ -187,7 +234,8 @@ class Worker:
         started = asyncio.ensure_future(app.start())
         crashed = asyncio.ensure_future(app._crashed.wait())  # noqa: SLF001 - mode has no public way to wait for it
         stuck = asyncio.ensure_future(self._watch())
-        ends = (asked, crashed, stuck, *(intake.broken for intake in self._intakes))
+        reporting = asyncio.ensure_future(self._report())
+        ends = (asked, crashed, stuck, reporting, *(intake.broken for intake in self._intakes))
         try:
             await asyncio.wait((started, *ends), timeout=START_S_MAX, return_when=asyncio.FIRST_COMPLETED)
             if started.done() and started.exception() is None:
@@ -195,7 +243,7 @@ class Worker:
                 await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             return self._exit_code(asked, stuck, started)
         finally:
-            for future in (asked, crashed, stuck):
+            for future in (asked, crashed, stuck, reporting):
                 future.cancel()
             await self._shut_down(app, started)
 
@@ -243,16 +291,21 @@ class Worker:
         await self.on_revoked(set())
 
     async def _watch(self) -> None:
-        """Returns when the worker is stuck; until then it saves the worker's state at each beat."""
+        """Returns when the worker is stuck; until then it observes the partitions."""
         while not self._watchdog.is_stuck:
-            await asyncio.sleep(BEAT_S)
+            await asyncio.sleep(OBSERVE_S)
             await self._observe()
             for intake in self._intakes:
                 await intake.poison.flush()
+
+    async def _report(self) -> None:
+        """Save the worker's state at each beat, however long the broker takes to answer."""
+        while True:
             try:
                 await save_worker_state(self._redis, self._settings.redis.key_prefix, self.state())
             except Unavailable:
                 self._metrics.fallbacks.labels("report").inc()
+            await asyncio.sleep(BEAT_S)
 
     async def _observe(self) -> None:
         assigned = set(self._assigned or ())
@@ -260,6 +313,7 @@ class Worker:
         if assigned and not ends:
             self._watchdog.reset()
             return
+        self._answered_s = self._clock.monotonic_s()
         positions = {}
         for partition, end in ends.items():
             heads = [head for intake in self._intakes if (head := intake.head(partition)) is not None]
@@ -280,8 +334,22 @@ class Worker:
         heads = (intake.head(partition) for intake in self._intakes for partition in self._assigned or ())
         return max((now_s - head.offered_s for head in heads if head is not None), default=0.0)
 
+    def problems(self) -> tuple[str, ...]:
+        """Why this worker is not ready, one sentence each."""
+        found = []
+        if self._assigned is None:
+            found.append("no partitions are assigned yet")
+        elif self._assigned and (silent_s := self._clock.monotonic_s() - self._answered_s) > BROKER_SILENT_S_MAX:
+            found.append(f"Kafka has not answered for {silent_s:.0f} s")
+        if problem := self._publisher.problem:
+            found.append(problem)
+        if self._watchdog.is_sluggish:
+            found.append(f"no progress for {self._watchdog.standstill_s:.0f} s")
+        return tuple(found)
+
     def state(self) -> WorkerState:
         """The state of this worker, as ``/readyz`` and the API read it."""
+        problems = self.problems()
         return WorkerState(
             lane=self._worker_group.name,
             id=self.id,
@@ -290,7 +358,9 @@ class Worker:
             lag=self._watchdog.lag,
             oldest_unacked_age_s=self._oldest_s(),
             standstill_s=self._watchdog.standstill_s,
-            ready=self._assigned is not None and not self._watchdog.is_sluggish,
+            ready=not problems,
+            problems=problems,
+            failing=self._worker_group.failing(),
             stuck=self._watchdog.is_stuck,
             started_at=self._started_at,
             metrics_port=self.metrics_port,

@@ -15,6 +15,7 @@ class WorkerGroup:
     ``pace_s``: under load the log is read this often at most, so that many events share a wake-up; the first one after a pause is not
     delayed. A poll that brought only records of ``unhurried`` topics is followed by a pause of ``unhurried_pace_s``.
     ``poll_max``: events taken at once; fewer where people's events come between many of machines. ``observers`` follow every step.
+    ``failing`` names what its agents call outside and fails them now.
     """
 
     name: str
@@ -26,3 +27,4 @@ class WorkerGroup:
     unhurried: tuple[Topic, ...] = ()
     unhurried_pace_s: float = 0.0
     observers: tuple[StepObserver, ...] = ()
+    failing: Callable[[], tuple[str, ...]] = tuple

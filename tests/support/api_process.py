@@ -19,7 +19,6 @@ from api.core import Core
 from domain.areas import TOPICS
 from ops.processes.api import configuration
 from schemas.settings import LimitSettings, Settings
-from streams.topics import DEAD_LETTERS
 
 PASSWORD = "correct horse battery"
 STREAM_S_MAX = 10.0
@@ -133,7 +132,7 @@ async def collected(answer: httpx.Response) -> list[Sent]:
         return [sent async for sent in events(answer)]
 
 
-WANTED = tuple(topic for topic in TOPICS if topic is not DEAD_LETTERS)
+WANTED = TOPICS
 
 
 def with_limits(settings: Settings, **limits: object) -> Settings:

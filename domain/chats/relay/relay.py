@@ -9,7 +9,7 @@ from functools import partial
 
 import structlog
 
-from adapters.kafka import Consumer, TopicPartition, connection_options, make_consumer
+from adapters.kafka import Consumer, connection_options, make_consumer
 from domain.chats.relay.catch_up import CatchUpPool
 from domain.chats.relay.cursor import Cursor, Fallback
 from domain.chats.relay.frames import HEARTBEAT, EventId, PartitionOffset, ReplyFrame
@@ -19,6 +19,8 @@ from domain.chats.topics import CHATS_ANSWERED
 from schemas.errors import Unavailable
 from schemas.settings import KafkaSettings
 from streams.log.connection import ConsumerConnection
+from streams.log.followers import Followers, followers_here
+from streams.log.partitions import list_partitions
 
 WINDOW_BYTES_MAX = 32 * 1_048_576  # this replica's partition: some 20 s at 2,000 deltas/s, hours at a usual load
 FOREIGN_WINDOW_BYTES_MAX = 262_144  # each partition of another replica while a stream here reads a reply of it
@@ -43,18 +45,20 @@ class Relay:
         self, kafka: KafkaSettings, *, choose: Callable[[int], int] = secrets.randbelow, window_bytes_max: int = WINDOW_BYTES_MAX
     ) -> None:
         self._topic = kafka.topic_prefix + CHATS_ANSWERED.name
-        self._connection = connection_options(kafka)
+        self._kafka, self._connection = kafka, connection_options(kafka)
         self._choose = choose
         self._partition: int | None = None
         self._own = Tail("own", self._topic, partial(self._consumer, OWN_WAIT_MS), window_bytes_max)
         self._foreign = Tail("foreign", self._topic, partial(self._consumer, FOREIGN_WAIT_MS), FOREIGN_WINDOW_BYTES_MAX)
         self._pool = CatchUpPool(self._topic, partial(self._consumer, CATCH_UP_WAIT_MS), self)
+        self._followers = Followers()
         self._beginning: asyncio.Task[None] | None = None
         self._cursors: set[Cursor] = set()
         self._readers_by_partition: Counter[int] = Counter()
 
     async def start(self) -> None:
         """Choose a partition and follow it. With the log out of reach this returns after 5 s and keeps trying in the background."""
+        self._followers = followers_here()
         self._own.start()
         self._foreign.start()
         self._beginning = asyncio.create_task(self._choose_partition(), name="relay-begin")
@@ -62,6 +66,7 @@ class Relay:
 
     async def stop(self) -> None:
         """End every stream (its reader can resume at another replica), then the consumers."""
+        self._followers.remove(self._own)
         for cursor in self._cursors:
             cursor.close()
         if self._beginning is not None:
@@ -179,14 +184,12 @@ class Relay:
         finally:
             await connection.close()
         self._own.follow(*place)
+        self._followers.add(self._own)
         self._partition = place.partition
         log.info("relay_partition_taken", partition=place.partition, offset=place.offset)
 
     async def _find_end(self, consumer: Consumer) -> PartitionOffset:
-        first = TopicPartition(self._topic, 0)
-        consumer.assign([first])
         async with asyncio.timeout(CONNECT_TIMEOUT_S):
-            await consumer.end_offsets([first])  # brings the metadata of the topic
-            partition = self._choose(len(consumer.partitions_for_topic(self._topic) or ()))
-            source = TopicPartition(self._topic, partition)
-            return PartitionOffset(partition, (await consumer.end_offsets([source]))[source])
+            places = await list_partitions(self._kafka, self._topic)
+            source = places[self._choose(len(places))]
+            return PartitionOffset(source.partition, (await consumer.end_offsets([source]))[source])

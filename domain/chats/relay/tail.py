@@ -1,6 +1,7 @@
 """The consumers that keep windows up to date: one task, one consumer, any number of partitions."""
 
 import asyncio
+from collections.abc import Mapping
 
 import structlog
 
@@ -23,18 +24,24 @@ class Tail:
 
     def __init__(self, name: str, topic: str, connect: Connect, window_bytes_max: int) -> None:
         self._name = name
-        self._topic = topic
+        self.topic = topic
         self._connection = ConsumerConnection(connect, LIMITS, "relay_tail_interrupted", tail=name)
         self._window_bytes_max = window_bytes_max
         self._task: asyncio.Task[None] | None = None
         self._wanted = asyncio.Event()
         self._next_fetch_s = float("-inf")
+        self._consumed: dict[TopicPartition, int] = {}
         self.windows: dict[int, RecordWindow] = {}
 
     @property
     def is_connected(self) -> bool:
         """Whether a consumer is connected."""
         return self._connection.consumer is not None
+
+    @property
+    def positions(self) -> Mapping[TopicPartition, int]:
+        """The offset that is read next, by partition, once it is read."""
+        return self._consumed
 
     def start(self) -> None:
         self._task = asyncio.create_task(self._run(), name=f"relay-{self._name}")
@@ -67,9 +74,9 @@ class Tail:
         consumer = self._connection.consumer
         if consumer is None:
             return
-        consumer.assign([TopicPartition(self._topic, partition) for partition in self.windows])
+        consumer.assign([TopicPartition(self.topic, partition) for partition in self.windows])
         for partition, window in self.windows.items():
-            consumer.seek(TopicPartition(self._topic, partition), window.end)
+            consumer.seek(TopicPartition(self.topic, partition), window.end)
 
     async def _run(self) -> None:
         while True:
@@ -88,6 +95,7 @@ class Tail:
             except OffsetOutOfRangeError as error:
                 await self._reset(consumer, list(error.args[0]))
                 continue
+            self._consumed = {place: await consumer.position(place) for place in consumer.assignment()}
             self._next_fetch_s = asyncio.get_running_loop().time() + PACE_S if batches else float("-inf")
             for topic_partition, records in batches.items():
                 window = self.windows.get(topic_partition.partition)

@@ -402,6 +402,27 @@ async def test_a_worker_that_loses_its_reply_records_what_it_spent():
     assert usage.purpose == "unshown_answer"
 
 
+async def test_a_log_that_takes_no_event_is_found_before_the_model_is_asked():
+    """What the model answers could not be published, and would be paid for again at every repeat."""
+    lost = Unavailable("kafka_unavailable", "no acknowledgement")
+
+    class Unacknowledged(RememberingPublisher):
+        async def enqueue(self, outgoing):
+            done = asyncio.get_running_loop().create_future()
+            done.set_exception(lost)
+            return done
+
+    class WithoutPartitions(RememberingPublisher):
+        def partition_for(self, topic, key):
+            raise lost
+
+    for publisher in (Unacknowledged(), WithoutPartitions()):
+        model = Script(["Die Antwort.", Finish()])
+        with pytest.raises(Unavailable):
+            await _run(model, Redis(), publisher)
+        assert model.asked == 0
+
+
 async def test_with_redis_down_a_question_is_still_answered():
     sent = await _run(Script(["好", Finish()]), Redis(down=True), RememberingPublisher())
     assert [each.event.data.text for each in sent if isinstance(each.event, ReplyCompleted)] == ["好"]

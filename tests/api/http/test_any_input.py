@@ -20,11 +20,9 @@ from hypothesis import strategies as st
 
 from api.app import create_app
 from api.knowledge.ports import KnowledgePorts
-from ops.commands import topics as administration
 from schemas.bodies.socket import FRAMES
 from schemas.settings import AuthSettings, Settings, SocketSettings
 from schemas.settings.section import Secret
-from streams.topics import DEAD_LETTERS
 from tests.support.api_people import promoted
 from tests.support.api_process import House, Person, opened
 from tests.support.asgi_calls import Answered, send
@@ -61,7 +59,6 @@ def patched() -> Iterator[pytest.MonkeyPatch]:
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def target(api_settings: Settings, patched: pytest.MonkeyPatch) -> AsyncIterator[Target]:
     """A process with something in it, and all kinds of credentials."""
-    await administration.apply(api_settings.kafka, [DEAD_LETTERS])
     patient = msgspec.structs.replace(
         api_settings,
         limits=msgspec.structs.replace(api_settings.limits, query_wait_s=0.05),

@@ -1,5 +1,6 @@
 """Health, metrics, and the documents that describe the API."""
 
+import asyncio
 import uuid
 from typing import Any
 
@@ -28,23 +29,45 @@ async def test_ready_when_every_lane_works(api_settings):
         async def seen() -> dict[str, Any]:
             health._recent.forget("")
             answer = await house.client.get("/readyz")
-            assert answer.status_code == (200 if answer.json()["status"] == "ready" else 503)
+            assert answer.status_code == (503 if answer.json()["down"] else 200)
             return dict(answer.json())
 
-        assert (await seen())["down"] == ["index", *(f"lane.{lane}" for lane in WORKER_GROUPS)]
+        async with asyncio.timeout(10):
+            while "kafka" in (state := await seen())["down"]:
+                await asyncio.sleep(0.05)
+        assert state["down"] == ["index", *(f"lane.{lane}" for lane in WORKER_GROUPS)]
         for lane in WORKER_GROUPS:
             await save_worker_state(house.ports(Core).redis, prefix, msgspec.structs.replace(WORKER, lane=lane))
         state = await seen()
-        assert (state["status"], state["down"]) == ("ready", [])
+        assert (state["status"], state["down"], state["degraded"]) == ("ready", [], [])
         assert state["parts"]["lane.chat"] == {"state": "up", "workers": 1, "lag": 7}
         spare = msgspec.structs.replace(WORKER, lane="chat", id="spare", assigned=0, ready=False, lag=0)
         await save_worker_state(house.ports(Core).redis, prefix, spare)
         assert (await seen())["status"] == "ready"
+        failing = msgspec.structs.replace(WORKER, lane="chat", failing=("glm-4",))
+        await save_worker_state(house.ports(Core).redis, prefix, failing)
+        state = await seen()
+        assert (state["status"], state["degraded"]) == ("degraded", ["models"]), "answered all the same: some other model may answer"
+        assert "glm-4" in state["parts"]["models"]["detail"]
+        half = msgspec.structs.replace(WORKER, lane="tables", assigned=2)
+        await save_worker_state(house.ports(Core).redis, prefix, half)
+        assert (await seen())["parts"]["lane.tables"]["detail"] == "2 partitions are assigned to no worker"
         still = msgspec.structs.replace(WORKER, lane="documents", ready=False, standstill_s=61.0)
         await save_worker_state(house.ports(Core).redis, prefix, still)
         state = await seen()
         assert state["down"] == ["lane.documents"]
         assert state["parts"]["lane.documents"]["detail"] == "no progress for 61 s"
+
+
+async def test_a_worker_that_has_fallen_silent_is_down_within_three_seconds(api_settings):
+    """Killed or stopped: it says no goodbye."""
+    async with opened(with_limits(api_settings)) as house:
+        for lane in WORKER_GROUPS:
+            await save_worker_state(house.ports(Core).redis, house.settings.redis.key_prefix, msgspec.structs.replace(WORKER, lane=lane))
+        await asyncio.sleep(3.0)
+        parts = (await house.client.get("/readyz")).json()["parts"]
+        assert {parts[f"lane.{lane}"]["state"] for lane in WORKER_GROUPS} == {"down"}
+        assert parts["lane.chat"]["detail"].startswith("no worker has reported for")
 
 
 async def test_metrics_have_routes_not_ids(house: House, ada: Person):

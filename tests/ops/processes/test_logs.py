@@ -94,6 +94,24 @@ def test_failures_carry_their_trace(lines):
     assert "test_logs.py" in line["exception"]
 
 
+def test_what_a_library_repeats_is_said_now_and_then():
+    """aiokafka alone says ten times a second, and per client, that a broker is away."""
+    now_s = 0.0
+    limit = logs.RepeatLimit(lambda: now_s)
+
+    def passes(name: str, message: str, level: int = logging.ERROR) -> str:
+        record = logging.LogRecord(name, level, "", 0, message, ("h",), None)
+        return record.getMessage() if limit.filter(record) else ""
+
+    said = []
+    for tenth in range(205):
+        now_s = tenth / 10
+        said.append(passes("aiokafka.conn", "Unable connect to %s"))
+    assert [each for each in said if each] == ["Unable connect to h", *["Unable connect to h (99 more like it)"] * 2]
+    assert [passes("aiokafka.conn", "Something else: %s"), passes("uvicorn.error", "Unable connect to %s")] != ["", ""]
+    assert all(passes("uvicorn.error", "ours %s") for _ in range(3))
+
+
 def test_a_terminal_gets_text():
     stream = io.StringIO()
     root = logging.getLogger()

@@ -22,14 +22,15 @@ async def workers(redis, settings):
     """Makes the leases of any number of workers, with leases of 0.3 s."""
     made = []
 
-    def worker(name: str, client=redis, wait_s_max: float = 60) -> KeyLeases:
+    def worker(name: str, client=redis, wait_s_max: float = 60, lease_s: float = 0.3, instance: str = "") -> KeyLeases:
         metrics = WorkerMetrics(CollectorRegistry())
         leases = KeyLeases(
             client,
             prefix=settings.redis.key_prefix,
             worker=name,
-            lease_s=0.3,
+            lease_s=lease_s,
             wait_s_max=wait_s_max,
+            instance=instance,
             clock=SystemClock(),
             metrics=metrics,
         )
@@ -55,6 +56,34 @@ async def test_one_holder_at_a_time_and_attempts_that_grow(workers):
     assert [attempt for _, attempt in ins] == [attempt for _, attempt in outs], "nobody came in before the other was out"
     attempts = [attempt for _, attempt in ins]
     assert attempts == sorted(set(attempts))
+
+
+async def test_what_a_dead_predecessor_held_is_free_at_once(workers):
+    """For whoever has its name. One worker's own leases, and those of others, are waited for as ever."""
+    dead, heir = workers("w1", lease_s=60, instance="chat-1"), workers("w2", lease_s=60, instance="chat-1")
+    other, entered = workers("w3", lease_s=60, instance="chat-10"), asyncio.Event()
+
+    async def hang(leases: KeyLeases, key: bytes) -> None:
+        async with leases.hold("a", key, PLACE):
+            entered.set()
+            await asyncio.Event().wait()
+
+    async def waits(leases: KeyLeases, key: bytes) -> bool:
+        try:
+            async with asyncio.timeout(0.5), leases.hold("a", key, PLACE):
+                return False
+        except TimeoutError:
+            return True
+
+    hanging = asyncio.ensure_future(hang(dead, b"k"))
+    await entered.wait()
+    assert await waits(other, b"k")
+    began = time.monotonic()
+    async with heir.hold("a", b"k", PLACE):
+        assert time.monotonic() - began < 0.4
+        assert await waits(heir, b"k")
+    hanging.cancel()
+    await asyncio.wait([hanging])
 
 
 async def test_attempts_grow_from_event_to_event_whatever_redis_forgets(workers, redis):

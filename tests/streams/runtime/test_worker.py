@@ -10,7 +10,8 @@ import pytest
 from schemas.errors import ConfigurationError
 from streams.clock import SystemClock
 from streams.log.outgoing import Outgoing
-from streams.runtime.worker import EXIT_STUCK, Worker
+from streams.runtime.watchdog import EXIT_STUCK
+from streams.runtime.worker import Worker
 from streams.runtime.worker_registry import list_workers
 from streams.topics import Topic
 from tests.streams.conftest import committed, poke
@@ -68,6 +69,28 @@ async def test_a_killed_worker_loses_nothing_that_was_in_flight_and_a_spare_take
     await effects.reach("plain", 61)
     assert await effects.of("plain", "slow") == [0]
     await reach_commit(lane_settings, "plain", 61)
+
+
+async def test_a_successor_of_the_same_name_takes_over_at_once(fleet, publisher, effects):
+    """Partitions and leases: nothing waits for the session of the dead one, or for its leases, which last a minute. One that
+    stops in good order leaves, so that a worker of another name need not wait either.
+    """
+    patient = {"CLAW_LANE_SESSION_TIMEOUT_S": "60", "CLAW_LANE_LEASE_S": "60"}
+    first = await fleet.start("chaos", CLAW_LANE_INSTANCE="one", **patient)
+    await fleet.logged(first, "lane_started")
+    await publisher.publish_all([poke(f"k{n}", 0, sleep_ms=3_000) for n in range(8)])
+    await asyncio.sleep(1)
+    await fleet.kill(first)
+    heir = await fleet.start("chaos", CLAW_LANE_INSTANCE="one", **patient)
+    await fleet.logged(heir, "lane_started", timeout_s=40)
+    for agent in ("plain", "leased"):
+        assert (await effects.reach(agent, 8))["effects"] == 8
+    assert await fleet.stop(heir) == 0
+    other = await fleet.start("chaos", CLAW_LANE_INSTANCE="two", **patient)
+    await publisher.publish_all([poke(f"k{n}", 1) for n in range(8)])
+    for agent in ("plain", "leased"):
+        await effects.reach(agent, 16, timeout_s=45)
+    assert await fleet.stop(other) == 0
 
 
 async def test_what_cannot_be_handled_stops_nobody(fleet, publisher, effects, dead_letters, lane_settings):
