@@ -20,8 +20,8 @@ from streams.tables.record_writer import RecordWriter
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Core:
-    """``random_bytes(n)`` returns n cryptographically random bytes; ``watchdog`` sees whether the Kafka clients of the process work. ``redis``
-    is held back while ``tables`` finds them lost.
+    """``random_bytes(n)`` returns n cryptographically random bytes; ``watchdog`` sees whether the Kafka clients of the process work.
+    ``redis`` is held back while ``tables`` finds them lost.
     """
 
     settings: Settings

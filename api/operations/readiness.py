@@ -37,8 +37,8 @@ class Part(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Readiness(Struct, frozen=True, kw_only=True):
-    """``degraded``: only Redis is down, or has lost its tables, and running conversations are still answered; or nothing is down and a part is
-    degraded.
+    """``degraded``: only Redis is down, or has lost its tables, and running conversations are still answered; or nothing is down and a part
+    is degraded.
     """
 
     status: Literal["ready", "degraded", "down"]
