@@ -15,6 +15,7 @@ from streams.runtime.agent import Agent, Context
 from streams.runtime.hooks import StepHooks
 
 BACKOFF_S_MIN, BACKOFF_S_MAX = 0.1, 5.0  # between repeats, doubling; half of it is random so that many do not return together
+OUTAGE_PAUSE_S_MAX = 1.0
 UNEXPECTED_TRIES_MAX = 3  # of an error that no step declares: a race passes, a bug does not
 
 LOG_OUTAGE = "kafka_unavailable"  # not even a dead letter can be written: every event is kept for as long as that takes
@@ -60,7 +61,7 @@ class Retries:
             except Refused as error:
                 raise StepFailed(error.problem(), "Refused", tries) from error
             except Unavailable as error:
-                delay_s = max(backoff_s(tries), min(error.retry_after_s, BACKOFF_S_MAX))
+                delay_s = max(pause_s(error, tries), min(error.retry_after_s, BACKOFF_S_MAX))
                 begun = context.since_s if begun is None else begun
                 late = clock.monotonic_s() + delay_s - begun > self._retry_s
                 if late and error.code not in self._endured:
@@ -92,7 +93,7 @@ class Retries:
             except Unavailable as error:
                 tries += 1
                 self.report(error.code, error, tries)
-                await asyncio.sleep(backoff_s(tries))
+                await asyncio.sleep(pause_s(error, tries))
             else:
                 self._end_outages()
                 return published
@@ -116,6 +117,11 @@ def backoff_s(tries: int) -> float:
     """How long to wait after so many tries: doubling up to BACKOFF_S_MAX, half of it random."""
     full_s: float = min(BACKOFF_S_MAX, BACKOFF_S_MIN * 2 ** min(tries - 1, 16))
     return full_s * random.uniform(0.5, 1.0)  # noqa: S311 - spreads repeats, decides nothing
+
+
+def pause_s(error: Unavailable, tries: int) -> float:
+    """The same for an outage. While the log is away a try costs nothing, and people wait for its return."""
+    return min(backoff_s(tries), OUTAGE_PAUSE_S_MAX) if error.code == LOG_OUTAGE else backoff_s(tries)
 
 
 def _is_cancelling() -> bool:
