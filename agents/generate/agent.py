@@ -235,11 +235,17 @@ class Generate:
         """Stream the model's answer, then conclude."""
         began = context.clock.monotonic_s()
         await self.start(event, context, draft, tuple(reply_events.source_of(passage) for passage in passages))
-        context.publisher.partition_for(MESSAGES_CHANGED, event.data.question.conversation_id)  # an answer without a place is not paid for
+        await self.check_log(event, context, draft)
         state, problem = await run_stream(self.stream(event, context, draft, passages, began), draft, cancelled)
         if state == "complete":
             await claim.store(draft, passages)
         return await self.conclude(event, context, draft, state, problem=problem, passages=passages, began=began)
+
+    async def check_log(self, event: ChatGrounded, context: Context, draft: ReplyDraft) -> None:
+        """The log takes events, and the message has a place on it: an answer that cannot be published is not to be paid for."""
+        context.publisher.partition_for(MESSAGES_CHANGED, event.data.question.conversation_id)
+        if not context.publisher.is_fresh:
+            await draft.acknowledgements[-1]
 
     async def report_failure(self, event: ChatGrounded, problem: Problem, context: Context) -> Sequence[Outgoing]:
         """The event becomes a dead letter, and the reply fails. An answer that an earlier try ended stays as it is."""

@@ -42,6 +42,11 @@ class Publisher(Protocol):
         """A tombstone: the compacted ``topic`` drops what it holds under ``key``. Acknowledged like ``enqueue``."""
         ...
 
+    @property
+    def is_fresh(self) -> bool:
+        """Whether the log has acknowledged an event within the last few seconds: it can be expected to take the next one."""
+        ...
+
     def partition_for(self, topic: Topic, key: str) -> int:
         """The partition of a key, for records that must lie where another key's do."""
         ...

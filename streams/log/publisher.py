@@ -27,6 +27,7 @@ RECORDS_PENDING_MAX = 20_000  # unacknowledged records per process; about a seco
 BYTES_PENDING_MAX = 64 * 1_048_576  # and their bytes: the memory that an outage may take before callers are refused
 RECORD_OVERHEAD_BYTES = 256  # batch header, lengths, timestamps and the content-type header, rounded up
 KEYS_KEPT = 16_384  # partitions of recently used keys
+FRESH_S = 3.0  # a log that acknowledged an event so lately can be expected to take the next one
 STALLED_S_MAX = 10.0  # one partition silent this long while others move: its batches are stuck in the producer, which is replaced
 LATE_S = 0.05  # the loop itself was late: acknowledgements in the socket get this long to be read before any caller fails
 HARMLESS = (  # the record never reached the producer's batches: no other record is affected
@@ -81,6 +82,11 @@ class KafkaPublisher:
         if unknown := self.unknown_topics:
             return f"Kafka has not named the partitions of {len(unknown)} topics, first {unknown[0]}: run `claw topics apply`"
         return ""
+
+    @property
+    def is_fresh(self) -> bool:
+        """See ``Publisher``."""
+        return asyncio.get_running_loop().time() - self._acknowledged_s < FRESH_S
 
     def physical_name(self, topic: Topic) -> str:
         """The topic's name on this broker."""

@@ -15,8 +15,7 @@ from streams.runtime.agent import Agent, Context
 from streams.runtime.hooks import StepHooks
 
 BACKOFF_S_MIN, BACKOFF_S_MAX = 0.1, 5.0  # between repeats, doubling; half of it is random so that many do not return together
-# of a part whose client fails at once while it is away and asks it once a second: longer pauses would only delay the recovery
-BACKOFF_S_MAX_OF = dict.fromkeys(REDIS_OUTAGES, 1.0)
+OUTAGE_PAUSE_S_MAX = 1.0  # between repeats while the log or Redis is away: a try costs nothing then, and people wait for the return
 UNEXPECTED_TRIES_MAX = 3  # of an error that no step declares: a race passes, a bug does not
 
 LOG_OUTAGE = "kafka_unavailable"  # not even a dead letter can be written: every event is kept for as long as that takes
@@ -94,7 +93,7 @@ class Retries:
             except Unavailable as error:
                 tries += 1
                 self.report(error.code, error, tries)
-                await asyncio.sleep(backoff_s(tries))
+                await asyncio.sleep(outage_backoff_s(error, tries))
             else:
                 self._end_outages()
                 return published
@@ -121,9 +120,9 @@ def backoff_s(tries: int) -> float:
 
 
 def outage_backoff_s(error: Unavailable, tries: int) -> float:
-    """The same for a part that is away, and at least as long as it asks for, up to BACKOFF_S_MAX; at most a second for Redis."""
+    """The same for a part that is away, and at least as long as it asks for, up to BACKOFF_S_MAX; at most a second for the log and Redis."""
     delay_s = max(backoff_s(tries), min(error.retry_after_s, BACKOFF_S_MAX))
-    return min(delay_s, BACKOFF_S_MAX_OF.get(error.code, delay_s))
+    return min(delay_s, OUTAGE_PAUSE_S_MAX) if error.code in (LOG_OUTAGE, *REDIS_OUTAGES) else delay_s
 
 
 def _is_cancelling() -> bool:

@@ -3,6 +3,7 @@
 import pytest
 from prometheus_client import REGISTRY
 
+from adapters.models import metrics
 from adapters.models.breaker import CircuitBreaker
 from adapters.models.providers.provider_errors import Exhausted, PermitLost, TransientFailure
 from schemas.errors import Refused, Unavailable
@@ -59,6 +60,7 @@ def test_opens_after_failures_in_a_row_and_says_for_how_long(breaker: CircuitBre
     assert not is_open(breaker), "an answer and a refusal are signs of life"
     end(breaker, TransientFailure("x"))
     assert is_open(breaker)
+    assert "m" in metrics.list_failing(), "readiness shows it"
     assert REGISTRY.get_sample_value("claw_model_breaker_open", {"model": "m"}) == 1
     clock.now_s += 4
     assert refuses(breaker) == 6

@@ -407,6 +407,8 @@ async def test_a_log_that_takes_no_event_is_found_before_the_model_is_asked():
     lost = Unavailable("kafka_unavailable", "no acknowledgement")
 
     class Unacknowledged(RememberingPublisher):
+        is_fresh = False
+
         async def enqueue(self, outgoing):
             done = asyncio.get_running_loop().create_future()
             done.set_exception(lost)

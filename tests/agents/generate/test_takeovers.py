@@ -66,6 +66,7 @@ class Worker:
     owns: bool = True
     killed: bool = False
     name: str = "glm"
+    is_fresh: bool = True
     waiting: list[asyncio.Future[None]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
