@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from ops.faults.evidence import SUBMISSIONS, DocumentEvidence, DocumentRead, RunEvidence, LogicalWrite
+from ops.faults.evidence import SUBMISSIONS, DocumentEvidence, DocumentRead, LogicalWrite, RunEvidence
 from ops.faults.history import ClientOperation, HistoryRecord
 from ops.faults.promises.promise import Promise
 from ops.faults.texts import tokens_in

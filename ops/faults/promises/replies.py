@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
-from ops.faults.evidence import ASKS, OWN_WORDS, TERMINAL, RunEvidence, ReplyEvidence, texts_by_attempt
+from ops.faults.evidence import ASKS, OWN_WORDS, TERMINAL, ReplyEvidence, RunEvidence, texts_by_attempt
 from ops.faults.history import ClientOperation, HistoryRecord, StreamFrame, TopicRecord
 from ops.faults.promises.promise import Promise
 

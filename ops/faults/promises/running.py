@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
-from ops.faults.evidence import RunEvidence, ReplyEvidence
+from ops.faults.evidence import ReplyEvidence, RunEvidence
 from ops.faults.history import ClientOperation, HistoryRecord, InjectedFault, ReadinessSample, TopicRecord
 from ops.faults.promises.promise import Promise
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ops.faults.checker import PROMISES, check_history
-from ops.faults.evidence import RunEvidence, ReplyEvidence
+from ops.faults.evidence import ReplyEvidence, RunEvidence
 from ops.faults.history import (
     ClientOperation,
     FaultHistory,
