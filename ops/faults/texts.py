@@ -30,9 +30,12 @@ def version_token(tenant: str, number: int, serial: int) -> str:
 
 
 def document_text(number: int, token: str, paragraphs: int) -> str:
-    """A document whose every paragraph shows the token; each is about a hundred words, so that several make several chunks."""
+    """A document whose every paragraph shows the token, in a line of its own; each is about a hundred words, so that several make several
+    chunks.
+    """
     line = f"The lighthouse of {place_name(number)} shows {token} to the ships."
-    return "\n\n".join(" ".join((line, *_FILLER * 2, f"This is page {page} about {place_name(number)}.")) for page in range(paragraphs))
+    filler = " ".join(_FILLER * 2)
+    return "\n\n".join(f"{line}\n{filler} This is page {page} about {place_name(number)}." for page in range(paragraphs))
 
 
 def question_text(number: int, trace: str, behaviour: str = "") -> str:

@@ -3,12 +3,14 @@
 from collections.abc import Iterable, Iterator
 
 from ops.faults.evidence import SUBMISSIONS, DocumentEvidence, DocumentRead, LogicalWrite, RunEvidence
-from ops.faults.history import ClientOperation, HistoryRecord
+from ops.faults.history import ClientOperation, HistoryRecord, begin_of
 from ops.faults.promises.promise import Promise
 from ops.faults.texts import tokens_in
 
 FINAL = "final"  # the client that reads everything at the end
 NOT_FOUND = 404
+RELATED_MAX = 8  # of the last writes of a document
+MILLISECOND_S = 0.001  # times of the log are cut to it
 SEEN_STATES = ("indexed", "unchanged")
 
 Found = Iterator[tuple[str, str, Iterable[HistoryRecord]]]
@@ -29,7 +31,7 @@ def _write_is_on_the_log(evidence: RunEvidence) -> Found:
 
 def _deleted_version(document: DocumentEvidence, deletion: ClientOperation) -> int:
     """Every version below this was deleted when the deletion was acknowledged; -1 for none."""
-    on_log = [each.offset for each in document.deletions if deletion.begin - 1.0 <= each.at <= deletion.end + 1.0]
+    on_log = [each.offset for each in document.deletions if deletion.begin - MILLISECOND_S <= each.at <= deletion.end]
     known = [each.version + 1 for each in document.writes if each.outcome == "ok" and each.end <= deletion.begin]
     return max([*on_log, *known], default=-1)
 
@@ -45,7 +47,8 @@ def _deleted_is_gone(evidence: RunEvidence) -> Found:
                     shown = (
                         f"version {read.sighting.version} was shown {read.begin - deletion.end:.1f} s after its deletion was acknowledged"
                     )
-                    yield document.name, shown, [deletion, *read.records, *document.submitted]
+                    related = [each for each in document.submitted if read.sighting.version <= each.offset <= below]
+                    yield document.name, shown, [deletion, *read.records, *related]
 
 
 def _versions_go_up(evidence: RunEvidence) -> Found:
@@ -60,7 +63,9 @@ def _versions_go_up(evidence: RunEvidence) -> Found:
             if highest is not None and read.sighting.version < highest.sighting.version:
                 shown = f"version {read.sighting.version} was shown after version {highest.sighting.version}"
                 submitted = evidence.documents[key].submitted if key in evidence.documents else []
-                yield "/".join(key), shown, [*highest.records, *read.records, *submitted]
+                versions = (read.sighting.version, highest.sighting.version)
+                related = [each for each in submitted if each.offset in versions]
+                yield "/".join(key), shown, [*highest.records, *read.records, *related]
 
 
 def _whole_document(evidence: RunEvidence) -> Found:
@@ -75,7 +80,7 @@ def _whole_document(evidence: RunEvidence) -> Found:
             token = document.tokens.get(sighting.version) if document is not None else None
             if document is not None and sighting.token and token != sighting.token:
                 shown = f"version {sighting.version} was shown with the text {sighting.token}, the log says {token}"
-                yield document.name, shown, [operation, *document.submitted]
+                yield document.name, shown, [operation, *(each for each in document.submitted if each.offset == sighting.version)]
         for key, shown_versions in versions.items():
             if len(shown_versions) > 1:
                 yield "/".join(key), f"versions {sorted(shown_versions)} were shown in one response", [operation]
@@ -96,7 +101,8 @@ def _indexed_is_found(evidence: RunEvidence) -> Found:
                 continue
             if not any(sighting.document == search.document for sighting in search.seen):
                 lost = f"a search did not find it, although version {before.version} was searchable before"
-                yield document.name, lost, [before, search, *document.writes, *document.progressed]
+                since = [each for each in (*document.writes, *document.progressed) if before.begin - 1.0 <= begin_of(each) <= search.end]
+                yield document.name, lost, [before, search, *since]
 
 
 def _may_be_deleted(document: DocumentEvidence, read: ClientOperation, search: ClientOperation) -> bool:
@@ -123,11 +129,8 @@ def _last_write_stays(evidence: RunEvidence) -> Found:
         shown = "" if gone else next(iter(tokens), states[-1].state)
         if shown not in admissible:
             expected = " or ".join(sorted(each or "deleted" for each in admissible))
-            yield (
-                document.name,
-                f"at the end it shows {shown or 'nothing'} instead of {expected}",
-                [*document.writes, *final, *document.submitted],
-            )
+            seen = f"at the end it shows {shown or 'nothing'} instead of {expected}"
+            yield document.name, seen, [*document.writes[-RELATED_MAX:], *final, *document.submitted[-RELATED_MAX:]]
 
 
 def _admissible(writes: list[LogicalWrite]) -> set[str]:
@@ -153,7 +156,8 @@ def _repeat_changes_nothing(evidence: RunEvidence) -> Found:
                 above = [each for each in later if 0 <= _version_of(document, each) < version]
                 if above:
                     written = f"its text {token} came again as version {version}, over a later write that was accepted"
-                    yield document.name, written, [*write.operations, *above[0].operations, *document.submitted]
+                    related = [each for each in document.submitted if each.offset in (*document.versions_of(token), above[0].last.version)]
+                    yield document.name, written, [*write.operations, *above[0].operations, *related]
 
 
 def _version_of(document: DocumentEvidence, write: LogicalWrite) -> int:
@@ -172,7 +176,8 @@ def _progress_is_the_newest(evidence: RunEvidence) -> Found:
         newest = max(record.data["version"] for record in document.progressed)
         last = document.progressed[-1].data["version"]
         if last < newest:
-            yield document.name, f"the last progress is of version {last}, that of {newest} was before", document.progressed
+            told = [each for each in document.progressed if each.data["version"] in (last, newest)]
+            yield document.name, f"the last progress is of version {last}, that of {newest} was before", told
 
 
 def _tenants_are_walls(evidence: RunEvidence) -> Found:
