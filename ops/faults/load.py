@@ -33,6 +33,9 @@ EARLIER_MAX = 20  # writes that may be repeated late
 READY_EVERY_S, READY_S_MAX = 0.25, 2.5
 PRODUCE_S_MAX = 10.0
 SLOW = "token_ms=150"
+CALL_FAULTS = tuple(
+    "429 500 cut_before cut_middle reset_middle broken_frame error_object hang_middle split_utf8 no_usage wrong_usage no_done".split()
+)  # of the provider, for single questions
 INBOX_DOCUMENTS = range(DOCUMENTS, DOCUMENTS + 2)  # written by the upstream system alone
 
 
@@ -124,7 +127,7 @@ class Chat:
         """One question in one of the ways of people."""
         trace = f"q{next(self.load.serials)}"
         number, key = self.load.pick(self.chance), self.load.key(self.chance)
-        text = question_text(number, trace, SLOW if self.chance.random() < 0.4 else "")  # noqa: PLR2004
+        text = question_text(number, trace, self._behaviour())
         way = self.chance.choice(("read", "read", "leave", "leave", "cancel", "cancel_at_once", "twice", "again", "regenerate", "second"))
         leaves = {"leave": self._leaves_sometimes, "cancel": _at_text, "cancel_at_once": _at_once}.get(way)
         reader = await self.accepted(trace, key, question=text, leaves=leaves, twice=way == "twice")
@@ -139,6 +142,11 @@ class Chat:
         if second is not None:
             await self.read_to_the_end(second)
         await self.afterwards(way, reader, trace, key, text)
+
+    def _behaviour(self) -> str:
+        """What the provider is told about this question: some are answered slowly, some calls fail."""
+        drawn = self.chance.random()
+        return f"fault={self.chance.choice(CALL_FAULTS)}" if drawn < 0.12 else SLOW if drawn < 0.5 else ""  # noqa: PLR2004
 
     async def afterwards(self, way: str, reader: ReplyReader, trace: str, key: str, text: str) -> None:
         """What some do once they have read an answer."""

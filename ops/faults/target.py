@@ -139,7 +139,7 @@ class TargetStack:
             return False
         if part in (*WORKER_GROUPS, "api"):
             return await http_status(int(process.where.rpartition(":")[2]), "/readyz" if part != "api" else "/livez") == OK
-        return True
+        return part == "up" or await _accepts(process.where)
 
     async def successor(self, part: str, before: ProcessRecord | None, timeout_s: float) -> None:
         """Wait until another process of the part answers. Raises TimeoutError."""
@@ -200,3 +200,17 @@ class TargetStack:
             stderr=asyncio.subprocess.STDOUT if is_command else asyncio.subprocess.DEVNULL,
             start_new_session=True,
         )
+
+
+async def _accepts(where: str) -> bool:
+    """Whether a server takes connections at this host:port or socket."""
+    try:
+        if where.startswith("/"):
+            _, writer = await asyncio.open_unix_connection(where)
+        else:
+            host, _, port = where.rpartition(":")
+            _, writer = await asyncio.open_connection(host, int(port))
+    except OSError:
+        return False
+    writer.close()
+    return True

@@ -319,7 +319,7 @@ class ModelReply:
             self.operation("ask", begin, accepted, outcome="unknown", status=503, reply="", reader="")
             begin, _, accepted = model.span(accepted)
             model.now = accepted
-        self.operation("ask", begin, accepted, reader="a")
+        self.operation("ask", begin, accepted, reader=f"{self.reply}-a")
         self.frame("accepted", "0.0.0", {"reply_id": self.reply})
         self.answer()
         self.deliver()
@@ -450,7 +450,7 @@ class ModelReply:
         """The asker leaves and resumes; another reader sees all of it, later."""
         leaves = self.chance.randrange(1, len(self.frames))
         left = self.frames[leaves - 1]
-        self.operation("resume", left.at + 0.001, left.at + 0.002, reader="a", after=left.id)
+        self.operation("resume", left.at + 0.001, left.at + 0.002, reader=f"{self.reply}-a", after=left.id)
         for reader, frames in (("a", self.frames), ("b", self.frames[1:])):
             for frame in frames:
                 self.model.records.append(

@@ -101,7 +101,8 @@ def _indexed_is_found(evidence: RunEvidence) -> Found:
                 continue
             if not any(sighting.document == search.document for sighting in search.seen):
                 lost = f"a search did not find it, although version {before.version} was searchable before"
-                since = [each for each in (*document.writes, *document.progressed) if before.begin - 1.0 <= begin_of(each) <= search.end]
+                around: list[HistoryRecord] = [*document.writes, *document.progressed]
+                since = [each for each in around if before.begin - 1.0 <= begin_of(each) <= search.end]
                 yield document.name, lost, [before, search, *since]
 
 
