@@ -22,6 +22,7 @@ from ops.faults.texts import tokens_in
 
 TERMINAL = frozenset({"completed", "failed", "cancelled"})
 OWN_WORDS = frozenset({"accepted", "queued"})  # of the API: they have no place of their own on the log
+SPEAKER = "/claw/generate"  # the source of answers: others add a summary to their messages
 SUBMISSIONS = frozenset({"submit", "replace", "inbox"})
 WRITES = SUBMISSIONS | {"delete"}
 ASKS = frozenset({"ask", "regenerate"})
@@ -186,7 +187,7 @@ class RunEvidence:
             of(record.data["question"]["reply_id"]).grounded.append(record)
         for record in self.topic("chats.answered"):
             of((record.value or {})["subject"]).answered.append(record)
-        for record in self._results("messages.changed", role="assistant"):
+        for record in self._results("messages.changed", source=SPEAKER, role="assistant"):
             of(record.data["id"]).stored.append(record)
         for record in self._results("usage.recorded", purpose="answer"):
             of(record.data["reply_id"]).charged.append(record)
@@ -195,10 +196,14 @@ class RunEvidence:
         self._add_calls(replies)
         return replies
 
-    def _results(self, topic: str, **wanted: str) -> list[TopicRecord]:
-        """The events of a topic whose data has these fields; one that is left out of an event is its default, and so is wanted."""
+    def _results(self, topic: str, source: str = "", **wanted: str) -> list[TopicRecord]:
+        """The events of a topic by ``source`` whose data has these fields; one that is left out of an event is its default, so wanted."""
         return [
-            each for each in self.topic(topic) if each.data and all(each.data.get(name, value) == value for name, value in wanted.items())
+            each
+            for each in self.topic(topic)
+            if each.data
+            and source in ("", (each.value or {}).get("source"))
+            and all(each.data.get(name, value) == value for name, value in wanted.items())
         ]
 
     def _dead_questions(self) -> list[TopicRecord]:

@@ -30,7 +30,7 @@ from ops.faults.target import FaultProvider, TargetStack, launch_provider
 from ops.faults.texts import tenant_words
 from schemas.errors import ClawError, ConfigurationError
 
-SHORT_MINUTES = 3.0  # a run below this is not expected to meet every state
+SHORT_MINUTES = 5.0  # a run below this is not expected to meet every state
 WARM_S = 3.0  # of load before the first fault
 DRAIN_S_MAX = 60.0  # for what was begun, after the last fault has healed
 HISTORY, REPORT_JSON, REPORT_TEXT = "history.jsonl", "report.json", "report.txt"

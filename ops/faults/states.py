@@ -149,6 +149,10 @@ def _faults(kind: StepKind) -> Callable[[RunEvidence], int]:
     return lambda evidence: sum(fault.kind == kind for fault in evidence.history.faults)
 
 
+def _failed_calls(evidence: RunEvidence) -> int:
+    return sum(bool(call.fault) for call in evidence.history.calls)
+
+
 def _not_ready(evidence: RunEvidence) -> int:
     return sum(sample.status != READY for sample in evidence.history.readiness)
 
@@ -171,7 +175,7 @@ def _refused(evidence: RunEvidence) -> int:
 STATES = (
     InterestingState("a worker was killed", _faults("kill"), rare=False),
     InterestingState("a part was stopped and went on", _faults("pause"), rare=False),
-    InterestingState("the provider failed", _faults("provider")),
+    InterestingState("the provider failed", _failed_calls, rare=False),
     InterestingState("a worker joined and left", _faults("add")),
     InterestingState("two faults at once", _pairs, rare=False),
     InterestingState("a worker died in mid-answer", _died_in_mid_answer),
@@ -184,7 +188,7 @@ STATES = (
     InterestingState("a question was searched again in mid-answer", _replies(_searched_again_in_mid_answer)),
     InterestingState("an answer was completed", _replies(_ended_as("completed")), rare=False),
     InterestingState("an answer was generated again", _regenerated, rare=False),
-    InterestingState("a reply failed", _replies(_ended_as("failed"))),
+    InterestingState("a reply failed", _replies(_ended_as("failed")), rare=False),
     InterestingState("a call failed and the question was answered", _replies(_failed_over)),
     InterestingState("cancelled while it spoke", _replies(_ended_as("cancelled", with_text=True)), rare=False),
     InterestingState("cancelled before it spoke", _replies(_ended_as("cancelled", with_text=False)), rare=False),

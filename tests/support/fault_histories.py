@@ -94,12 +94,28 @@ class Model:
         return min(begin, effect - 0.001), effect, effect + 0.001 + self.chance.random() * 2
 
     def publish(
-        self, topic: str, type_: str, key: str, data: dict[str, Any], *, ident: str = "", tenant: str = "", partition: int = 0
+        self,
+        topic: str,
+        type_: str,
+        key: str,
+        data: dict[str, Any],
+        *,
+        ident: str = "",
+        tenant: str = "",
+        partition: int = 0,
+        source: str = "/claw/generate",
     ) -> TopicRecord:
         name = f"claw.{topic}.v1"
         offset = self.ends[name, partition]
         self.ends[name, partition] += self.chance.choice((1, 1, 2))
-        value = {"id": ident or self.id("event"), "type": f"claw.{type_}.v1", "subject": key, "tenant": tenant, "data": data}
+        value = {
+            "id": ident or self.id("event"),
+            "type": f"claw.{type_}.v1",
+            "subject": key,
+            "source": source,
+            "tenant": tenant,
+            "data": data,
+        }
         record = TopicRecord(topic=name, partition=partition, offset=offset, at=self.now, key=key, value=value, digest=content_digest(data))
         self.records.append(record)
         return record

@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
 from ops.faults.evidence import ReplyEvidence, RunEvidence
-from ops.faults.history import ClientOperation, HistoryRecord, InjectedFault, ReadinessSample, TopicRecord
+from ops.faults.history import MEASURED, ClientOperation, HistoryRecord, InjectedFault, ReadinessSample, TopicRecord
 from ops.faults.promises.promise import Promise
 
 RECOVERY_S_MAX = 30.0
@@ -34,7 +34,7 @@ def _an_id_has_one_content(evidence: RunEvidence) -> Found:
 
 
 def _differences(first: TopicRecord, second: TopicRecord) -> str:
-    names = [name for name in first.data.keys() | second.data.keys() if first.data.get(name) != second.data.get(name)]
+    names = [name for name in (first.data.keys() | second.data.keys()) - MEASURED if first.data.get(name) != second.data.get(name)]
     return f"{first.type} and {second.type} differ in {', '.join(sorted(names)) or 'what is left out here'}"
 
 
@@ -98,9 +98,21 @@ def _recovers(evidence: RunEvidence) -> Found:
     for group in groups_of(evidence.history.faults):
         for what, seconds in (("question", group[-1].question_s), ("document", group[-1].document_s)):
             if seconds is None or seconds > RECOVERY_S_MAX:
-                probes = [each for each in evidence.history.operations if each.probe == group[0].number]
+                probes = _changes(each for each in evidence.history.operations if each.probe == group[0].number)
                 late = f"no {what} succeeded within {RECOVERY_S_MAX:g} s" if seconds is None else f"the next {what} took {seconds:.1f} s"
                 yield f"fault {group[0].number}: {name_of(group)}", f"after healing, {late}", [*group, *probes]
+
+
+def _changes(probes: Iterable[ClientOperation]) -> list[ClientOperation]:
+    """Each probe that was answered otherwise than the one before of its kind."""
+    last: dict[str, tuple[object, ...]] = {}
+    changes = []
+    for probe in probes:
+        shown = (probe.status, probe.code, probe.state, probe.version)
+        if last.get(probe.kind) != shown:
+            changes.append(probe)
+        last[probe.kind] = shown
+    return changes
 
 
 def _readiness_is_honest(evidence: RunEvidence) -> Found:
@@ -117,7 +129,11 @@ def _readiness_is_honest(evidence: RunEvidence) -> Found:
             ]
             if wrong:
                 late_s = wrong[-1].at - fault.begin
-                yield _subject(group), f"{late_s:.1f} s after {fault.kind} of {fault.target} it still said ready", [fault, *wrong]
+                yield (
+                    _subject(group),
+                    f"{late_s:.1f} s after {fault.kind} of {fault.target} it still said ready",
+                    [fault, wrong[0], wrong[-1]],
+                )
     for index, group in enumerate(groups):
         until = groups[index + 1][0].begin if index + 1 < len(groups) else float("inf")
         yield from _ready_again(evidence, group, until)

@@ -13,14 +13,14 @@ from schemas.errors import ConfigurationError
 from tests.support.fault_histories import true_history
 
 
-def chosen(**options):
-    return command.run(**({"seed": 1, "minutes": 1.0, "out": "", "redis_loss": False, "check": ""} | options))
+def chosen(minutes: float):
+    return command.run(seed=1, minutes=minutes, out="", redis_loss=False, check="")
 
 
 @pytest.mark.parametrize("minutes", [0.0, -1.0, 121.0, float("nan")])
 def test_minutes_are_bounded(minutes):
     with pytest.raises(ConfigurationError, match=r"--minutes: .* is not a number from 0.2 to 120"):
-        chosen(minutes=minutes)
+        chosen(minutes)
 
 
 def test_a_recorded_history_is_checked_again(tmp_path, capsys):

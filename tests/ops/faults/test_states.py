@@ -44,7 +44,7 @@ def test_a_question_searched_again_in_mid_answer():
     assert count_states(history)[name] == 0
     said = next(each for each in history.topics if each.type == "reply.extended")
     asked = next(each for each in history.topics if each.type == "chat.asked" and each.data["reply_id"] == said.key)
-    again = msgspec.structs.replace(asked, at=said.at + 1, offset=99_999, value=asked.value | {"data": asked.data | {"round": 1}})
+    again = msgspec.structs.replace(asked, at=said.at + 1, offset=99_999, value=(asked.value or {}) | {"data": asked.data | {"round": 1}})
     history.topics.append(again)
     assert count_states(history)[name] == 1
     assert count_states(history)["a question was searched again"] == 1
