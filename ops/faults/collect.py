@@ -11,11 +11,12 @@ import msgspec
 from domain.chats.topics import CHATS_ANSWERED, CHATS_ASKED, CHATS_GROUNDED, MESSAGES_CHANGED
 from domain.documents.topics import DOCUMENTS_CHUNKED, DOCUMENTS_EMBEDDED, DOCUMENTS_PROGRESSED, DOCUMENTS_SUBMITTED, QUEUE_TOPICS
 from domain.usage.topics import USAGE_RECORDED
-from ops.faults.clients import RecordedClient
+from ops.faults.clients import ERRORS, RecordedClient
 from ops.faults.evidence import ASKS
 from ops.faults.history import FinalReading, HistoryRecorder, TopicRecord, content_digest
 from ops.faults.nemesis import flush_redis
 from ops.faults.promises.documents import FINAL
+from ops.faults.states import WORKING
 from ops.faults.target import FaultProvider, TargetStack
 from streams.log.reader import open_log_reader
 from streams.topics import DEAD_LETTERS
@@ -33,7 +34,8 @@ TOPICS = (
     USAGE_RECORDED,
     DEAD_LETTERS,
 )
-BULKY = frozenset({DOCUMENTS_CHUNKED.name, DOCUMENTS_EMBEDDED.name})  # kept without their data
+BULKY = frozenset({DOCUMENTS_CHUNKED.name, DOCUMENTS_EMBEDDED.name})  # kept without texts and vectors
+SETTLE_S_MAX, SETTLE_EVERY_S = 30.0, 0.2
 READERS = 8  # final requests at once
 MESSAGES_READ = 30  # conversations compared before and after the rebuild
 LOG_WORDS = ("lease_lost", "event_superseded", "event_repeated", "component_died", "Traceback")
@@ -55,8 +57,13 @@ async def collect(target: TargetStack, provider: FaultProvider, clients: list[Re
 async def _read_documents(client: RecordedClient) -> None:
     reader = client.named(FINAL)
     known = {operation.document for operation in client.recorder.history.operations if operation.knowledge_base == client.base}
+    until = reader.recorder.now() + SETTLE_S_MAX  # a document that is not processed by then stands still
     for document in sorted(known - {""}):
-        await reader.read_document(document)
+        while True:
+            state = (await reader.read_document(document)).body.get("state")
+            if state not in WORKING or reader.recorder.now() > until:
+                break
+            await asyncio.sleep(SETTLE_EVERY_S)
         await reader.read_chunks(document)
 
 
@@ -101,8 +108,12 @@ async def _readable(client: RecordedClient, recorder: HistoryRecorder) -> dict[s
     paths += ["conversations?limit=100", "knowledge", f"knowledge/{client.base}/documents?limit=100", "users/me/usage"]
     found = {}
     for path in paths:
-        async with client.session.get(f"/api/v1/{path}", headers=client.headers) as answer:
-            body: Any = await answer.json()
+        try:
+            async with client.session.get(f"/api/v1/{path}", headers=client.headers) as answer:
+                body: Any = await answer.json()
+        except ERRORS as error:
+            found[path] = f"no answer: {error!r}"
+            continue
         if path == "users/me/usage":
             for moment in ("start", "end"):  # of the asking
                 body.pop(moment, None)
@@ -128,7 +139,7 @@ def _records(batch: Iterable[Any]) -> Iterator[TopicRecord]:
         value = _decode(raw.value)
         data = (value or {}).get("data")
         if value is not None and raw.topic in BULKY:
-            value = value | {"data": {}}
+            value = value | {"data": _summary(data or {})}
         yield TopicRecord(
             topic=raw.topic,
             partition=raw.partition,
@@ -139,6 +150,13 @@ def _records(batch: Iterable[Any]) -> Iterator[TopicRecord]:
             digest=content_digest(data) if value is not None else "",
             headers={name: text.decode(errors="replace")[:200] for name, text in raw.headers},
         )
+
+
+def _summary(data: dict[str, Any]) -> dict[str, Any]:
+    """The data of a batch without its texts and vectors; ``reused``: the vectors that an earlier version's points have."""
+    batch = data.get("batch") or data
+    summary = {name: batch.get(name) for name in ("document_id", "version", "first", "total", "again", "earlier")}
+    return summary | ({"reused": sum(not each["dense"] for each in data["vectors"])} if "vectors" in data else {})
 
 
 def _decode(raw: bytes | None) -> dict[str, Any] | None:

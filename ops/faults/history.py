@@ -13,7 +13,7 @@ from typing import IO, Any, Literal
 import msgspec
 from msgspec import Struct
 
-BYTES_MAX = 512 * 1_048_576  # of the file; a ten-minute run writes about a tenth
+BYTES_MAX = 256 * 1_048_576  # of the file; a ten-minute run writes about a fifth
 
 OperationKind = Literal[
     "ask",  # a question, streamed

@@ -16,12 +16,14 @@ from ops.faults.history import HistoryRecorder, InjectedFault
 from ops.faults.plan import FaultGroup, FaultStep
 from ops.faults.target import FaultProvider, TargetStack
 from ops.faults.texts import document_name, document_text, question_text, version_token
+from schemas.errors import Unavailable
 
 SUCCESSOR_S_MAX = 60.0
 PROBE_S_MAX = 45.0  # longer than the promise, so that a late recovery has a figure
 PROBE_EVERY_S = 0.1
 PROBED = 99  # the number of the document that probes write
 SCAN = 1_000
+FLUSH_TRIES, FLUSH_PAUSE_S = 40, 0.5  # Redis may just have been killed, too
 OK = 200
 
 
@@ -163,11 +165,19 @@ class Nemesis:
 
 
 async def flush_redis(target: TargetStack) -> None:
-    """Remove every key, as FLUSHALL would: that command is nobody's."""
+    """Remove every key, as FLUSHALL would: that command is nobody's. Raises Unavailable when Redis does not come back."""
     redis = connect(target.settings.redis)
     try:
-        async for key in redis.scan_iter(count=SCAN):
-            await redis.execute_command("UNLINK", key)
+        for left in reversed(range(FLUSH_TRIES)):
+            try:
+                async for key in redis.scan_iter(count=SCAN):
+                    await redis.execute_command("UNLINK", key)
+            except Unavailable:
+                if not left:
+                    raise
+                await asyncio.sleep(FLUSH_PAUSE_S)
+            else:
+                return
     finally:
         await redis.aclose()
 

@@ -25,8 +25,14 @@ def _write_is_on_the_log(evidence: RunEvidence) -> Found:
                 yield document.name, f"{write.kind} was accepted as version {write.version}, which is not on the log", [write]
             elif write.kind == "inbox" and write.token and not document.versions_of(write.token):
                 yield document.name, "a record of the inbox was acknowledged, and no submission came of it", [write]
-            elif (write.kind == "delete" or (write.kind == "inbox" and not write.token)) and not document.deletions:
+            elif _deletes(document, write) and not document.deletions:
                 yield document.name, "a deletion was accepted and is not on the log", [write, *document.submitted]
+
+
+def _deletes(document: DocumentEvidence, write: ClientOperation) -> bool:
+    """Whether a write is a deletion of something: a record without a value of an inbox may name a document that never was."""
+    was = any(each.outcome == "ok" and each.token and each.end <= write.begin for each in document.writes)
+    return write.kind == "delete" or (write.kind == "inbox" and not write.token and was)
 
 
 def _deleted_version(document: DocumentEvidence, deletion: ClientOperation) -> int:
@@ -124,14 +130,26 @@ def _last_write_stays(evidence: RunEvidence) -> Found:
         if not states or not document.writes:
             continue
         admissible = _admissible(evidence.logical_writes(document))
+        on_log = _last_on_log(document)
         gone = states[-1].status == NOT_FOUND
         chunks = [read for read in final if read.kind == "chunks" and read.outcome == "ok"]
         tokens = {sighting.token for read in chunks[-1:] for sighting in read.seen if sighting.token}
         shown = "" if gone else next(iter(tokens), states[-1].state)
+        records: list[HistoryRecord] = [*document.writes[-RELATED_MAX:], *states[-1:], *chunks[-1:], *document.submitted[-RELATED_MAX:]]
         if shown not in admissible:
             expected = " or ".join(sorted(each or "deleted" for each in admissible))
-            seen = f"at the end it shows {shown or 'nothing'} instead of {expected}"
-            yield document.name, seen, [*document.writes[-RELATED_MAX:], *final, *document.submitted[-RELATED_MAX:]]
+            yield document.name, f"at the end it shows {shown or 'nothing'} instead of {expected}", records
+        elif shown != on_log:
+            yield (
+                document.name,
+                f"at the end it shows {shown or 'nothing'}, its last record on the log is {on_log or 'a deletion'}",
+                records,
+            )
+
+
+def _last_on_log(document: DocumentEvidence) -> str:
+    """The token of its newest record on the log; "" for a deletion, and for none."""
+    return document.tokens.get(document.submitted[-1].offset, "") if document.submitted else ""
 
 
 def _admissible(writes: list[LogicalWrite]) -> set[str]:

@@ -11,7 +11,8 @@ RECOVERY_S_MAX = 30.0
 HONEST_S = 3.0  # readiness may be this late
 REFUSALS_MIN, SAMPLES_MIN = 5, 3  # a row of refusals, and readiness meanwhile
 CALLS_RATIO_MAX = 1.1  # provider calls per question
-CALLS_MAX = 8  # for one question, whatever dies
+CALLS_MAX = 8  # that the provider answered, for one question, whatever dies
+FAILED_CALLS_MAX = 40  # that it refused or broke off: they are retried for half a minute, in each of three searches
 REFUSALS = frozenset({401, 404, 503})
 READY = 200
 PARTS = frozenset({"kafka", "redis", "api", "chat", "knowledge", "documents", "tables"})
@@ -192,8 +193,10 @@ def _work_is_paid_once(evidence: RunEvidence) -> Found:
         seen = f"{calls} provider calls for {len(spared)} questions that no fault of a worker or of the provider touched"
         yield "all questions", seen, [*worst.operations, *worst.calls, *worst.asked, *worst.answered]
     for reply in evidence.replies.values():
-        if len(reply.calls) > CALLS_MAX:
-            yield reply.id, f"{len(reply.calls)} provider calls for one question", [*reply.operations, *reply.calls, *reply.asked]
+        failed = sum(bool(call.fault) for call in reply.calls)
+        if len(reply.calls) - failed > CALLS_MAX or failed > FAILED_CALLS_MAX:
+            seen = f"{len(reply.calls)} provider calls for one question, {failed} of them failed"
+            yield reply.id, seen, [*reply.asks, *reply.calls, *reply.asked]
 
 
 def _is_excused(evidence: RunEvidence, reply: ReplyEvidence) -> bool:
