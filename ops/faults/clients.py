@@ -25,7 +25,7 @@ Leaves = Callable[[ServerEvent], bool]
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ClientResponse:
     """A response; ``status`` 0 when there was none."""
 
     status: int
@@ -76,7 +76,7 @@ class RecordedClient:
         *,
         see: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
         **fields: Any,
-    ) -> Answer:
+    ) -> ClientResponse:
         """One request; ``see`` makes fields of the record from the body of a success, ``fields`` are known before."""
         begin = self.recorder.now()
         headers = dict(self.headers) | ({"Idempotency-Key": fields["key"]} if fields.get("key") else {})
@@ -86,14 +86,14 @@ class RecordedClient:
                 self.session.request(method, f"/api/v1/{path}", json=body, headers=headers) as response,
             ):
                 text = await response.text()
-                answer = Answer(response.status, json.loads(text) if text else {})
+                answer = ClientResponse(response.status, json.loads(text) if text else {})
         except ERRORS:
-            answer = Answer(0)
+            answer = ClientResponse(0)
         shown = see(answer.body) if see is not None and answer.outcome == "ok" else {}
         self.record(kind, begin, answer, **(fields | shown))
         return answer
 
-    def record(self, kind: OperationKind, begin: float, answer: Answer, **fields: Any) -> None:
+    def record(self, kind: OperationKind, begin: float, answer: ClientResponse, **fields: Any) -> None:
         """Write one request and its answer down."""
         code = str(answer.body.get("code", "")) if answer.outcome != "ok" else ""
         if code == "conversation_busy":
@@ -106,22 +106,22 @@ class RecordedClient:
     def _documents(self, document: str = "") -> str:
         return f"knowledge/{self.base}/documents" + (f"/{document}" if document else "")
 
-    async def submit(self, document: str, text: str, token: str, key: str, probe: int = -1) -> Answer:
+    async def submit(self, document: str, text: str, token: str, key: str, probe: int = -1) -> ClientResponse:
         """POST a version of a document."""
         body = {"document_id": document, "title": document, "text": text}
         known = {"knowledge_base": self.base, "document": document, "token": token, "key": key, "probe": probe}
         return await self.send("submit", "POST", self._documents(), body, see=_accepted_version, **known)
 
-    async def replace(self, document: str, text: str, token: str) -> Answer:
+    async def replace(self, document: str, text: str, token: str) -> ClientResponse:
         """PUT a version of a document."""
         known = {"knowledge_base": self.base, "document": document, "token": token}
         return await self.send("replace", "PUT", self._documents(document), {"text": text}, see=_accepted_version, **known)
 
-    async def delete(self, document: str) -> Answer:
+    async def delete(self, document: str) -> ClientResponse:
         """DELETE a document."""
         return await self.send("delete", "DELETE", self._documents(document), knowledge_base=self.base, document=document)
 
-    async def read_document(self, document: str, probe: int = -1) -> Answer:
+    async def read_document(self, document: str, probe: int = -1) -> ClientResponse:
         """GET the state of a document."""
 
         def see(body: dict[str, Any]) -> dict[str, Any]:
@@ -130,7 +130,7 @@ class RecordedClient:
         known = {"knowledge_base": self.base, "document": document, "probe": probe}
         return await self.send("document", "GET", self._documents(document), see=see, **known)
 
-    async def read_chunks(self, document: str) -> Answer:
+    async def read_chunks(self, document: str) -> ClientResponse:
         """GET the first hundred chunks of a document."""
 
         def see(body: dict[str, Any]) -> dict[str, Any]:
@@ -144,7 +144,7 @@ class RecordedClient:
         known = {"knowledge_base": self.base, "document": document}
         return await self.send("chunks", "GET", f"{self._documents(document)}/chunks?limit={PAGE}", see=see, **known)
 
-    async def search(self, document: str, query: str) -> Answer:
+    async def search(self, document: str, query: str) -> ClientResponse:
         """POST a search for a document."""
 
         def see(body: dict[str, Any]) -> dict[str, Any]:
@@ -186,7 +186,7 @@ class RecordedClient:
         regenerates: str = "",
         leaves: Leaves | None = None,
         probe: int = -1,
-    ) -> tuple[Answer, ReplyReader | None]:
+    ) -> tuple[ClientResponse, ReplyReader | None]:
         """Ask, or generate an answer again, and read the stream until it ends or ``leaves``; no reader unless it was accepted."""
         kind: OperationKind = "regenerate" if regenerates else "ask"
         path = f"replies/{regenerates}/regenerate" if regenerates else "messages"
@@ -201,25 +201,25 @@ class RecordedClient:
                 timeout=STREAM_TIMEOUT,
             ) as response:
                 if response.status != 200:  # noqa: PLR2004
-                    answer = Answer(response.status, json.loads(await response.text()))
+                    answer = ClientResponse(response.status, json.loads(await response.text()))
                     self.record(kind, begin, answer, **known)
                     return answer, None
                 async for sent in events(response.content):
                     if reader is None:
                         reader = self.reader(conversation, sent.data["reply_id"])
                         fields = known | {"reply": reader.reply, "message": sent.data["message_id"], "reader": reader.name}
-                        self.record(kind, begin, Answer(200), **fields)
+                        self.record(kind, begin, ClientResponse(200), **fields)
                     self._take(reader, sent)
                     if reader.end or (leaves is not None and leaves(sent)):
                         break
         except (*ERRORS, KeyError):
             pass
         if reader is None:
-            self.record(kind, begin, Answer(0), **known)
-            return Answer(0), None
-        return Answer(200), reader
+            self.record(kind, begin, ClientResponse(0), **known)
+            return ClientResponse(0), None
+        return ClientResponse(200), reader
 
-    async def ask_again(self, conversation: str, trace: str, key: str, question: str) -> Answer:
+    async def ask_again(self, conversation: str, trace: str, key: str, question: str) -> ClientResponse:
         """The same question with the same key, answered as JSON."""
         known = {"conversation": conversation, "token": trace, "key": key}
 
@@ -232,19 +232,19 @@ class RecordedClient:
         """A new reader of a reply."""
         return ReplyReader(f"{self.name}-{next(self._numbers)}", conversation, reply)
 
-    async def resume(self, reader: ReplyReader, leaves: Leaves | None = None) -> Answer:
+    async def resume(self, reader: ReplyReader, leaves: Leaves | None = None) -> ClientResponse:
         """Read on after the last event, until the end or ``leaves``."""
-        begin, answer = self.recorder.now(), Answer(0)
+        begin, answer = self.recorder.now(), ClientResponse(0)
         headers = dict(self.headers) | ({"Last-Event-ID": reader.last} if reader.last else {})
         known = {"conversation": reader.conversation, "reply": reader.reply, "reader": reader.name, "after": reader.last}
         path = f"/api/v1/conversations/{reader.conversation}/replies/{reader.reply}/stream"
         opened = False
         try:
             async with self.session.get(path, headers=headers, timeout=STREAM_TIMEOUT) as response:
-                answer = Answer(response.status)
+                answer = ClientResponse(response.status)
                 if response.status != 200:  # noqa: PLR2004
                     text = await response.text()
-                    answer = Answer(response.status, json.loads(text) if text else {})
+                    answer = ClientResponse(response.status, json.loads(text) if text else {})
                 self.record("resume", begin, answer, **known)
                 opened = True
                 if response.status == 200:  # noqa: PLR2004
@@ -274,12 +274,12 @@ class RecordedClient:
         if sent.name in TERMINAL:
             reader.end = sent.name
 
-    async def cancel(self, reader: ReplyReader) -> Answer:
+    async def cancel(self, reader: ReplyReader) -> ClientResponse:
         """POST a cancel."""
         path = f"conversations/{reader.conversation}/replies/{reader.reply}/cancel"
         return await self.send("cancel", "POST", path, conversation=reader.conversation, reply=reader.reply)
 
-    async def read_reply(self, conversation: str, reply: str) -> Answer:
+    async def read_reply(self, conversation: str, reply: str) -> ClientResponse:
         """GET a reply."""
 
         def see(body: dict[str, Any]) -> dict[str, Any]:

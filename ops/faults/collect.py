@@ -130,11 +130,12 @@ async def read_topics(target: TargetStack) -> list[TopicRecord]:
             for place, (begin, end) in bounds.items():
                 async with aclosing(reader.batches(place, begin, end)) as batches:
                     async for batch in batches:
-                        found += _records(batch)
+                        found += collect_records(batch)
     return found
 
 
-def _records(batch: Iterable[Any]) -> Iterator[TopicRecord]:
+def collect_records(batch: Iterable[Any]) -> Iterator[TopicRecord]:
+    """Records as the client library gives them, as they are kept."""
     for raw in batch:
         value = _decode(raw.value)
         data = (value or {}).get("data")

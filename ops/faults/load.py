@@ -1,10 +1,9 @@
-"""Mixed load through the public doors: questions, documents, searches, an upstream system, a stranger, and a watch over readiness.
+"""Mixed load through the public doors: questions, documents, searches, a stranger, and a watch over readiness.
 
 Every task ends soon after ``over`` is set: no new work is begun, what was begun is followed to its end.
 """
 
 import asyncio
-import json
 import random
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
@@ -12,15 +11,11 @@ from itertools import count
 from typing import Any
 
 import aiohttp
-from aiokafka import errors as kafka_errors
 
-from adapters.kafka import connection_options, make_producer
 from claw_client import ServerEvent
-from domain.documents.topics import inbox_topic
-from ops.faults.clients import PAUSE_S, SERVER_ERROR, Answer, RecordedClient, ReplyReader
-from ops.faults.history import ClientOperation, HistoryRecorder, ReadinessSample
+from ops.faults.clients import PAUSE_S, SERVER_ERROR, ClientResponse, RecordedClient, ReplyReader
+from ops.faults.history import HistoryRecorder, ReadinessSample
 from ops.faults.texts import document_name, document_text, place_name, question_text, version_token
-from schemas.settings import KafkaSettings
 
 DOCUMENTS = 10  # of each tenant
 HOT = 2  # of those, which are replaced all the time and asked for most
@@ -31,12 +26,10 @@ THINKS_S = 1.5
 CONVERSATION_QUESTIONS = 4
 EARLIER_MAX = 20  # writes that may be repeated late
 READY_EVERY_S, READY_S_MAX = 0.25, 2.5
-PRODUCE_S_MAX = 10.0
 SLOW = "token_ms=150"
 CALL_FAULTS = tuple(
     "429 500 cut_before cut_middle reset_middle broken_frame error_object hang_middle split_utf8 no_usage wrong_usage no_done".split()
 )  # of the provider, for single questions
-INBOX_DOCUMENTS = range(DOCUMENTS, DOCUMENTS + 2)  # written by the upstream system alone
 
 
 @dataclass(slots=True)
@@ -55,7 +48,7 @@ class FaultLoad:
         for client in clients:
             work += [Chat(self, client.named(f"{client.tenant}-chat-{n}"), self.fork()).run() for n in range(CHATS)]
             work += [
-                Writer(self, client.named(f"{client.tenant}-writer-{n}"), self.fork(), range(n, DOCUMENTS, WRITERS)).run()
+                DocumentWriter(self, client.named(f"{client.tenant}-writer-{n}"), self.fork(), range(n, DOCUMENTS, WRITERS)).run()
                 for n in range(WRITERS)
             ]
             work += [self.search(client.named(f"{client.tenant}-search"), self.fork())]
@@ -192,7 +185,7 @@ def _at_once(_: ServerEvent) -> bool:
 
 
 @dataclass(slots=True)
-class Writer:
+class DocumentWriter:
     """The only writer of some documents of a tenant: what it does to one document, it does one after the other."""
 
     load: FaultLoad
@@ -248,57 +241,13 @@ class Writer:
         await self.client.read_document(document_name(number))
         await self.client.read_chunks(document_name(number))
 
-    async def _until_known(self, write: Callable[[], Coroutine[Any, Any, Answer]]) -> Answer:
+    async def _until_known(self, write: Callable[[], Coroutine[Any, Any, ClientResponse]]) -> ClientResponse:
         until = self.load.recorder.now() + TRIES_S
         while True:
             answer = await write()
             if answer.outcome != "unknown" or self.load.recorder.now() > until or self.load.closed.is_set():
                 return answer
             await asyncio.sleep(PAUSE_S)
-
-
-async def write_inbox(load: FaultLoad, client: RecordedClient, chance: random.Random, kafka: Callable[[], KafkaSettings]) -> None:
-    """The upstream system of a tenant: documents and deletions on its inbox topic, one after the other."""
-    serial = count(1)
-    topic = inbox_topic("default").name
-    producer = make_producer(connection_options(kafka()), acks="all", request_timeout_ms=int(PRODUCE_S_MAX * 1000))
-    await producer.start()
-    try:
-        while not load.over.is_set():
-            number = chance.choice(INBOX_DOCUMENTS)
-            token = version_token(client.tenant, number, next(serial)) if chance.random() < 0.8 else ""  # noqa: PLR2004
-            begin, outcome = load.recorder.now(), "unknown"
-            try:
-                async with asyncio.timeout(2 * PRODUCE_S_MAX):
-                    await producer.send_and_wait(topic, _inbox_event(client, number, token), document_name(number).encode())
-                outcome = "ok"
-            except (kafka_errors.KafkaError, TimeoutError):
-                pass
-            load.recorder.add(
-                ClientOperation(
-                    begin=begin,
-                    end=load.recorder.now(),
-                    client=client.name,
-                    tenant=client.tenant,
-                    kind="inbox",
-                    outcome="ok" if outcome == "ok" else "unknown",
-                    knowledge_base=client.base,
-                    document=document_name(number),
-                    token=token,
-                )
-            )
-            await load.pause(chance.uniform(0.3, 1.5))
-    finally:
-        await producer.stop()
-
-
-def _inbox_event(client: RecordedClient, number: int, token: str) -> bytes | None:
-    """A document; None deletes."""
-    if not token:
-        return None
-    data = {"knowledge_base_id": client.base, "title": document_name(number), "text": document_text(number, token, 1)}
-    event = {"specversion": "1.0", "id": token, "source": "/upstream", "type": "note", "data": data}
-    return json.dumps(event).encode()
 
 
 async def watch_readiness(recorder: HistoryRecorder, url: str, stop: asyncio.Event) -> None:

@@ -13,6 +13,7 @@ from ops.faults.promises.promise import Violation
 from ops.faults.promises.running import groups_of, name_of
 from ops.faults.states import unreached
 
+LOAD = "processes per processor"  # a reading, at the start and at the end
 LINES_MAX = 24  # of one violation in the text
 SHOWN_MAX = 5  # violations of one promise in the text; the JSON has all
 RECORD_CHARS_MAX, FIELD_CHARS_MAX = 240, 60
@@ -43,6 +44,7 @@ class FaultsReport(Struct, frozen=True, kw_only=True):
     states: dict[str, int]
     unreached: tuple[str, ...]
     violations: tuple[Violation, ...]
+    load: tuple[float, ...] = ()  # processes that wanted a processor, for each there is: at the start, at the end
     interrupted: str = ""
 
     @property
@@ -79,6 +81,7 @@ def make_report(
         states=dict(states),
         unreached=tuple(unreached(dict(states), short=short)),
         violations=tuple(violations),
+        load=tuple(reading.value for reading in history.readings if reading.name == LOAD),
         interrupted=interrupted,
     )
 

@@ -1,6 +1,7 @@
 """``claw faults``: a stack of its own under load and faults, its history checked, and the report. Exit 1 on anything that did not hold."""
 
 import asyncio
+import os
 import random
 import secrets
 import shutil
@@ -19,15 +20,16 @@ from claw_client import Client
 from ops.faults.checker import check_history
 from ops.faults.clients import ERRORS, RecordedClient
 from ops.faults.collect import collect
-from ops.faults.history import BYTES_MAX, FaultHistory, HistoryFullError, HistoryRecorder, InjectedFault, read_history
-from ops.faults.load import FaultLoad, watch_readiness, write_inbox
+from ops.faults.history import BYTES_MAX, FaultHistory, FinalReading, HistoryFullError, HistoryRecorder, InjectedFault, read_history
+from ops.faults.load import FaultLoad, watch_readiness
 from ops.faults.nemesis import Nemesis, ProbeSuite
 from ops.faults.plan import draw_plan
 from ops.faults.promises.running import name_of
-from ops.faults.report import FaultsReport, make_report, render
+from ops.faults.report import LOAD, FaultsReport, make_report, render
 from ops.faults.states import count_states
 from ops.faults.target import FaultProvider, TargetStack, launch_provider
 from ops.faults.texts import tenant_words
+from ops.faults.upstream import write_inbox
 from schemas.errors import ClawError, ConfigurationError
 
 SHORT_MINUTES = 5.0  # a run below this is not expected to meet every state
@@ -108,11 +110,18 @@ async def _run_stack(options: FaultsOptions, recorder: HistoryRecorder) -> None:
         target = TargetStack(home, provider.url, options.settings)
         stack.push_async_callback(target.stop)
         stack.callback(_keep_logs, home, options.folder)
+        _measure_machine(recorder)
         await target.start()
         clients = [await stack.enter_async_context(_client(target, word, recorder)) for word in tenant_words(2)]
         await _run_faults(options, target, provider, clients, recorder)
         print("  everything is read", flush=True)
         await collect(target, provider, clients, recorder)
+        _measure_machine(recorder)
+
+
+def _measure_machine(recorder: HistoryRecorder) -> None:
+    """How busy this machine is, by processes that want a processor: recovery on a busy one is that of its scheduler."""
+    recorder.add(FinalReading(at=recorder.now(), name=LOAD, value=round(os.getloadavg()[0] / (os.cpu_count() or 1), 1)))
 
 
 def _keep_logs(home: Path, folder: Path) -> None:
