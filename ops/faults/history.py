@@ -124,7 +124,7 @@ class ProviderCall(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="c
 
 
 class TopicRecord(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="topic", tag_field="record"):
-    """One record on a topic at the end, read committed. ``digest`` is that of the event's data without the times measured in it.
+    """One record on a topic at the end, read committed. ``digest``: see ``content_digest``.
 
     ``value``: the event; of bulky topics without what is bulky in it, of a dead letter the original.
     """
@@ -159,12 +159,14 @@ class FinalReading(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="r
     expected: Any = None
 
 
-MEASURED = frozenset({"timings_ms", "retrieve_ms", "condense_ms", "created_at", "asked_at"})
-"""Times that are measured or read from the clock while an event is made: of a repeated event they may differ."""
+MEASURED = frozenset({"timings_ms", "retrieve_ms", "condense_ms", "created_at", "asked_at", "asked", "grounded"})
+"""What of an event's data a repeat may say otherwise: times that were measured or read from the clock, and the log offset of its cause,
+which lies at two when it was repeated itself.
+"""
 
 
 def content_digest(data: Any) -> str:
-    """The SHA-256 of an event's data without what is measured in it, in hex."""
+    """The SHA-256 of an event's data without what a repeat may say otherwise, in hex."""
     return hashlib.sha256(msgspec.json.encode(_without_measured(data), order="sorted")).hexdigest()
 
 

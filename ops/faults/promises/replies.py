@@ -26,8 +26,9 @@ def _reply_ends(evidence: RunEvidence) -> Found:
         if reply.end is None:
             how = f"none of its {len(reply.ends)} terminal events is of its highest attempt" if reply.ends else "it has no terminal event"
             yield reply.id, f"on the topic the reply never ends: {how}", reply.records
+        gave_up = {each.reader for each in reply.operations if each.probe >= 0}  # a probe waits only so long
         for reader, frames in reply.readers.items():
-            if frames[-1].name not in TERMINAL:
+            if frames[-1].name not in TERMINAL and reader not in gave_up:
                 yield reply.id, f"reader {reader} never saw an end; its last event is {frames[-1].name} {frames[-1].id}", reply.records
 
 

@@ -150,11 +150,12 @@ def _has_a_second(fault: InjectedFault, added: Iterable[InjectedFault]) -> bool:
 
 
 def _ready_again(evidence: RunEvidence, group: Sequence[InjectedFault], until: float) -> Found:
-    """It says ready soon after a question and a document have succeeded."""
+    """It says ready soon after every part answers and a question and a document have succeeded."""
     last = group[-1]
     if last.question_s is None or last.document_s is None:
         return
-    since = last.end + max(last.question_s, last.document_s) + HONEST_S
+    healed = max(fault.end for fault in group) + max(last.question_s, last.document_s)
+    since = max(healed, *(fault.down_until for fault in group)) + HONEST_S
     samples = [sample for sample in evidence.history.readiness if sample.at > since and sample.end < until]
     if len(samples) >= SAMPLES_MIN and all(sample.status != READY for sample in samples[:SAMPLES_MIN]):
         down = sorted({part for sample in samples[:SAMPLES_MIN] for part in sample.down})

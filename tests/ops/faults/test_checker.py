@@ -67,6 +67,31 @@ def test_every_promise_has_a_lie() -> None:
     assert {promise.name for promise in PROMISES} == set(LIES.values())
 
 
+# no false alarms
+
+
+def test_not_ready_while_a_part_restarts_is_honest() -> None:
+    """A probe needs no worker of ``tables``: it succeeds long before that one is back."""
+    history = FaultHistory.of(true_records(1))
+    fault = InjectedFault(
+        number=9_999, begin=9e4, end=9e4, kind="kill", target="tables", down_until=9e4 + 9, question_s=1.0, document_s=1.0
+    )
+    history.faults.append(fault)
+    history.readiness += [ReadinessSample(at=9e4 + n, end=9e4 + n + 0.1, status=503, down=("lane.tables",)) for n in range(2, 11)]
+    assert check_history(history) == []
+    history.readiness += [ReadinessSample(at=9e4 + n, end=9e4 + n + 0.1, status=503, down=("lane.tables",)) for n in range(12, 20)]
+    assert [violation.promise for violation in check_history(history)] == ["readiness_honest"]
+
+
+def test_a_probe_that_gave_up_is_no_reader_without_an_end() -> None:
+    history = FaultHistory.of(true_records(1))
+    ask = next(each for each in history.operations if each.kind == "ask" and each.reader)
+    frame = next(each for each in history.frames if each.reply == ask.reply and each.name == "retrieved")
+    history.operations.append(change(ask, reader="probe-1", probe=3))
+    history.frames.append(change(frame, reader="probe-1"))
+    assert check_history(history) == []
+
+
 # where to lie
 
 

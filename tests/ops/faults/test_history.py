@@ -36,7 +36,7 @@ def test_time_is_that_of_the_day_and_never_goes_back():
 
 
 def test_what_is_measured_is_no_content():
-    first = {"text": "a", "timings_ms": {"total": 1.0}, "question": {"asked_at": "2026", "id": 1}}
-    second = {"question": {"id": 1, "asked_at": "2027"}, "text": "a", "timings_ms": {"total": 2.0}}
+    first = {"text": "a", "timings_ms": {"total": 1.0}, "question": {"asked_at": "2026", "id": 1}, "asked": {"partition": 0, "offset": 1}}
+    second = {"asked": {"partition": 0, "offset": 9}, "question": {"id": 1, "asked_at": "2027"}, "text": "a", "timings_ms": {"total": 2.0}}
     assert content_digest(first) == content_digest(second)
     assert content_digest(first) != content_digest(first | {"text": "b"})
