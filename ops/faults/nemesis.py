@@ -4,9 +4,8 @@ import asyncio
 import signal
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import count
-from typing import Any
 
 import msgspec
 
@@ -91,7 +90,6 @@ class Nemesis:
     probes: ProbeSuite
     recorder: HistoryRecorder
     report: Callable[[list[InjectedFault]], None]
-    _healing: set[asyncio.Task[Any]] = field(default_factory=set)
 
     async def run(self, plan: Iterable[FaultGroup], until: float) -> None:
         """Group after group; the last one begins before ``until``, seconds since the epoch."""
@@ -104,26 +102,29 @@ class Nemesis:
     async def inflict(self, group: FaultGroup) -> None:
         """All faults of a group, their healing, and the recovery; then they are written down."""
         steps = [asyncio.create_task(self._take(group.number, step)) for step in group.steps]
+        returns: list[asyncio.Task[InjectedFault]] = []
         try:
-            healed = [each async for each in _in_order(steps)]
+            for step in steps:
+                returns.append(await step)  # noqa: PERF401 - each is cancelled below, also when the next one fails
             question_s, document_s = await self.probes.recover(group.number)
-            faults = await asyncio.gather(*[down for _, down in healed])
+            faults = await asyncio.gather(*returns)
         finally:
-            for task in steps:
+            for task in (*steps, *returns):
                 task.cancel()
+            await asyncio.gather(*steps, *returns, return_exceptions=True)
         measured = [msgspec.structs.replace(fault, question_s=question_s, document_s=document_s) for fault in faults]
         for fault in measured:
             self.recorder.add(fault)
         self.report(measured)
 
-    async def _take(self, number: int, step: FaultStep) -> tuple[InjectedFault, "asyncio.Task[InjectedFault]"]:
+    async def _take(self, number: int, step: FaultStep) -> "asyncio.Task[InjectedFault]":
         """Inflict one fault and heal it; the task ends when the part answers again."""
         await asyncio.sleep(step.after_s)
         begin = self.recorder.now()
         acts = {"kill": self._kill, "pause": self._pause, "provider": self._misbehave, "add": self._add, "flush": self._flush}
         back = await acts[step.kind](step)
         fault = InjectedFault(number=number, begin=begin, end=self.recorder.now(), kind=step.kind, target=step.target)
-        return fault, asyncio.create_task(self._await_return(fault, back))
+        return asyncio.create_task(self._await_return(fault, back))
 
     async def _await_return(self, fault: InjectedFault, back: Awaitable[None] | None) -> InjectedFault:
         if back is not None:
@@ -133,8 +134,8 @@ class Nemesis:
 
     async def _kill(self, step: FaultStep) -> Awaitable[None] | None:
         if step.target == "up":
-            await self.target.kill_and_start()
-            return None
+            await self.target.kill()
+            return self.target.start()  # healed by starting it again
         process = self.target.process(step.target)
         self.target.signal(process, signal.SIGKILL)
         return self.target.successor(step.target, process, SUCCESSOR_S_MAX)
@@ -180,8 +181,3 @@ async def flush_redis(target: TargetStack) -> None:
                 return
     finally:
         await redis.aclose()
-
-
-async def _in_order(tasks: Iterable["asyncio.Task[Any]"]) -> Any:
-    for task in tasks:
-        yield await task

@@ -98,22 +98,24 @@ class TargetStack:
         self._process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
-        """Start, and wait until it says that it is ready."""
-        running = await self._running.enter_async_context(launch([sys.executable, "-m", "ops.cli", "up"], "ready ", self.environ))
+        """Start, and wait until it says that it is ready. Raises ConfigurationError when it ends before."""
+        try:
+            running = await self._running.enter_async_context(launch([sys.executable, "-m", "ops.cli", "up"], "ready ", self.environ))
+        except SystemExit as error:
+            raise ConfigurationError(f"the stack did not start: {error}; see its logs") from error
         self._process = running.process
 
     async def stop(self) -> None:
         """Stop it, or what a kill has left."""
         await self._running.aclose()
 
-    async def kill_and_start(self) -> None:
-        """SIGKILL of the supervisor, which takes every part with it; then it is started again."""
+    async def kill(self) -> None:
+        """SIGKILL of the supervisor, which takes every part with it."""
         assert self._process is not None
         with contextlib.suppress(ProcessLookupError):
             self._process.kill()
         await self._process.wait()
         await self._running.aclose()
-        await self.start()
 
     def process(self, part: str) -> ProcessRecord | None:
         """The process of a part, ``up`` is the supervisor; None while there is none."""
