@@ -209,7 +209,7 @@ class RecordedClient:
                         reader = self.reader(conversation, sent.data["reply_id"])
                         fields = known | {"reply": reader.reply, "message": sent.data["message_id"], "reader": reader.name}
                         self.record(kind, begin, ClientResponse(200), **fields)
-                    self._take(reader, sent)
+                    self.take(reader, sent)
                     if reader.end or (leaves is not None and leaves(sent)):
                         break
         except (*ERRORS, KeyError):
@@ -249,7 +249,7 @@ class RecordedClient:
                 opened = True
                 if response.status == 200:  # noqa: PLR2004
                     async for sent in events(response.content):
-                        self._take(reader, sent)
+                        self.take(reader, sent)
                         if reader.end or (leaves is not None and leaves(sent)):
                             break
         except ERRORS:
@@ -265,7 +265,8 @@ class RecordedClient:
             if answer.status != 200:  # noqa: PLR2004
                 await asyncio.sleep(PAUSE_S)
 
-    def _take(self, reader: ReplyReader, sent: ServerEvent) -> None:
+    def take(self, reader: ReplyReader, sent: ServerEvent) -> None:
+        """Write down what a reader received."""
         self.recorder.add(
             StreamFrame(at=self.recorder.now(), reader=reader.name, reply=reader.reply, id=sent.id, name=sent.name, data=sent.data)
         )

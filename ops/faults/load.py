@@ -7,6 +7,7 @@ import asyncio
 import random
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -15,6 +16,7 @@ import aiohttp
 from claw_client import ServerEvent
 from ops.faults.clients import PAUSE_S, SERVER_ERROR, ClientResponse, RecordedClient, ReplyReader
 from ops.faults.history import HistoryRecorder, ReadinessSample
+from ops.faults.sockets import ask_by_socket
 from ops.faults.texts import document_name, document_text, place_name, question_text, version_token
 
 DOCUMENTS = 10  # of each tenant
@@ -121,9 +123,12 @@ class Chat:
         trace = f"q{next(self.load.serials)}"
         number, key = self.load.pick(self.chance), self.load.key(self.chance)
         text = question_text(number, trace, self._behaviour())
-        way = self.chance.choice(("read", "read", "leave", "leave", "cancel", "cancel_at_once", "twice", "again", "regenerate", "second"))
-        leaves = {"leave": self._leaves_sometimes, "cancel": _at_text, "cancel_at_once": _at_once}.get(way)
-        reader = await self.accepted(trace, key, question=text, leaves=leaves, twice=way == "twice")
+        way = self.chance.choice(
+            ("read", "read", "leave", "leave", "cancel", "cancel_at_once", "twice", "again", "regenerate", "second", "socket")
+        )
+        often = self._leaves_sometimes
+        leaves = {"leave": often, "socket": often, "cancel": _at_text, "cancel_at_once": _at_once}.get(way)
+        reader = await self.accepted(trace, key, question=text, leaves=leaves, way=way)
         if reader is None:
             return
         if way in ("cancel", "cancel_at_once") and not reader.end:
@@ -152,17 +157,20 @@ class Chat:
         elif self.chance.random() < 0.3:  # noqa: PLR2004
             await self.client.read_reply(self.conversation, reader.reply)
 
-    async def accepted(self, trace: str, key: str, *, twice: bool = False, **asked: Any) -> ReplyReader | None:
+    async def accepted(self, trace: str, key: str, *, way: str = "", **asked: Any) -> ReplyReader | None:
         """Repeat the request with the same key until it is accepted or refused for good."""
+        ask: Callable[..., Coroutine[Any, Any, tuple[ClientResponse, ReplyReader | None]]] = self.client.ask
+        if way == "socket":
+            ask = partial(ask_by_socket, self.client)
         until = self.load.recorder.now() + TRIES_S
         while self.load.recorder.now() < until and not self.load.closed.is_set():
-            answer, reader = await self.client.ask(self.conversation, trace, key, **asked)
+            answer, reader = await ask(self.conversation, trace, key, **asked)
             if reader is not None:
                 return reader
             if 400 <= answer.status < SERVER_ERROR:  # noqa: PLR2004
                 self.left = 0
                 return None
-            if twice:  # at once, while the first request may still be on its way
+            if way == "twice":  # at once, while the first request may still be on its way
                 await self.client.ask_again(self.conversation, trace, key, asked["question"])
             await asyncio.sleep(PAUSE_S)
         self.left = 0

@@ -10,6 +10,7 @@ from aiohttp import web
 from benchmarks.stub_server import serving
 from ops.faults.clients import RecordedClient
 from ops.faults.history import HistoryRecorder
+from ops.faults.sockets import ask_by_socket
 
 ACCEPTED = b'id: 2.5.0\nevent: accepted\ndata: {"reply_id": "r1", "message_id": "m1"}\n\n'
 DELTAS = [b'id: 2.%d.1\nevent: delta\ndata: {"seq": %d, "text": "a"}\n\n' % (5 + n, n) for n in (1, 2)]
@@ -28,6 +29,7 @@ class Server:
         app.router.add_post("/api/v1/conversations/c/messages", self.ask)
         app.router.add_get("/api/v1/conversations/c/replies/r1/stream", self.resume)
         app.router.add_post("/api/v1/knowledge/kb/documents", self.submit)
+        app.router.add_get("/api/v1/ws", self.socket)
         return app
 
     async def ask(self, request: web.Request) -> web.StreamResponse:
@@ -43,6 +45,22 @@ class Server:
         await response.prepare(request)
         await response.write(DELTAS[1] + END)
         return response
+
+    async def socket(self, request: web.Request) -> web.WebSocketResponse:
+        """The first question is refused, the next one is answered up to a delta."""
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        frame = await socket.receive_json()
+        if frame["body"]["content"] == "busy?":
+            await socket.send_json(
+                {"id": "1", "type": "problem", "problem": {"status": 409, "code": "conversation_busy", "reply_id": "r0"}}
+            )
+            return socket
+        await socket.send_json({"id": "1", "type": "opened"})
+        accepted = {"reply_id": "r1", "message_id": frame["idempotency_key"]}
+        for name, place, data in (("accepted", "2.5.0", accepted), ("delta", "2.6.1", {"seq": 1, "text": "a"})):
+            await socket.send_json({"id": "1", "type": "event", "event": name, "event_id": place, "data": data})
+        return socket
 
     async def submit(self, request: web.Request) -> web.Response:
         status = next(self.statuses, 0)
@@ -77,6 +95,26 @@ async def test_a_stream_that_breaks_off_is_resumed_by_the_same_reader(client: Re
     ]
     assert [frame.name for frame in history.frames] == ["accepted", "delta", "delta", "completed"]
     assert {frame.reader for frame in history.frames} == {reader.name} == {each.reader for each in history.operations}
+
+
+async def test_an_answer_begun_over_the_socket_is_resumed_over_http(client: RecordedClient, server: Server) -> None:
+    answer, reader = await ask_by_socket(client, "c", "q1", "key", question="?")
+    assert answer.outcome == "ok"
+    assert reader is not None
+    await client.follow(reader)
+    assert (reader.end, server.resumed) == ("completed", ["2.6.1"])
+    assert [frame.id for frame in client.recorder.history.frames] == ["2.5.0", "2.6.1", "2.7.1", "2.8.1"]
+    assert [(each.kind, each.reply, each.message) for each in client.recorder.history.operations] == [
+        ("ask", "r1", "key"),
+        ("resume", "r1", ""),
+    ]
+
+
+async def test_a_refusal_over_the_socket_is_that_of_http(client: RecordedClient) -> None:
+    answer, reader = await ask_by_socket(client, "c", "q1", "key", question="busy?")
+    assert (answer.status, reader) == (409, None)
+    (operation,) = client.recorder.history.operations
+    assert (operation.outcome, operation.code, operation.reply) == ("failed", "conversation_busy", "r0")
 
 
 async def test_what_a_client_knows_after_an_answer(client: RecordedClient) -> None:
