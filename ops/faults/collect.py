@@ -150,9 +150,14 @@ def collect_records(batch: Iterable[Any]) -> Iterator[TopicRecord]:
             at=raw.timestamp / 1000,
             key=(raw.key or b"").decode(errors="replace"),
             value=value,
-            digest=content_digest(data) if value is not None else "",
+            digest=content_digest(_content(data)) if value is not None else "",
             headers={name: text.decode(errors="replace")[:200] for name, text in raw.headers},
         )
+
+
+def _content(data: Any) -> Any:
+    """The data of an event without its vectors: one that an earlier version's point has may be left out, and then means the same."""
+    return {name: value for name, value in data.items() if name != "vectors"} if isinstance(data, dict) else data
 
 
 def _summary(data: dict[str, Any]) -> dict[str, Any]:

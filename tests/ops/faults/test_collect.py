@@ -130,6 +130,8 @@ def test_batches_are_kept_without_texts_and_vectors() -> None:
     assert chunked.data == {"document_id": "d", "version": 3, "first": 0, "total": 2, "again": False, "earlier": False}
     assert record.data == chunked.data | {"reused": 1}
     assert TEXT not in str(record)
+    again = raw("documents.embedded", DocumentEmbedded, EmbeddedBatch(batch=batch, model="m", vectors=vectors[1:] * 2), "k")
+    assert next(iter(collect_records([again]))).digest == record.digest, "a vector that is left out is that of an earlier version"
     assert chunked.digest != record.digest
 
 
