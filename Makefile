@@ -3,7 +3,7 @@
 #   make demo    start everything, load documents, ask three questions, stop
 #   make up      run the stack until Ctrl-C (settings: environment, or .env)
 #   make test    all tests, on a real Kafka and Redis      ARGS=... goes to pytest
-#   make faults  a minute of killed processes and failing models under 200 conversations; `make test` takes the short form
+#   make faults  ten minutes of faults under mixed load, its whole history checked; ARGS="--seed 7 --minutes 3"; `make test` takes a minute
 #   make fairness  one abusive account beside ten normal ones for two minutes, against their idle latency
 #   make chaos-http  a minute of hostile connections while twenty users chat
 #   make check   formatting, lint, types, import rules, generated pages, lock; writes nothing here
@@ -36,7 +36,7 @@ test: environment
 	@$(BIN)/pytest $(ARGS)
 
 faults: environment
-	@CLAW_TEST_CHAOS_S=60 $(BIN)/pytest -rA tests/system/test_chat_chaos.py $(ARGS)
+	@$(BIN)/claw faults $(ARGS)
 
 fairness: environment
 	@$(BIN)/python -m benchmarks fairness

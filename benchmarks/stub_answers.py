@@ -56,6 +56,9 @@ class Behaviour(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     turns thinking off is obeyed. ``cached`` prompt tokens are reported, ``cached_as=deepseek`` in DeepSeek's field.
 
     The fault ``random`` is another one for a ``share`` of the requests, which and when by ``seed``: the same seed, the same sequence.
+
+    ``trace`` is the caller's name for a streamed request in ``GET /calls``. With ``numbered=1`` an answer from the passages begins with the
+    number of the call, so that no two calls say the same.
     """
 
     first_ms: float = 0.0
@@ -77,6 +80,8 @@ class Behaviour(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     message: str = ""  # of an error, instead of the stub's own
     seed: int = 0
     share: float = 0.3
+    trace: str = ""
+    numbered: int = 0
 
     def draw_fault(self, number: int) -> str:
         """The fault of the ``number``th request under ``random``; none for those that are spared."""

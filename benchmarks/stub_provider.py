@@ -5,7 +5,8 @@
 prints ``listening http://127.0.0.1:PORT/v1``; BigModel's dialect is under ``/api/paas/v4``. What it says is deterministic. A request may
 ask for another ``Behaviour`` by the query of its URL, by the header ``X-Stub: tokens=8&fault=429``, by the model's name
 (``stub?tokens=8&fault=429``), or within its last message (``[[tokens=8]]``); later ones win. ``GET /stats`` counts requests and open ones
-and shows the last.
+and shows the last. ``PUT /behaviour`` (``?fault=429``) replaces what requests that ask for nothing get; ``GET /calls?after=N`` lists the
+streamed calls after the ``N``th, the last 100,000 at most.
 
 With ``thinking=N`` it thinks before it answers, in the way that ``thinks`` names. With ``holds=TEXT`` (percent-encoded in a message) it
 answers from the passages, or refuses.
@@ -25,7 +26,8 @@ import hashlib
 import re
 import socket
 import struct
-from collections import Counter
+import time
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import parse_qsl
@@ -39,6 +41,7 @@ from benchmarks.stub_answers import CREATED, STATUS_FAULTS, Behaviour, StubAnswe
 
 BODY_BYTES_MAX = 8_388_608
 DIMENSIONS = 256
+CALLS_MAX = 100_000
 
 DEFAULT = Behaviour()
 _BEHAVIOUR_HINT = re.compile(r"\[\[(?P<wish>[a-z_0-9=&.%]{1,200})\]\]")
@@ -58,11 +61,24 @@ class Stats(Struct, kw_only=True):
     last_authorization_sha256: str = ""
 
 
+class StubCall(Struct, kw_only=True):
+    """A streamed call, ``number`` from 1; times in seconds since the epoch. ``end`` 0: in progress. ``left``: the client hung up."""
+
+    number: int
+    at: float
+    end: float = 0.0
+    trace: str = ""
+    fault: str = ""
+    left: bool = False
+
+
 class StubProvider:
     """The server's routes and its counts."""
 
     def __init__(self, default: Behaviour = DEFAULT, key: str = "") -> None:
         self._default, self._key = default, key
+        self._calls: deque[StubCall] = deque(maxlen=CALLS_MAX)
+        self._streamed = 0
         self._faults: Counter[str] = Counter()
         self.stats = Stats()
 
@@ -73,10 +89,20 @@ class StubProvider:
             app.router.add_post(f"{root}/embeddings", self._count_calls(self._embed))
             app.router.add_get(f"{root}/models", self._models)
         app.router.add_get("/stats", self._show)
+        app.router.add_put("/behaviour", self._change)
+        app.router.add_get("/calls", self._list_calls)
         return app
 
     async def _show(self, _: web.Request) -> web.Response:
         return _json(self.stats)
+
+    async def _change(self, request: web.Request) -> web.Response:
+        self._default = msgspec.convert(msgspec.structs.asdict(DEFAULT) | dict(request.query), Behaviour, strict=False)
+        return _json(self._default)
+
+    async def _list_calls(self, request: web.Request) -> web.Response:
+        after = int(request.query.get("after", "0"))
+        return _json([call for call in self._calls if call.number > after])
 
     async def _models(self, request: web.Request) -> web.Response:
         return self._refusal(request) or _json(
@@ -117,10 +143,25 @@ class StubProvider:
         body = msgspec.json.decode(await request.read())
         self.stats.last_request = body
         behaviour = self._behaviour(request, body["model"], str(body["messages"][-1]["content"]))
+        if not body.get("stream"):
+            return await self._respond(request, body, behaviour)
+        self._streamed += 1
+        call = StubCall(number=self._streamed, at=time.time(), trace=behaviour.trace, fault=behaviour.fault)
+        self._calls.append(call)
+        try:
+            return await self._respond(request, body, behaviour, call.number)
+        except (asyncio.CancelledError, ConnectionError):
+            call.left = True
+            raise
+        finally:
+            call.end = time.time()
+
+    async def _respond(self, request: web.Request, body: dict[str, Any], behaviour: Behaviour, number: int = 0) -> web.StreamResponse:
         if instead := await self._fault_response(request, behaviour):
             return instead
         if behaviour.holds:
-            behaviour = msgspec.structs.replace(behaviour, text=read_passages(body, behaviour.holds))
+            text = read_passages(body, behaviour.holds)
+            behaviour = msgspec.structs.replace(behaviour, text=f"({number}) {text}" if behaviour.numbered else text)
         answer = StubAnswer(body, behaviour, bigmodel=_bigmodel(request))
         if not body.get("stream"):
             return web.Response(body=answer.body(), content_type="application/json")

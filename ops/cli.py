@@ -99,6 +99,7 @@ def parser() -> argparse.ArgumentParser:
     _rebuild_commands(commands)
     _usage_commands(commands)
     _replay_command(commands)
+    _faults_command(commands)
     reference = _add(
         commands,
         "reference",
@@ -245,6 +246,19 @@ def _replay_command(commands: Any) -> None:
         help="base URL of the provider's API (default: from the settings for the same provider, else the provider's preset)",
     )
     replay.add_argument("--json", action="store_true", help="print JSON instead of two columns")
+
+
+def _faults_command(commands: Any) -> None:
+    about = (
+        "Run a temporary stack under mixed load while its processes, servers and model provider fail and heal; then check everything that"
+        " clients were told against what must always hold. Exit 1 on a violation, or when a state that matters was never reached."
+    )
+    faults = _add(commands, "faults", _faults, about)
+    faults.add_argument("--seed", type=int, metavar="N", help="seed of the faults and the load (default: a new one, which is printed)")
+    faults.add_argument("--minutes", type=float, default=10.0, metavar="M", help="minutes of faults, 0.2 to 120 (default: %(default)g)")
+    faults.add_argument("--out", default="", metavar="DIR", help="folder for history, report and logs (default: a new temporary one)")
+    faults.add_argument("--redis-loss", action="store_true", help="also lose all data of Redis, and rebuild its tables")
+    faults.add_argument("--check", default="", metavar="FILE", help="check the history of an earlier run again; nothing is started")
 
 
 def _tokens(low: int, high: int) -> Callable[[str], int]:
@@ -421,6 +435,13 @@ def _eval_dialogues(settings: Settings, chosen: argparse.Namespace) -> int:
     return dialogues.run(settings, chosen.folder, half=chosen.half, as_json=chosen.json)
 
 
+def _faults(_settings: Settings, chosen: argparse.Namespace) -> Any:
+    from ops.faults import command
+
+    _quiet_driver()
+    return command.run(seed=chosen.seed, minutes=chosen.minutes, out=chosen.out, redis_loss=chosen.redis_loss, check=chosen.check)
+
+
 def _inbox_create(settings: Settings, chosen: argparse.Namespace) -> Any:
     from ops.commands import inbox
 
@@ -515,7 +536,7 @@ def _reference(_settings: Settings, chosen: argparse.Namespace) -> int:
     return reference.run(chosen.check)
 
 
-WITHOUT_SERVERS = (_up, _down, _doctor, _demo, _inbox_schema, _reference)  # they start, find or do not need Kafka and Redis
+WITHOUT_SERVERS = (_up, _down, _doctor, _demo, _inbox_schema, _reference, _faults)  # they start, find or do not need Kafka and Redis
 
 
 if __name__ == "__main__":

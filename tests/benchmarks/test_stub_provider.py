@@ -122,3 +122,27 @@ async def test_embeddings_fail_as_asked_and_are_counted(stub: Running, official:
     task.cancel()
     await asyncio.wait([task])
     await eventually(lambda: stub.provider.stats.disconnected == 1)
+
+
+async def test_behaviour_is_changed_from_outside_and_calls_are_listed(stub: Running, official: openai.AsyncOpenAI) -> None:
+    async def ask(trace: str) -> str:
+        asked: list[ChatCompletionMessageParam] = [{"role": "user", "content": f"[[trace={trace}]]"}]
+        stream = await official.chat.completions.create(model="stub?holds=x&numbered=1", messages=asked, stream=True)
+        return "".join([chunk.choices[0].delta.content or "" async for chunk in stream])
+
+    async with aiohttp.ClientSession(stub.root) as session:
+        assert (await ask("first")).startswith("(1) ")
+        async with session.put("/behaviour", params={"fault": "429"}) as changed:
+            assert changed.status == 200
+        with pytest.raises(openai.RateLimitError):
+            await ask("second")
+        async with session.put("/behaviour"):
+            pass
+        assert (await ask("third")).startswith("(3) ")
+        async with session.get("/calls", params={"after": "1"}) as listed:
+            calls = await listed.json()
+    assert [(call["number"], call["trace"], call["fault"], call["left"]) for call in calls] == [
+        (2, "second", "429", False),
+        (3, "third", "", False),
+    ]
+    assert all(call["end"] >= call["at"] > 1.7e9 for call in calls)
