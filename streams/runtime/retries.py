@@ -120,7 +120,7 @@ def backoff_s(tries: int) -> float:
 
 
 def outage_backoff_s(error: Unavailable, tries: int) -> float:
-    """The same for a part that is away, and at least as long as it asks for, up to BACKOFF_S_MAX; for the log and Redis at most a second."""
+    """The same for a part that is away, and at least as long as it asks for, to BACKOFF_S_MAX; for the log and Redis at most a second."""
     delay_s = max(backoff_s(tries), min(error.retry_after_s, BACKOFF_S_MAX))
     return min(delay_s, OUTAGE_PAUSE_S_MAX) if error.code in (LOG_OUTAGE, *REDIS_OUTAGES) else delay_s
 
