@@ -110,7 +110,10 @@ def _inbox_channel(kafka: KafkaSettings) -> dict[str, Any]:
 
 def _configuration(topic: Topic) -> dict[str, Any]:
     """The topic's configuration in the binding's types."""
-    return {name: [value] if name == "cleanup.policy" else int(value) for name, value in topic.configuration().items()}
+    return {
+        name: [value] if name == "cleanup.policy" else int(value) if value.isdecimal() else value
+        for name, value in topic.configuration().items()
+    }
 
 
 def _operations(topics: Sequence[Topic]) -> Iterator[tuple[str, dict[str, Any]]]:
