@@ -12,6 +12,7 @@ from datetime import UTC, tzinfo
 from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import msgspec
 import structlog
 from msgspec.structs import replace
 
@@ -222,6 +223,13 @@ def read_time_zone(name: str) -> tzinfo:
 
 
 def grounding_event(event: ChatAsked, data: Grounding, context: Context) -> Outgoing:
-    """The event that ``generate`` answers from, with the log offset of the question."""
+    """The event that ``generate`` answers from, with the log offset of the question. A repeated search that finds something else is another
+    event.
+    """
     data = replace(data, asked=LogPlace(context.place.partition, context.place.offset))
-    return Outgoing(CHATS_GROUNDED, ChatGrounded.from_cause(event, NAME, data=data, now=context.clock.now()))
+    made = ChatGrounded.from_cause(event, NAME, data=data, now=context.clock.now())
+    found = replace(data, retrieve_ms=0.0, condense_ms=0.0)
+    return Outgoing(CHATS_GROUNDED, replace(made, id=ids.content_id(made.id, _encode(found))))
+
+
+_encode = msgspec.json.Encoder().encode

@@ -36,6 +36,11 @@ def event_id(cause: str, agent: str, ordinal: int) -> str:
     return derive("event", cause, agent, ordinal)
 
 
+def content_id(event: str, content: bytes) -> str:
+    """Id of an event whose content a repeat may find changed, such as the result of a search: other content is another event."""
+    return derive("content", event, hashlib.sha256(content).hexdigest())
+
+
 def default_knowledge_base(tenant: str) -> str:
     """Id of a tenant's first knowledge base, derived from the tenant: upstream systems need no id."""
     return derive("knowledge-base", tenant, "default")

@@ -28,8 +28,14 @@ from streams.log.outgoing import Outgoing, Publisher
 
 
 def progress_event(cause: Event, agent: str, progress: Progress, now: datetime, *, ordinal: int = 0) -> Outgoing:
-    """The event that publishes it. ``ordinal`` tells apart several progress events of one agent from one cause."""
-    return Outgoing(DOCUMENTS_PROGRESSED, DocumentProgressed.from_cause(cause, agent, data=progress, now=now, ordinal=ordinal))
+    """The event that publishes it. ``ordinal`` tells apart several progress events of one agent from one cause; a repeat that finds
+    something else, such as fewer points to remove, is another event.
+    """
+    event = DocumentProgressed.from_cause(cause, agent, data=progress, now=now, ordinal=ordinal)
+    return Outgoing(DOCUMENTS_PROGRESSED, msgspec.structs.replace(event, id=ids.content_id(event.id, _encode(progress))))
+
+
+_encode = msgspec.json.Encoder().encode
 
 
 def refusal(knowledge_base_id: str, document_id: str, problem: Problem) -> Progress:

@@ -78,6 +78,7 @@ DOCUMENTS_ALIASED = Topic(
     ("admit", "route"),
     "The record keys of documents in inboxes, where they are not the documents' ids.",
     None,
+    readers=("project",),
 )
 DOCUMENTS_REQUESTED = Topic(
     "claw.documents.requested.v1",
@@ -86,6 +87,7 @@ DOCUMENTS_REQUESTED = Topic(
     ("route",),
     "The last requests with an Idempotency-Key that submitted each document: a late repeat is answered, and nothing is written.",
     None,
+    readers=("rebuild",),
 )
 
 
