@@ -186,7 +186,7 @@ async def _check_external_servers(settings: Settings) -> AsyncIterator[Finding]:
         if reached:
             yield await _check_redis_version(settings)
             if settings.kafka.bootstrap:
-                yield await _check_tables(settings, settings.kafka.bootstrap)
+                yield await check_tables(settings, settings.kafka.bootstrap)
 
 
 async def _check_running(settings: Settings, state: StackState, folder: Path) -> AsyncIterator[Finding]:
@@ -202,7 +202,7 @@ async def _check_running(settings: Settings, state: StackState, folder: Path) ->
         healthy = await _answers(name, process.where)
         yield Finding(name, detail, "" if healthy else f"it does not answer as ready; see {folder / 'logs' / name}.log")
     yield await _check_topics(settings, state.kafka)
-    yield await _check_tables(settings, state.kafka)
+    yield await check_tables(settings, state.kafka)
     yield await _check_batches(settings)
     yield await _check_indexes(settings, state.kafka)
 
@@ -227,7 +227,7 @@ async def _check_topics(settings: Settings, servers: str) -> Finding:
     return Finding("topics", f"as they should be on {servers}")
 
 
-async def _check_tables(settings: Settings, servers: str) -> Finding:
+async def check_tables(settings: Settings, servers: str) -> Finding:
     """Whether Redis has the tables that the log describes."""
     there = msgspec.structs.replace(settings, kafka=msgspec.structs.replace(settings.kafka, bootstrap=servers))
     try:
