@@ -188,7 +188,7 @@ async def _check_external_servers(settings: Settings) -> AsyncIterator[Finding]:
         if reached:
             yield await _check_redis_version(settings)
             if settings.kafka.bootstrap:
-                yield await _check_tables(settings, settings.kafka.bootstrap)
+                yield await check_tables(settings, settings.kafka.bootstrap)
 
 
 async def _check_running(settings: Settings, state: StackState, folder: Path) -> AsyncIterator[Finding]:
@@ -209,7 +209,7 @@ async def _check_running(settings: Settings, state: StackState, folder: Path) ->
             see = f"; see {folder / 'logs' / name}.log" if finding.remedy and not finding.warning else ""
             yield replace(finding, detail=f"{detail}{finding.detail}", remedy=f"{finding.remedy}{see}")
     yield await _check_topics(settings, state.kafka)
-    yield await _check_tables(settings, state.kafka)
+    yield await check_tables(settings, state.kafka)
     yield await _check_batches(settings)
     yield await _check_indexes(settings, state.kafka)
 
@@ -262,7 +262,7 @@ async def _check_topics(settings: Settings, servers: str) -> Finding:
     return Finding("topics", f"as they should be on {servers}")
 
 
-async def _check_tables(settings: Settings, servers: str) -> Finding:
+async def check_tables(settings: Settings, servers: str) -> Finding:
     """Whether Redis has the tables that the log describes."""
     there = msgspec.structs.replace(settings, kafka=msgspec.structs.replace(settings.kafka, bootstrap=servers))
     try:

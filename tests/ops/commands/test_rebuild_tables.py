@@ -10,7 +10,7 @@ from domain.documents.storage import Storage, StorageTotals
 from domain.documents.visibility import Visibility
 from domain.read_models import ReadModels
 from domain.usage.counters import split_by_model, sum_models, usage_counter, user_key
-from ops.commands import rebuild_tables
+from ops.commands import doctor, rebuild_tables
 from schemas.errors import ConfigurationError
 from streams.clock import SystemClock
 from streams.log.reader import open_log_reader
@@ -53,6 +53,12 @@ async def test_everything_is_back_and_equal(house: House, capsys: pytest.Capture
     assert (await house.contents(), await stored.read()) == (again, epoch)  # on tables that are whole it changes nothing
     assert "messages: 3 events, " in (out := capsys.readouterr().out)
     assert "erased from the log" not in out
+    servers = house.settings.kafka.servers
+    assert (await doctor.check_tables(house.settings, servers)).remedy == ""
+    await house.forget()
+    finding = await doctor.check_tables(house.settings, servers)
+    assert finding.detail == f"lost: Redis has none, the log says {epoch[:8]}"
+    assert "claw rebuild tables --all" in finding.remedy
 
 
 async def test_what_a_deleted_conversation_left_on_the_log_goes(house: House) -> None:
