@@ -107,10 +107,10 @@ class LoopConsumer(stock.AIOKafkaConsumerThread):  # type: ignore[misc]  # faust
         partitions = list(consumer.assignment())
         committed = await asyncio.gather(*(consumer.committed(tp) for tp in partitions))
         for tp, offset in zip(partitions, committed, strict=True):
-            if offset is None:
-                await consumer.seek_to_beginning(tp)
-            else:
+            if offset is not None:
                 consumer.seek(tp, offset)
+        if unread := [tp for tp, offset in zip(partitions, committed, strict=True) if offset is None]:
+            await consumer.seek_to_beginning(*unread)  # together: each call waits for the fetch that is at the broker
         return {TP(tp.topic, tp.partition): offset for tp, offset in zip(partitions, committed, strict=True)}
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
