@@ -163,7 +163,7 @@ def _content(data: Any) -> Any:
 def _summary(data: dict[str, Any]) -> dict[str, Any]:
     """The data of a batch without its texts and vectors; ``reused``: the vectors that an earlier version's points have."""
     batch = data.get("batch") or data
-    summary = {name: batch.get(name) for name in ("document_id", "version", "first", "total", "again", "earlier")}
+    summary = {name: batch.get(name) for name in ("document_id", "version", "first", "total", "again", "earlier", "visible")}
     return summary | ({"reused": sum(not each["dense"] for each in data["vectors"])} if "vectors" in data else {})
 
 

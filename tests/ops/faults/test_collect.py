@@ -127,7 +127,7 @@ def test_batches_are_kept_without_texts_and_vectors() -> None:
     chunked, record = collect_records(
         [raw("documents.chunked", DocumentChunked, batch, "k"), raw("documents.embedded", DocumentEmbedded, embedded, "k")]
     )
-    assert chunked.data == {"document_id": "d", "version": 3, "first": 0, "total": 2, "again": False, "earlier": False}
+    assert chunked.data == {"document_id": "d", "version": 3, "first": 0, "total": 2, "again": False, "earlier": False, "visible": -1}
     assert record.data == chunked.data | {"reused": 1}
     assert TEXT not in str(record)
     again = raw("documents.embedded", DocumentEmbedded, EmbeddedBatch(batch=batch, model="m", vectors=vectors[1:] * 2), "k")
