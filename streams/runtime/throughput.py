@@ -13,18 +13,20 @@ from streams.runtime.watchdog import Position
 EVENTS_MIN, FIRST_S = 5, 1.0  # fewer events than this in a longer time are a warm-up, not a throughput
 MEMORY_S = 30.0  # of work: what is older counts for about a third
 FULL_S_MIN = 3.0  # of work at full concurrency: then the events that ended are counted directly
+FULL_EVENTS_MIN = 1.0  # fewer that ended lately say nothing about how fast they end
 EVENT_SHARE_MIN = 0.01  # less than this much of an event is too little to divide by
 
 
 class AgentThroughput:
     """Events per second of work. Time without work does not count, so the beginning of a burst does not look slow, and an estimate stays
-    valid over an idle hour.
+    valid over an idle hour. While no event ends, as in an outage, all that is known is that one takes at least as long as that.
     """
 
     def __init__(self) -> None:
         self._events = self._busy_s = self._step_s = 0.0
         self._full_events = self._full_s = 0.0
         self._seen = 0.0  # events ever
+        self._pause_s = 0.0  # of work since an event ended
         self._before: tuple[float, float, int, float, int] | None = None
 
     def observe(self, events: float, step_s: float, lag: int, now_s: float, waiting: int = 0) -> None:
@@ -45,6 +47,7 @@ class AgentThroughput:
         busy_s = elapsed_s if backlog else min(elapsed_s, step_s - before[1])
         if busy_s > 0:
             self._seen += events - before[0]
+            self._pause_s = 0.0 if events > before[0] else self._pause_s + busy_s
             decay = exp(-busy_s / MEMORY_S)
             self._events = self._events * decay + events - before[0]
             self._busy_s = self._busy_s * decay + busy_s
@@ -55,12 +58,14 @@ class AgentThroughput:
         """Events per second; None until enough events ended: a worker with a backlog spends its first seconds on other things."""
         if self._busy_s <= 0 or (self._seen < EVENTS_MIN and self._busy_s > FIRST_S):
             return None
-        return self._events / self._busy_s
+        rate = self._events / self._busy_s
+        return max(rate, 1 / self._pause_s) if self._pause_s > 0 else rate
 
     @property
     def full_rate(self) -> float | None:
-        """Events per second while events had to wait, up to now; None when none wait, or not for long enough."""
-        return self._full_events / self._full_s if self._full_s >= FULL_S_MIN else None
+        """Events per second while events had to wait, up to now; None when none wait, or not for long enough, or hardly any ended."""
+        is_known = self._full_s >= FULL_S_MIN and self._full_events >= FULL_EVENTS_MIN
+        return self._full_events / self._full_s if is_known else None
 
     @property
     def mean_s(self) -> float | None:
@@ -126,7 +131,7 @@ class ThroughputEstimator:
     @property
     def rates(self) -> dict[str, float]:
         """Events per second of work, of the agents that ever had any."""
-        return {name: round(throughput.rate, 3) for name, throughput in self._agents.items() if throughput.rate is not None}
+        return {name: _round(throughput.rate) for name, throughput in self._agents.items() if throughput.rate is not None}
 
     @property
     def waiting(self) -> dict[str, int]:
@@ -142,7 +147,12 @@ class ThroughputEstimator:
         for name, queue in self._queues.items():
             throughput = self._agents[name]
             if throughput.full_rate:
-                speeds[name] = round(throughput.full_rate, 3)
+                speeds[name] = _round(throughput.full_rate)
             elif throughput.mean_s is not None and queue.working:
-                speeds[name] = round(queue.working / throughput.mean_s, 3)
+                speeds[name] = _round(queue.working / throughput.mean_s)
         return speeds
+
+
+def _round(rate: float) -> float:
+    """To four digits, however slow it is: a wait is a number of events divided by it."""
+    return float(f"{rate:.4g}")

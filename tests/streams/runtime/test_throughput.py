@@ -52,6 +52,35 @@ def test_it_follows_what_happens():
     assert pace.rate < 0.01
 
 
+@pytest.mark.parametrize("pause_s", [20, 200, 20_000])
+def test_a_pause_is_no_throughput(pause_s: int):
+    """Of a worker that stands still, such as in an outage: an event takes at least as long, and no more is known. The wait behind three
+    events was estimated at a week.
+    """
+    pace, events = AgentThroughput(), 0
+    for second in range(20):
+        events = 10 * second
+        pace.observe(events, second, 50, second)
+    for second in range(20, 20 + pause_s, 2):
+        pace.observe(events, 20, 3, second)
+        assert pace.rate is not None
+        assert 3 / pace.rate <= 3 * (second - 18)
+    for second in range(20 + pause_s, 80 + pause_s):
+        events += 10
+        pace.observe(events, second, 50, second)
+    assert pace.rate == pytest.approx(10, rel=0.4)
+
+
+def test_hardly_any_events_are_no_full_rate():
+    pace = AgentThroughput()
+    for second in range(20):
+        pace.observe(10 * second, second, 50, second, waiting=20)
+    assert pace.full_rate == pytest.approx(10)
+    for second in range(20, 400):
+        pace.observe(190, 20, 50, second, waiting=20)
+    assert pace.full_rate is None
+
+
 def test_the_first_seconds_of_a_worker_are_no_pace():
     """After a death a worker finds a backlog before it has done anything: nobody must be sent away for that."""
     pace = AgentThroughput()
