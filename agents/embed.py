@@ -11,11 +11,12 @@ from msgspec.structs import replace
 
 from adapters.children.worker import TextWorker
 from domain import composition
+from domain.documents.embedded import embedded_event
 from domain.documents.lanes import Lanes
 from domain.documents.progress import batch_progress, progress_event
-from domain.documents.topics import DOCUMENTS_CHUNKED, DOCUMENTS_EMBEDDED
+from domain.documents.topics import DOCUMENTS_CHUNKED
 from domain.documents.visibility import Visibility
-from schemas.documents import ChunkBatch, Chunked, DocumentEmbedded, EmbeddedBatch, Vectors
+from schemas.documents import ChunkBatch, Chunked, EmbeddedBatch, Vectors
 from schemas.errors import Problem
 from streams.log.outgoing import Outgoing
 from streams.runtime.agent import Agent, Context
@@ -60,13 +61,8 @@ class EmbedChunks:
         known = known or frozenset()
         vectors = await self.worker.encode_chunks(batch.title, batch.chunks, batch.shelf, known=known)
         model, now = self.worker.embedding_name(batch.shelf), context.clock.now()
-        return [
-            Outgoing(
-                DOCUMENTS_EMBEDDED,
-                DocumentEmbedded.from_cause(event, NAME, data=EmbeddedBatch(batch=part, model=model, vectors=rows), now=now, ordinal=n),
-            )
-            for n, (part, rows) in enumerate(split_batch(batch, vectors))
-        ]
+        parts = [EmbeddedBatch(batch=part, model=model, vectors=rows) for part, rows in split_batch(batch, vectors)]
+        return [embedded_event(event, NAME, data, now, ordinal) for ordinal, data in enumerate(parts)]
 
     async def report_failure(self, event: Chunked, problem: Problem, context: Context) -> Sequence[Outgoing]:
         """The cause, as the document's progress; for a hidden collection in its build record."""

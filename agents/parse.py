@@ -20,12 +20,12 @@ from adapters.parsing.core.source import DocumentSource
 from adapters.web.fetch import Fetcher
 from domain import composition
 from domain.documents.content_hash import content_hash_of, is_unchanged
+from domain.documents.embedded import embedded_event
 from domain.documents.lanes import Lanes
 from domain.documents.progress import explicit_title, progress_event, shown_title, work_progress
 from domain.documents.sources import DocumentLoader
 from domain.documents.topics import (
     DOCUMENTS_CHUNKED,
-    DOCUMENTS_EMBEDDED,
     DOCUMENTS_QUEUED_BULK,
     DOCUMENTS_QUEUED_EXPRESS,
     DOCUMENTS_QUEUED_SLOW,
@@ -36,7 +36,6 @@ from schemas.documents import (
     ChunkBatch,
     Document,
     DocumentChunked,
-    DocumentEmbedded,
     DocumentQueue,
     DocumentQueued,
     EmbeddedBatch,
@@ -231,8 +230,7 @@ def embedding_events(event: Queued, outcome: ParsedDocument, model: str, context
     now, outgoing = context.clock.now(), []
     for ordinal, batch in enumerate(batches(event, outcome)):
         vectors = tuple(outcome.vectors[batch.first : batch.first + len(batch.chunks)])
-        data = EmbeddedBatch(batch=batch, model=model, vectors=vectors)
-        outgoing.append(Outgoing(DOCUMENTS_EMBEDDED, DocumentEmbedded.from_cause(event, NAME, data=data, now=now, ordinal=ordinal)))
+        outgoing.append(embedded_event(event, NAME, EmbeddedBatch(batch=batch, model=model, vectors=vectors), now, ordinal))
     return outgoing
 
 

@@ -19,6 +19,8 @@ CROSS_CUTTING = {
     "api/http/test_hostile_connections": "every hostile pattern against a whole API process with a user",
     "api/http/test_bad_input": "the same malformed requests against every route",
     "api/http/test_outages": "every route while Kafka or Redis is down",
+    "api/operations/test_start_before_topics": "a whole API process that is started before its topics exist",
+    "streams/log/test_metadata": "incomplete answers about topics, through every client of the log",
     "streams/log/test_transactions": "others' open and aborted transactions, through every reader of the log",
 }
 

@@ -5,10 +5,10 @@ Leases exclude nobody here and may say anything about who owns a reply; only att
 """
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from hypothesis import HealthCheck, example, given, settings
@@ -32,6 +32,9 @@ from tests.support.ports import StandingClock, header
 SPEAKER = Speaker(model="glm", provider="zhipu", prompt_hash="", prices=Prices(1.0, 1.0))
 
 
+T = TypeVar("T")
+
+
 class _Killed(BaseException):
     """kill -9: nothing of the process runs any more."""
 
@@ -43,6 +46,7 @@ class World:
     log: dict[str, list[Any]] = field(default_factory=dict)  # topic to events
     table: dict[str, tuple[tuple[int, int], Any]] = field(default_factory=dict)
     redis_down: bool = False
+    log_fails: str = ""  # the next publication fails: "refused", or "unacknowledged" though it was written
     visible: int = 5
     attempts: int = 0
     calls: int = 0
@@ -51,6 +55,12 @@ class World:
         events = self.log.setdefault(outgoing.topic.name, [])
         events.append(outgoing.event)
         return LogOffset(outgoing.topic.name, outgoing.partition or 0, len(events) - 1)
+
+    def project(self) -> None:
+        """What the projector does; it does not read again what Redis has forgotten since."""
+        if not self.redis_down:
+            for offset, message in enumerate(self.log.get(MESSAGES_CHANGED.name, [])):
+                self.apply(message, LogOffset("m", 0, offset))
 
     def apply(self, event: MessageChanged, place: LogOffset) -> None:
         order = (event.data.attempt, place.offset)
@@ -144,7 +154,11 @@ class Worker:
     async def enqueue(self, outgoing: Outgoing) -> Awaitable[LogOffset]:
         await self.turn()
         done: asyncio.Future[LogOffset] = asyncio.get_running_loop().create_future()
-        done.set_result(self.world.append(outgoing))
+        failure, self.world.log_fails = self.world.log_fails, ""
+        if failure != "refused":
+            done.set_result(self.world.append(outgoing))
+        if failure:
+            raise Unavailable("kafka_unavailable")
         return done
 
     def partition_for(self, topic: Any, key: str) -> int:
@@ -152,7 +166,7 @@ class Worker:
 
     async def still_owner(self) -> bool:
         await self.turn()
-        return self.owns
+        return self.owns or self.world.redis_down  # nobody can tell it then
 
 
 def _fold(events: Sequence[Any]) -> ReplyFold:
@@ -173,23 +187,25 @@ async def _handle(worker: Worker, event: ChatGrounded, *, replayed: bool) -> boo
         if not worker.owns:
             raise Superseded
         world.attempts += 1
-        context.attempt = world.attempts
+        context.attempt, context.replayed = world.attempts, True
 
     context.advance = advance
     generate = Generate(port, ModelSettings(delta_window_ms=0), port, port, port, port, port)
+    try:
+        outgoing = await _repeat(lambda: generate.step(event, context), before_again=advance)
+        await _repeat(lambda: worker.publish_all(outgoing))
+    except (Superseded, _Killed, asyncio.CancelledError):
+        return False
+    return True
+
+
+async def _repeat(action: Callable[[], Awaitable[T]], before_again: Callable[[], Awaitable[None]] | None = None) -> T:
     while True:
         try:
-            await worker.publish_all(await generate.step(event, context))
+            return await action()
         except Unavailable:
-            context.replayed = True
-            try:
-                await advance()
-            except Superseded:
-                return False
-        except (Superseded, _Killed, asyncio.CancelledError):
-            return False
-        else:
-            return True
+            if before_again is not None:
+                await before_again()
 
 
 def _grounded(world: World, asked: ChatAsked | None) -> ChatGrounded:
@@ -207,7 +223,7 @@ class Fault:
 
     after: int
     others: int
-    kind: str  # kill, end (cancelled in good order), lose (it goes on without its partition), redis (away, or back), change, none
+    kind: str  # kill, end (cancelled in good order), lose (it goes on without its partition), redis (away, or back), change, log failures
     forget: bool  # Redis loses its data
 
     def __repr__(self) -> str:
@@ -218,7 +234,7 @@ FAULTS = st.builds(
     Fault,
     after=st.integers(0, 24),
     others=st.integers(0, 8),
-    kind=st.sampled_from(["kill", "end", "lose", "redis", "change", "none"]),
+    kind=st.sampled_from(["kill", "end", "lose", "redis", "change", "refused", "unacknowledged"]),
     forget=st.booleans(),
 )
 
@@ -226,8 +242,8 @@ FAULTS = st.builds(
 class Adversary:
     """Runs the partition of grounded events: each is delivered until a worker that owns it is done."""
 
-    def __init__(self, faults: Sequence[Fault]) -> None:
-        self.world, self.faults = World(), list(faults)
+    def __init__(self, faults: Sequence[Fault], *, twice: bool = False) -> None:
+        self.world, self.faults, self.twice = World(), list(faults), twice
         self.workers: dict[Worker, asyncio.Task[bool]] = {}
 
     async def run(self) -> World:
@@ -240,6 +256,9 @@ class Adversary:
                 again = list({each.id: each for each in world.log.get(CHATS_ASKED.name, [])}.values())
                 if done == len(events) <= len(again):
                     events.append(_grounded(world, again[done - 1]))
+            if self.twice:  # the same question again, once the projector has read what there is
+                world.project()
+                await self._deliver(msgspec.structs.replace(events[0], id="asked-twice"))
             for worker in self.workers:  # who was left behind comes back and does what it can
                 while await self._let_on(worker):
                     pass
@@ -261,8 +280,8 @@ class Adversary:
             replayed = True
 
     async def _let_all_on(self, worker: Worker) -> None:
-        """No more faults: Redis is back."""
-        self.world.redis_down = False
+        """No more faults."""
+        self.world.redis_down &= self.twice
         while await self._let_on(worker):
             pass
         assert self.workers[worker].done(), "it waits for something that nobody does"
@@ -271,19 +290,31 @@ class Adversary:
         for _ in range(fault.after):
             await self._let_on(owner)
         others = [worker for worker in self.workers if worker is not owner]
-        for number in range(fault.others):
-            if others:
-                await self._let_on(others[-1 - number % len(others)])
-        if fault.forget:
+        for number in range(fault.others if others else 0):
+            await self._let_on(others[-1 - number % len(others)])
+        if fault.forget and not self.twice:  # else the API knows that the tables are lost
             self.world.table.clear()
-        if fault.kind == "redis":
-            self.world.redis_down = not self.world.redis_down
-        elif fault.kind == "change":
-            self.world.visible += 1
-        elif not self.workers[owner].done():
-            owner.killed, owner.owns = fault.kind == "kill", fault.kind not in ("end", "lose")
-            if fault.kind == "end":
+        if fault.kind in ("kill", "end", "lose"):
+            self._end(owner, fault.kind)
+        else:
+            self._change_world(fault)
+
+    def _end(self, owner: Worker, how: str) -> None:
+        if not self.workers[owner].done():
+            owner.killed, owner.owns = how == "kill", how == "kill"
+            if how == "end":
                 self.workers[owner].cancel()
+
+    def _change_world(self, fault: Fault) -> None:
+        world = self.world
+        if fault.kind == "change":
+            world.visible += 1
+        elif fault.kind == "redis":
+            world.redis_down = not world.redis_down
+            if self.twice:
+                world.project()
+        else:
+            world.log_fails = fault.kind
 
     async def _let_on(self, worker: Worker) -> bool:
         """Let one effect of this worker happen; False when it waits for none."""
@@ -299,11 +330,22 @@ class Adversary:
         return True
 
 
-@given(st.lists(FAULTS, max_size=6))
-@example([Fault(19, 0, "kill", forget=True)])
+SEARCHED_AGAIN = [  # and answered by the first event all the same, by a worker that could not ask Redis
+    Fault(0, 0, "change", forget=False),
+    Fault(3, 0, "kill", forget=False),
+    Fault(0, 0, "redis", forget=False),
+    Fault(40, 0, "redis", forget=False),
+]
+
+
+@given(st.lists(FAULTS, max_size=6), st.booleans())
+@example([Fault(14, 0, "kill", forget=True)], False)
+@example([Fault(2, 0, "redis", forget=False)], True)
+@example(SEARCHED_AGAIN, False)
 @settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
-def test_a_reply_ends_once_is_said_once_and_is_charged_once(faults):
-    world = asyncio.run(Adversary(faults).run())
+def test_a_reply_ends_once_is_said_once_and_is_charged_once(faults, twice):
+    """``twice``: the same question came again in the end."""
+    world = asyncio.run(Adversary(faults, twice=twice).run())
     answered, messages = world.log[CHATS_ANSWERED.name], world.log[MESSAGES_CHANGED.name]
     fold = _fold(answered)
     assert fold.end is not None, "the reader waits for ever"
