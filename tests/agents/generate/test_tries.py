@@ -300,10 +300,10 @@ class Adversary:
             self._change_world(fault)
 
     def _end(self, owner: Worker, how: str) -> None:
-        if not self.workers[owner].done():
-            owner.killed, owner.owns = how == "kill", how == "kill"
-            if how == "end":
-                self.workers[owner].cancel()
+        """Also of one that is done: its offset was not committed."""
+        owner.killed, owner.owns = how == "kill", how == "kill"
+        if how == "end":
+            self.workers[owner].cancel()
 
     def _change_world(self, fault: Fault) -> None:
         world = self.world
@@ -332,16 +332,20 @@ class Adversary:
 
 SEARCHED_AGAIN = [  # and answered by the first event all the same, by a worker that could not ask Redis
     Fault(0, 0, "change", forget=False),
-    Fault(3, 0, "kill", forget=False),
+    Fault(6, 0, "kill", forget=False),
     Fault(0, 0, "redis", forget=False),
     Fault(40, 0, "redis", forget=False),
 ]
+
+
+ADOPTED = [Fault(9, 0, "lose", forget=False), Fault(10, 2, "lose", forget=False)]  # while the one before it was about to store its own
 
 
 @given(st.lists(FAULTS, max_size=6), st.booleans())
 @example([Fault(14, 0, "kill", forget=True)], False)
 @example([Fault(2, 0, "redis", forget=False)], True)
 @example(SEARCHED_AGAIN, False)
+@example(ADOPTED, False)
 @settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
 def test_a_reply_ends_once_is_said_once_and_is_charged_once(faults, twice):
     """``twice``: the same question came again in the end."""
