@@ -136,15 +136,15 @@ class Generate:
     async def process(self, event: ChatGrounded, context: Context, cancelled: asyncio.Event) -> Sequence[Outgoing]:
         """The same, within its slot; Redis is read only now, in one go."""
         found, passages, _ = await asyncio.gather(self.find_message(event), self.visible_passages(event), self.watch.check(cancelled))
-        draft = ReplyDraft()
+        draft, is_stale = ReplyDraft(), len(passages) < len(event.data.passages) and event.data.question.round < ROUNDS_MAX
+        if is_stale and found.message is None and not cancelled.is_set():
+            return [reply_events.search_again(event, context)]  # whose try finds out whether the reply has ended
         if (ended := await self.find_end(event, context, found, draft, passages)) is not None:
             return ended
         if event.data.problem is not None:
             return await self.conclude(event, context, draft, "failed", problem=event.data.problem)
         if cancelled.is_set():
             return await self.conclude(event, context, draft, "cancelled")
-        if len(passages) < len(event.data.passages) and event.data.question.round < ROUNDS_MAX:
-            return [reply_events.search_again(event, context)]
         try:
             return await self.respond(event, context, draft, passages, cancelled)
         except Unavailable:  # tried again here

@@ -29,7 +29,7 @@ async def test_a_redis_that_comes_back_empty(up: Up, client: Client):
             seen.append(sent.name)
             if sent.name == "accepted":
                 stream = f"/api/v1/conversations/{conversation}/replies/{sent.data['reply_id']}/stream"
-            if seen.count("delta") == 3 and sent.name == "delta":
+            if sent.name == "delta" and seen.count("delta") == 1:  # a busy machine says the rest in one
                 (up.home / "redis" / "appendonly.aof").unlink()
                 os.kill(up.process("redis").pid, signal.SIGKILL)
                 watching = asyncio.create_task(_watch(client, document, key))
