@@ -77,7 +77,7 @@ def build(ports: AgentPorts) -> tuple[Agent, ...]:
         KafkaReplyLog(settings.kafka),
         budget=HistoryBudget.from_limits(settings.limits),
         titles=ports.get(composition.writer) is not None,
-        calls=AnswerCalls(ports.redis, ports.prefix, settings.model.calls_max),
+        calls=AnswerCalls(ports.redis, ports.prefix, settings.model.calls_max - 1),  # the first try's is not counted
         answer_cache=cached_answers.answer_cache(settings, ports.get(composition.cache), visibility, model.name),
         waits=lambda: limits.people_waiting,
         public_url=settings.node.public_url,
@@ -166,7 +166,8 @@ class Generate:
         """
         tries, question = tries_of(context), event.data.question
         tries.number += 1
-        if tries.number == 1 and self.is_first(question, context) and found.known:
+        tries.is_first = tries.number == 1 and self.is_first(question, context) and found.known
+        if tries.is_first:
             tries.alone = True
             return None if found.message is None else await self.repeat_end(event, context, found.message)
         ended = await self.take_over(event, context, draft, passages)
@@ -309,7 +310,7 @@ class Generate:
         if event.data.question.shows_thinking and self.settings.show_thinking != "never":
             thinking = ThinkingStream(DeltaBuffer(send_thinking, window), self.settings.thinking_chars_max, self.settings.foreign_markup)
         citations, deltas = CitationResolver(passages, public_url=self.public_url), DeltaBuffer(send, window)
-        model = self.bounded_model_for(event, request)
+        model = self.bounded_model_for(event, context, request)
         markup = self.settings.foreign_markup
         await stream_answer(model, request, citations, deltas, draft, elapsed_ms, check, thinking=thinking, record=record, markup=markup)
 
@@ -318,10 +319,10 @@ class Generate:
         pointless = request.mode == "grounded" and request.courtesy is None and not request.passages
         return LocalModel() if pointless else self.model
 
-    def bounded_model_for(self, event: ChatGrounded, request: AnswerRequest) -> AnswerModel:
-        """The same, called no more often for one reply than it may be; the local one costs nothing."""
+    def bounded_model_for(self, event: ChatGrounded, context: Context, request: AnswerRequest) -> AnswerModel:
+        """The same, called no more often for one reply than it may be. A first try needs no count, and the local model costs nothing."""
         model = self.model_for(request)
-        if self.calls is None or isinstance(model, LocalModel):
+        if self.calls is None or tries_of(context).is_first or isinstance(model, LocalModel):
             return model
         return CountedModel(model, self.calls, event.tenant, event.data.question.reply_id)
 

@@ -13,11 +13,13 @@ RECENT_ENDS_MAX = 10_000
 
 @dataclass(slots=True)
 class Tries:
-    """The tries of one event in this process. ``number`` counts them. ``alone``: nothing that another worker has published, or will, ends
-    the reply for its readers. ``unshown``: the usage of calls that were not the answer, each with its attempt; published with the end.
+    """The tries of one event in this process. ``number`` counts them. ``is_first``: this one, and no other can have come before it here or
+    elsewhere. ``alone``: nothing that another worker has published, or will, ends the reply for its readers. ``unshown``: the usage of
+    calls that were not the answer, each with its attempt; published with the end.
     """
 
     number: int = 0
+    is_first: bool = False
     alone: bool = False
     unshown: list[tuple[int, Outgoing]] = field(default_factory=list)
 

@@ -1,7 +1,8 @@
 """How often a model has begun to answer for one reply: the bound on what a reply may cost over all of its attempts.
 
 An answer that breaks off because the log, Redis or the worker fails is generated anew under the next attempt, and each is paid for. Counted
-is a call that has brought something; one that fails before costs nothing, and has its own limits.
+is a call that has brought something; one that fails before costs nothing, and has its own limits. The first try's is not counted: that
+would cost every answer two round trips.
 """
 
 from collections import OrderedDict
