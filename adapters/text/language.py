@@ -65,8 +65,13 @@ def language_of(text: str) -> Language:
     han = sum(len(run) for run in _HAN_RUN.findall(text))
     words = len(_WORD.findall(text))
     if 0 < han < 2 * words:
-        words = len(_WORD.findall(_CODE.sub(lambda found: " " if any(map(str.isdigit, found.group())) else found.group(), text)))
+        words = len(_WORD.findall(_CODE.sub(_blank_identifier, text)))
     return "en" if han < 2 * words else "zh"
+
+
+def _blank_identifier(found: re.Match[str]) -> str:
+    text = found[0]
+    return text if text.isalpha() or not any(map(str.isdigit, text)) else " "
 
 
 def estimate_tokens(text: str) -> int:

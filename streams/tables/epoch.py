@@ -173,8 +173,11 @@ class TableWatch:
                 found = recorded = await self.stored.begin(found or self._make_epoch())
                 await self._recorded.write(recorded)
                 log.info("table_epoch_begun", epoch=recorded)
-        except Unavailable:
-            self._hold(held=self._state != "unknown" or not found)  # another epoch than before is doubtful, until the log can be asked
+        except Unavailable as error:
+            if self._state != "unknown":
+                self._hold(TABLES_LOST)  # another epoch than before is doubtful, until the log can be asked
+            elif not found:
+                self._hold(error.code)
             raise
         if found == recorded:
             self._accept(found)
@@ -185,17 +188,18 @@ class TableWatch:
         if self._state == "lost":
             log.info("tables_whole", epoch=epoch)
         self._state, self._epoch, self._beat = "whole", epoch, 0
-        self._hold(held=False)
+        self._hold("")
 
     def _lose(self, reason: str, found: str) -> None:
         if self._state != "lost":
             log.error("tables_lost", reason=reason, remedy=REMEDY)
         self._state, self._refused = "lost", found
-        self._hold(held=True)
+        self._hold(TABLES_LOST)
 
-    def _hold(self, *, held: bool) -> None:
+    def _hold(self, code: str) -> None:
+        """Refuse the calls of the guarded client with this code; "" lets them through."""
         self._changed.set()
-        self._guarded.breaker.held = TABLES_LOST if held else ""
+        self._guarded.breaker.held = code
 
     async def _watch(self) -> None:
         while True:

@@ -12,6 +12,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from adapters.kafka import connection_options
 from adapters.redis.client import RedisClient
 from domain.chats.topics import CHATS_ASKED
+from domain.configs.topics import CONFIGS_CHANGED
 from domain.dead_letters import build_redrive, dead_letter_reader
 from domain.documents import redrive_guard
 from domain.documents.topics import DOCUMENTS_QUEUED_BULK, DOCUMENTS_SUBMITTED, inbox_topic
@@ -95,7 +96,7 @@ class Cemetery:
 
 @pytest.fixture
 async def cemetery(settings: Settings, redis: RedisClient, topics) -> AsyncIterator[Cemetery]:
-    await topics(DEAD_LETTERS, DOCUMENTS_SUBMITTED, DOCUMENTS_QUEUED_BULK, CHATS_ASKED, INBOX)
+    await topics(DEAD_LETTERS, CONFIGS_CHANGED, DOCUMENTS_SUBMITTED, DOCUMENTS_QUEUED_BULK, CHATS_ASKED, INBOX)
     publisher = KafkaPublisher(settings.kafka, topics=(DEAD_LETTERS, DOCUMENTS_SUBMITTED, INBOX))
     await publisher.start()
     prefix = settings.redis.key_prefix

@@ -175,7 +175,7 @@ async def test_without_the_log_an_empty_redis_is_not_believed(own_redis: OwnRedi
         await watch.check()
     with pytest.raises(Unavailable) as lost:
         await things(redis).get("s", "a")
-    assert (lost.value.code, watch.state) == ("tables_lost", "unknown")
+    assert (lost.value.code, watch.state) == ("kafka_unavailable", "unknown"), "what is missing is the log's word"
     recorded.is_away = False
     assert await watch.check() == "whole"
     recorded.is_away = True
