@@ -37,7 +37,9 @@ No measure sees that a passage is near the subject yet does not answer (SQuAD's 
 
 from collections.abc import Iterable, Sequence
 from functools import cache, lru_cache
-from itertools import pairwise
+from itertools import compress, pairwise
+from operator import or_
+from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -138,13 +140,13 @@ def _cover(question: str, haystacks: Iterable[Haystack]) -> float:
     folded = fold(question[:QUESTION_CHARS_MAX])
     rest, properties = take_properties(folded)
     if not properties:
-        wanted = content_runs(folded)
+        wanted = list(map(_weigh_run, content_runs(folded)))
         return max((_share(wanted, haystack) for haystack in haystacks), default=0.0)
-    wanted = content_runs(rest) if content_terms(rest) else []
+    wanted = list(map(_weigh_run, content_runs(rest))) if content_terms(rest) else []
     best = 0.0
     for haystack in haystacks:
         # a property that the text speaks of says nothing of whose it is: neither for nor against
-        missing = [run for each, words in properties if not each.said.search(haystack.folded) for run in content_runs(words)]
+        missing = [_weigh_run(run) for each, words in properties if not each.said.search(haystack.folded) for run in content_runs(words)]
         best = max(best, _share([*missing, *wanted], haystack) if missing or wanted else 1.0)
     return best
 
@@ -248,21 +250,33 @@ def _documents(passages: Sequence[Passage]) -> list[str]:
     return ["\n".join(parts) for parts in texts.values()]
 
 
-def _share(runs: Sequence[str], haystack: Haystack) -> float:
+class _WeighedRun(NamedTuple):
+    """A run of a question with the weight of each of its characters, and their pairs of neighbours; a word is its stem, with one weight."""
+
+    text: str
+    is_han: bool
+    weights: Sequence[float]
+    pairs: Sequence[str] = ()
+
+
+def _weigh_run(run: str) -> _WeighedRun:
+    if is_han(run):
+        return _WeighedRun(run, is_han=True, weights=list(map(term_weight, run)), pairs=list(map("".join, pairwise(run))))
+    stem = stem_word(run)
+    return _WeighedRun(stem, is_han=False, weights=[2 * word_weight(stem)])
+
+
+def _share(runs: Sequence[_WeighedRun], haystack: Haystack) -> float:
     """The share of the weight of the runs that a text holds.
 
     A Chinese character is held with a neighbour: 老人学书法 is, where 老人 and 书法 are, although 人学 is nowhere. A word weighs as two.
     """
     whole = held = 0.0
     for run in runs:
-        if is_han(run):
-            weights = list(map(term_weight, run))
-            pairs = [pair in haystack.pairs for pair in map("".join, pairwise(run))] or [run in haystack.folded]
-            found = [any(pairs[max(0, at - 1) : at + 1]) for at in range(len(run))]
-            whole += sum(weights)
-            held += sum(weight for weight, is_held in zip(weights, found, strict=True) if is_held)
-        else:
-            stem = stem_word(run)
-            whole += 2 * word_weight(stem)
-            held += 2 * word_weight(stem) if haystack.contains(stem) else 0.0
+        whole += sum(run.weights)
+        if run.pairs:
+            pairs = [pair in haystack.pairs for pair in run.pairs]
+            held += sum(compress(run.weights, map(or_, [False, *pairs], [*pairs, False])))
+        elif run.text in haystack.folded if run.is_han else haystack.contains(run.text):
+            held += sum(run.weights)
     return held / whole if whole else 0.0
