@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from adapters.redis.client import connect
 from api.area import ApiArea, Opening, OpenPorts
-from api.core import Core
+from api.core import Core, Watches
 from api.http.background import BackgroundTasks
 from api.http.metrics import Metrics
 from domain.areas import TOPICS
@@ -34,7 +34,7 @@ async def open_ports(
     """
     async with AsyncExitStack() as stack:
         opening = Opening(await _open_core(settings, metrics, stack, stuck), stack)
-        opening.run(opening.core.tables)
+        opening.run(opening.core.watches.tables)
         for area in areas:
             if area.open_ports is not None:
                 opening.ports.add(area.open_ports(opening))
@@ -72,9 +72,8 @@ async def _open_core(settings: Settings, metrics: Metrics, stack: AsyncExitStack
         read_models=read_models,
         records=RecordWriter(redis, prefix, publisher, read_models, clock),
         visibility=Visibility(redis, prefix),
-        tables=watch_tables(settings, redis, publisher, clock),
         cache=cache,
         metrics=metrics,
         background=BackgroundTasks(),
-        watchdog=watchdog,
+        watches=Watches(watchdog, watch_tables(settings, redis, publisher, clock)),
     )

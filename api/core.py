@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from adapters.redis.client import RedisClient
 from api.http.background import BackgroundTasks
@@ -18,11 +19,16 @@ from streams.tables.epoch import TableWatch
 from streams.tables.record_writer import RecordWriter
 
 
+class Watches(NamedTuple):
+    """What watches the process: whether its Kafka clients work, and whether Redis has lost the tables (``Core.redis`` is held back then)."""
+
+    clients: ClientWatchdog
+    tables: TableWatch
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Core:
-    """``random_bytes(n)`` returns n cryptographically random bytes; ``watchdog`` sees whether the Kafka clients of the process work.
-    ``redis`` is held back while ``tables`` finds them lost.
-    """
+    """``random_bytes(n)`` returns n cryptographically random bytes."""
 
     settings: Settings
     clock: Clock
@@ -32,11 +38,10 @@ class Core:
     read_models: ReadModels
     records: RecordWriter
     visibility: Visibility
-    tables: TableWatch
     cache: RedisCache
     metrics: Metrics
     background: BackgroundTasks
-    watchdog: ClientWatchdog
+    watches: Watches
 
     def count_table_lookup(self, tenant: str, table: Table, *, found: bool) -> None:
         """Count a read of a record table that serves as the cache of this scenario."""

@@ -22,5 +22,5 @@ def open_ports(opening: Opening) -> OperationsPorts:
     prefix = core.settings.redis.key_prefix
     return OperationsPorts(
         core=core,
-        health=Health(core.redis, prefix, core.publisher, opening.ports(ChatPorts).relay, core.tables, core.watchdog),
+        health=Health(core.redis, prefix, core.publisher, opening.ports(ChatPorts).relay, core.watches.tables, core.watches.clients),
     )

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from adapters.redis.client import RedisClient, connect
-from domain.accounts.topics import ACCOUNTS_CHANGED, CREDENTIALS_CHANGED
+from domain.accounts.topics import ACCOUNTS_CHANGED, CREDENTIALS_CHANGED, INVITATIONS_CHANGED
 from domain.areas import TOPICS
 from domain.chats.topics import CHATS_ANSWERED, CHATS_ASKED, CHATS_GROUNDED, CONVERSATIONS_CHANGED, FEEDBACK_GIVEN, MESSAGES_CHANGED
 from domain.configs.topics import CONFIGS_CHANGED
@@ -17,7 +17,7 @@ from domain.documents.content_hash import content_hash_of
 from domain.documents.open_documents import OpenDocuments
 from domain.documents.sources import blob_path
 from domain.documents.storage import Storage
-from domain.documents.topics import DOCUMENTS_ALIASED, DOCUMENTS_PROGRESSED, DOCUMENTS_SUBMITTED
+from domain.documents.topics import DOCUMENTS_ALIASED, DOCUMENTS_PROGRESSED, DOCUMENTS_REQUESTED, DOCUMENTS_SUBMITTED
 from domain.documents.visibility import IndexedContent, NewVersion, Visibility
 from domain.indexes.topics import INDEXES_CHANGED
 from domain.knowledge.topics import KNOWLEDGE_CHANGED
@@ -73,9 +73,11 @@ ALL = (
     CREDENTIALS_CHANGED,
     DOCUMENTS_ALIASED,
     DOCUMENTS_PROGRESSED,
+    DOCUMENTS_REQUESTED,
     DOCUMENTS_SUBMITTED,
     FEEDBACK_GIVEN,
     INDEXES_CHANGED,
+    INVITATIONS_CHANGED,
     KNOWLEDGE_CHANGED,
     MESSAGES_CHANGED,
     USAGE_RECORDED,

@@ -66,7 +66,7 @@ async def test_the_same_key_twice_without_redis(api_settings, tmp_path):
     settings = msgspec.structs.replace(settings, limits=LimitSettings(query_wait_s=0.05))
     async with opened(settings) as house, opened(settings) as other:
         async with redis_server(port, tmp_path):
-            await house.ports(Core).tables.wait_for("whole")
+            await house.ports(Core).watches.tables.wait_for("whole")
             ada = await house.person()
             conversation = await ada.conversation()
             path, key = f"/conversations/{conversation}/messages", {"idempotency-key": uuid.uuid4().hex}
@@ -123,7 +123,7 @@ async def test_the_conversation_is_free_when_redis_is_back(api_settings, tmp_pat
     async with opened(on_redis(api_settings, port)) as house:
         ports = house.ports(ChatPorts)
         async with redis_server(port, tmp_path):
-            await house.ports(Core).tables.wait_for("whole")
+            await house.ports(Core).watches.tables.wait_for("whole")
             ada = await house.person()
             conversation, unlucky = await ada.conversation(), await ada.conversation()
             path = f"/conversations/{conversation}/messages"
