@@ -20,7 +20,7 @@ from streams.tables.record_writer import RecordWriter
 
 
 class Watches(NamedTuple):
-    """What watches the process: whether its Kafka clients work, and whether Redis has lost the tables (``Core.redis`` is held back then)."""
+    """What watches a process: whether its Kafka clients work, and whether Redis has lost the tables (``Core.redis`` is held back then)."""
 
     clients: ClientWatchdog
     tables: TableWatch
