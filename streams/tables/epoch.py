@@ -145,10 +145,22 @@ class TableWatch:
         found = ((await self._guarded.execute_command("GET", self.stored.key)) or b"").decode(errors="replace")
         if found and found == (self._epoch or found):
             return
+        if found and self._state == "whole" and await self._is_rebuilt(found):
+            return
         if not found and self._state == "whole":
             self._lose("Redis has no tables", found)
         self._doubt.set()
         raise Unavailable(TABLES_LOST, retry_after_s=CHECK_S)
+
+    async def _is_rebuilt(self, epoch: str) -> bool:
+        """Whether this new epoch is the log's, too: a rebuild has just ended. Waits for a look, for at most CHECK_S."""
+        self._doubt.set()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CHECK_S):
+                while self._epoch != epoch and self._state == "whole":
+                    self._changed.clear()
+                    await self._changed.wait()
+        return self._epoch == epoch and self._state == "whole"
 
     async def check(self) -> State:
         """One look; raises Unavailable when Redis or the log is away."""

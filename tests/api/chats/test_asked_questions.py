@@ -145,6 +145,7 @@ async def test_the_conversation_is_free_when_redis_is_back(api_settings, tmp_pat
             await speaker.stored("25 days")
             assert (await asking).status_code == 202
             assert time.monotonic() - began < 1
-            (question,) = [event.data for event in await everything_on(house, CHATS_ASKED) if event.data.content == "And?"]
+            questions = [event.data for event in await everything_on(house, CHATS_ASKED) if event.data.conversation_id == conversation]
+            (question,) = [each for each in questions if each.content == "And?"]
             assert [turn.content for turn in question.history] == ["Days?", "25 days"]
             assert (await ada.call("POST", f"/conversations/{unlucky}/messages", json={"content": "Days?"})).status_code == 202
