@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any
 
 import msgspec
@@ -37,6 +37,7 @@ TOPICS = (
 BULKY = frozenset({DOCUMENTS_CHUNKED.name, DOCUMENTS_EMBEDDED.name})  # kept without texts and vectors
 SETTLE_S_MAX, SETTLE_EVERY_S = 30.0, 0.2
 READERS = 8  # final requests at once
+REBUILT_S_MAX = 30.0
 MESSAGES_READ = 30  # conversations compared before and after the rebuild
 LOG_WORDS = ("lease_lost", "event_superseded", "event_repeated", "component_died", "Traceback")
 
@@ -94,6 +95,7 @@ async def _rebuild(target: TargetStack, clients: list[RecordedClient], recorder:
     await flush_redis(target)
     code, printed = await target.command("rebuild", "tables", "--all")
     recorder.add(FinalReading(at=recorder.now(), name="rebuild", subject=printed.strip()[-500:], value=code, expected=0))
+    await _wait_for_tables(clients[0])
     for client, expected in zip(clients, before, strict=True):
         shown = await _readable(client, recorder)
         for path, body in sorted(expected.items()):
@@ -101,6 +103,18 @@ async def _rebuild(target: TargetStack, clients: list[RecordedClient], recorder:
             value, wanted = (content_digest(body), content_digest(body)) if same else (shown[path], body)
             recorder.add(FinalReading(at=recorder.now(), name="rebuilt", subject=path, value=value, expected=wanted))
     await _read_figures(target, recorder)
+
+
+async def _wait_for_tables(client: RecordedClient) -> None:
+    """A worker may rebuild them, too, and then the processes have to see it; what is still lost after REBUILT_S_MAX is found by reading."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(REBUILT_S_MAX):
+            while True:
+                with suppress(*ERRORS):
+                    async with client.session.get("/readyz") as answer:
+                        if (await answer.json())["parts"]["tables"]["state"] == "up":
+                            return
+                await asyncio.sleep(0.2)
 
 
 async def _readable(client: RecordedClient, recorder: HistoryRecorder) -> dict[str, Any]:
