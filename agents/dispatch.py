@@ -244,8 +244,7 @@ def work_events(
         work = msgspec.structs.replace(work, shelf=shelf, quiet=shelf.generation != plan.active.generation)
         queued = DocumentQueued.from_cause(event, NAME, data=work, now=now, ordinal=2 * again + ordinal)
         known = f"{queue} {content_hash} {work.earlier} {work.visible}".encode()  # what a repeat may find changed
-        queued = msgspec.structs.replace(queued, id=ids.content_id(queued.id, known))
-        outgoing.insert(1, Outgoing(QUEUE_TOPICS[queue], queued))
+        outgoing.insert(1, Outgoing(QUEUE_TOPICS[queue], queued.with_content_id(known)))
     return outgoing
 
 

@@ -229,7 +229,7 @@ def grounding_event(event: ChatAsked, data: Grounding, context: Context) -> Outg
     data = replace(data, asked=LogPlace(context.place.partition, context.place.offset))
     made = ChatGrounded.from_cause(event, NAME, data=data, now=context.clock.now())
     found = replace(data, retrieve_ms=0.0, condense_ms=0.0)
-    return Outgoing(CHATS_GROUNDED, replace(made, id=ids.content_id(made.id, _encode(found))))
+    return Outgoing(CHATS_GROUNDED, made.with_content_id(_encode(found)))
 
 
 _encode = msgspec.json.Encoder().encode

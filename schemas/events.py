@@ -50,6 +50,12 @@ class Event(Struct, frozen=True, kw_only=True, tag_field="type"):
             data=data,
         )
 
+    def with_content_id(self, content: bytes) -> Self:
+        """This event with an id that ``content`` is part of: a repeat that finds something else, such as another result of a search, is
+        another event.
+        """
+        return msgspec.structs.replace(self, id=ids.content_id(self.id, content))
+
 
 def encode(event: Event) -> bytes:
     """The event as it lies on its topic."""

@@ -2,10 +2,7 @@
 
 from datetime import datetime
 
-import msgspec
-
 from domain.documents.topics import DOCUMENTS_EMBEDDED
-from schemas import ids
 from schemas.documents import DocumentEmbedded, EmbeddedBatch
 from schemas.events import Event
 from streams.log.outgoing import Outgoing
@@ -15,4 +12,4 @@ def embedded_event(cause: Event, agent: str, data: EmbeddedBatch, now: datetime,
     """The event of the ``ordinal``-th batch. A repeat that finds other vectors to reuse is another event."""
     event = DocumentEmbedded.from_cause(cause, agent, data=data, now=now, ordinal=ordinal)
     reused = bytes(not vectors for vectors in data.vectors)
-    return Outgoing(DOCUMENTS_EMBEDDED, msgspec.structs.replace(event, id=ids.content_id(event.id, reused)))
+    return Outgoing(DOCUMENTS_EMBEDDED, event.with_content_id(reused))

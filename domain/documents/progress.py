@@ -32,7 +32,7 @@ def progress_event(cause: Event, agent: str, progress: Progress, now: datetime, 
     something else, such as fewer points to remove, is another event.
     """
     event = DocumentProgressed.from_cause(cause, agent, data=progress, now=now, ordinal=ordinal)
-    return Outgoing(DOCUMENTS_PROGRESSED, msgspec.structs.replace(event, id=ids.content_id(event.id, _encode(progress))))
+    return Outgoing(DOCUMENTS_PROGRESSED, event.with_content_id(_encode(progress)))
 
 
 _encode = msgspec.json.Encoder().encode
