@@ -7,7 +7,6 @@ Every read is bounded in records and time. A part that the log no longer keeps, 
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import TypeVar
 
 import msgspec
@@ -35,7 +34,6 @@ from streams.topics import Topic
 TRAILS_MAX = 4  # read at once by one process: each has a consumer of its own
 READ_S_MAX = 5.0  # for a whole trail, waiting for others included; then the part that was read is shown
 RECORDS_MAX = 50_000  # of the partition, searched for events of the reply: about a minute of a busy replica
-CLOCK_SKEW_S = 2.0  # clocks of API replicas and broker differ by less
 
 EXPIRED = "the log no longer keeps it"
 UNKNOWN = "the message does not have its offset"
@@ -142,8 +140,7 @@ class _TrailReader:
             self._trail.missing["answered"] = "its location is no longer known"
             return None
         place = self._reader.topic_partition(CHATS_ANSWERED, question.reply_partition)
-        since = question.asked_at - timedelta(seconds=CLOCK_SKEW_S)
-        offset = (await self._reader.offsets_for_time([place], int(since.timestamp() * 1000)))[place]
+        offset = await self._reader.offset_since(place, int(question.asked_at.timestamp() * 1000))
         if offset is None:
             self._trail.missing["answered"] = EXPIRED
             return None

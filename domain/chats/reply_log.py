@@ -7,7 +7,6 @@ events lie in the partition of the asking replica, its message in that of the co
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
-from datetime import timedelta
 from typing import NamedTuple, Protocol, TypeVar
 
 import msgspec
@@ -25,7 +24,6 @@ from streams.topics import Topic
 READERS_MAX = 8  # at once in one process: each has a consumer of its own
 READ_S_MAX = 20.0  # for one reply, waiting for others included
 RECORDS_MAX = 500_000  # of the partition: about ten minutes of a busy replica; a reply that is older counts as not ended
-CLOCK_SKEW_S = 2.0  # clocks of API replicas and broker differ by less
 
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
@@ -91,8 +89,7 @@ async def _values(
 ) -> AsyncGenerator[tuple[bytes, LogOffset], None]:
     """The values under the reply's key since the question was asked, up to, not including, the offset ``stop``."""
     place = reader.topic_partition(topic, partition)
-    since = question.asked_at - timedelta(seconds=CLOCK_SKEW_S)
-    start = (await reader.offsets_for_time([place], int(since.timestamp() * 1000)))[place]
+    start = await reader.offset_since(place, int(question.asked_at.timestamp() * 1000))
     if start is None:
         return
     _, end = (await reader.bounds([place]))[place]

@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 import msgspec
 
 from adapters.kafka import StoredRecord
-from domain.chats.audit_trail import CLOCK_SKEW_S
 from domain.chats.reply_lock import ReplyLocation
 from domain.chats.topics import CHATS_ANSWERED, CHATS_ASKED
 from schemas.chats import ChatAsked
@@ -70,7 +69,7 @@ def _question(record: StoredRecord) -> ChatAsked | None:
 async def _locate(reader: LogReader, event: ChatAsked, record: StoredRecord) -> ReplyLocation:
     question = event.data
     place = reader.topic_partition(CHATS_ANSWERED, question.reply_partition)
-    offset = (await reader.offsets_for_time([place], record.timestamp - int(CLOCK_SKEW_S * 1000)))[place]
+    offset = await reader.offset_since(place, record.timestamp)
     if offset is None:  # nothing was said since
         offset = (await reader.bounds([place]))[place][1]
     return ReplyLocation(question.conversation_id, question.reply_partition, offset, question.message_id)

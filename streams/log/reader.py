@@ -22,6 +22,7 @@ COORDINATOR_TRIES, COORDINATOR_PAUSE_S = 20, 0.25
 POLL_MS = 500
 BATCH_MAX = 500  # records of one batch
 WAIT_MS = 10  # of the broker, for more: what is read is there, and a wait for one partition would hold up the next one
+CLOCK_SKEW_S = 2.0  # clocks of API replicas, workers and broker differ by less
 SILENCE_S_MAX = 5.0  # the broker does not connect, or the log holds more and none of it comes
 GROUP_PREFIX = "claw."  # of the name of a worker group's consumer group, after the prefix of the installation
 
@@ -51,6 +52,10 @@ class LogReader:
         """The first offset written at that time or later; None when there is none."""
         found = await self._consumer.offsets_for_times(dict.fromkeys(places, timestamp_ms))
         return {place: found[place].offset if found.get(place) else None for place in places}
+
+    async def offset_since(self, place: TopicPartition, timestamp_ms: int) -> int | None:
+        """An offset no later than what a process wrote at that time of its own clock; None when nothing was written since."""
+        return (await self.offsets_for_time([place], timestamp_ms - int(CLOCK_SKEW_S * 1000)))[place]
 
     async def read_record(self, place: TopicPartition, offset: int) -> StoredRecord | None:
         """The record at this offset; None when retention removed it, or it is not there yet."""
