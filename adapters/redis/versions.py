@@ -7,10 +7,10 @@ pull request 20011) and of Valkey 7.2.11, 8.0.6 and 8.1.4, all of October 2025. 
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from redis.exceptions import ResponseError
-
-from adapters.redis.client import RedisClient
+if TYPE_CHECKING:
+    from adapters.redis.client import RedisClient
 
 # The first repaired patch of each branch. Of the branches that are not here, those before the last one were never repaired.
 FIXED = {
@@ -64,8 +64,10 @@ def parse_version(printed: str) -> ServerVersion | None:
     return ServerVersion(found[1].lower(), found[2]) if found else None
 
 
-async def ask_version(redis: RedisClient) -> ServerVersion | None:
+async def ask_version(redis: "RedisClient") -> ServerVersion | None:
     """The version that a server tells; None when it does not tell. Raises Unavailable when it cannot be reached."""
+    from redis.exceptions import ResponseError  # noqa: PLC0415 - `claw up` uses this module before it has a client, and starts Kafka first
+
     try:
         told = await redis.execute_command("HELLO", "2")
     except ResponseError:

@@ -15,6 +15,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 PROBE_EVERY_S = 0.05  # while starting and stopping only; a probe is one small request on loopback
 PR_SET_PDEATHSIG = 1
@@ -34,6 +35,17 @@ class Component:
     ready_s: float = 60.0  # a cold JVM or a cold import on a busy 2-core machine stays below a third of it
     stop_s: float = 6.0  # after SIGTERM; then SIGKILL
     nice: int = 0
+    arguments: tuple[str, ...] = ()  # of ``claw``, where the command is one of ours: the fork server can run it, too
+
+
+class ProcessHandle(Protocol):
+    """A child of this process: what ``subprocess.Popen`` has."""
+
+    pid: int
+
+    def poll(self) -> int | None: ...
+
+    def wait(self) -> int: ...
 
 
 class StartFailed(Exception):
@@ -55,22 +67,29 @@ class StartFailed(Exception):
 class ComponentProcess:
     """A running component."""
 
-    def __init__(self, component: Component, output: int | None = None) -> None:
-        """Fork and exec at once; it prints to the file descriptor ``output``, None: to its log. Raises OSError when it cannot be run."""
+    def __init__(self, component: Component, output: int | None = None, forked: ProcessHandle | None = None) -> None:
+        """``forked`` already, or fork and exec at once: then it prints to the file descriptor ``output``, None: to its log.
+
+        Raises OSError when it cannot be run.
+        """
         self.component = component
+        self._process = forked or self._execute(component, output)
+        self.pid = self._process.pid
+        self.started_s = time.monotonic()
+
+    @staticmethod
+    def _execute(component: Component, output: int | None) -> ProcessHandle:
         component.log.parent.mkdir(parents=True, exist_ok=True)
         with component.log.open("ab") if output is None else contextlib.nullcontext(output) as log:
-            self._process = subprocess.Popen(  # noqa: S603 - our own command line, no shell
+            return subprocess.Popen(  # noqa: S603 - our own command line, no shell
                 component.command,
                 env=dict(component.environ),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # Ctrl-C reaches the supervisor alone, which stops things in order
-                preexec_fn=_tether(component.nice),  # noqa: PLW1509 - only two system calls run in it
+                preexec_fn=tether(component.nice),  # noqa: PLW1509 - only two system calls run in it
             )
-        self.pid = self._process.pid
-        self.started_s = time.monotonic()
 
     @property
     def code(self) -> int | None:
@@ -125,9 +144,9 @@ def describe_exit(code: int) -> str:
         return f"signal {-code}"
 
 
-def _tether(nice: int) -> Callable[[], None]:
-    """The function between fork and exec: tie the child's life to the parent's and lower its priority."""
-    parent = os.getpid()
+def tether(nice: int = 0, parent: int | None = None) -> Callable[[], None]:
+    """The function between fork and exec: tie the child's life to that of ``parent`` (None: this process) and lower its priority."""
+    parent = os.getpid() if parent is None else parent
     prctl = ctypes.CDLL(None, use_errno=True).prctl if sys.platform == "linux" else None
 
     def between_fork_and_exec() -> None:

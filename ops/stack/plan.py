@@ -44,6 +44,7 @@ class Plan:
     kafka: KafkaNode | None
     redis: RedisNode | None
     services: tuple[Component, ...]
+    service_environ: Mapping[str, str]  # what the services have in common
 
     @property
     def home(self) -> Path:
@@ -101,7 +102,8 @@ def plan(settings: Settings, environ: Mapping[str, str]) -> Plan:
         create=True,
     )
     children = PYTHON_ENVIRONMENT | environment_of(resolved, environ)
-    return Plan(resolved, environ, kafka, redis, (*_worker_groups(resolved, children, taken), _api(resolved, children)))
+    services = *_worker_groups(resolved, children, taken), _api(resolved, children)
+    return Plan(resolved, environ, kafka, redis, services, children)
 
 
 def _refuse_impossible(settings: Settings) -> None:
@@ -119,7 +121,8 @@ def _worker_groups(settings: Settings, environ: Mapping[str, str], taken: set[in
         lanes.append(
             Component(
                 name=lane,
-                command=(sys.executable, "-P", "-m", "ops.cli", "worker", "--lane", lane),
+                command=_claw("worker", "--lane", lane),
+                arguments=("worker", "--lane", lane),
                 environ={"CLAW_LANE_INSTANCE": instance, **environ, "CLAW_METRICS_PORT": str(port)},
                 log=settings.node.home / "logs" / f"{lane}.log",
                 answers=_readiness_probe("127.0.0.1", port),
@@ -131,11 +134,16 @@ def _worker_groups(settings: Settings, environ: Mapping[str, str], taken: set[in
     return lanes
 
 
+def _claw(*arguments: str) -> tuple[str, ...]:
+    return sys.executable, "-P", "-m", "ops.cli", *arguments
+
+
 def _api(settings: Settings, environ: Mapping[str, str]) -> Component:
     host, port = settings.node.host, settings.node.port
     return Component(
         name="api",
-        command=(sys.executable, "-P", "-m", "ops.cli", "api"),
+        command=_claw("api"),
+        arguments=("api",),
         environ=environ,
         log=settings.node.home / "logs" / "api.log",
         answers=_readiness_probe(_connect_address(host), port),

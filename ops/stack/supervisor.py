@@ -13,9 +13,9 @@ from typing import Any, TypeVar
 
 import structlog
 
-from adapters.embedders import local, multilingual
-from ops.stack import jars, kafka, redis
+from ops.stack import fork_server, jars, kafka, redis
 from ops.stack.child import Component, ComponentProcess, StartFailed, describe_exit
+from ops.stack.fork_server import ForkedProcess, ForkServerProcess
 from ops.stack.log_pipes import LogPipes
 from ops.stack.plan import Plan
 from ops.stack.state import ProcessRecord, StackState, start_ticks, state_path, this_process, write_state
@@ -26,7 +26,7 @@ PAUSE_FIRST_S, PAUSE_MAX_S = 0.5, 30.0  # before a restart; doubles with every d
 SETTLE_S = 20.0  # a broker that has just started answers by then; a later failure has another cause
 STEADY_S = 10.0  # a part that lived this long did not die of its start: it starts again with the first pause
 MISCONFIGURED = 2  # exit code of our commands for a ConfigurationError: trying again cannot help
-WRITER_LOOK_S = 1.0  # whether the writer of the logs lives: its pipes hold what is printed meanwhile
+HELPERS_LOOK_S = 1.0  # whether the writer of the logs lives: its pipes hold what is printed meanwhile
 
 T = TypeVar("T")
 
@@ -46,6 +46,7 @@ class Supervisor:
         self._stop = asyncio.Event()
         self._ready = False
         self._logs: LogPipes | None = None
+        self._forks: ForkServerProcess | None = None
 
     async def run(self) -> None:
         """Start, keep, and stop everything on SIGINT or SIGTERM. Raises Ended or ClawError when it cannot start; nothing is left then."""
@@ -56,9 +57,11 @@ class Supervisor:
         node = self._plan.settings.node
         environ = {"CLAW_HOME": str(self._plan.home)}  # so that it is known whose it is
         self._logs = LogPipes(self._plan.logs, environ, bytes_max=node.log_bytes_max, older_max=node.log_files_max)
+        if any(service.arguments for service in self._plan.services):
+            self._forks = fork_server.start(self._plan.service_environ)  # it imports while the servers start
         stopping = asyncio.create_task(self._stop.wait())
         starting = asyncio.create_task(self._start())
-        writing = asyncio.create_task(self._keep_writer(self._logs))
+        helping = asyncio.create_task(self._keep_helpers(self._logs))
         try:
             await asyncio.wait((starting, stopping), return_when=asyncio.FIRST_COMPLETED)
             if starting.done():
@@ -69,8 +72,10 @@ class Supervisor:
                 task.cancel()
             await asyncio.wait((starting, stopping, *self._keepers))  # no process may be started from here on
             await self._stop_all()
-            writing.cancel()
-            await asyncio.wait((writing,))
+            helping.cancel()
+            await asyncio.wait((helping,))
+            if self._forks:
+                self._forks.stop()
             await self._logs.close()
 
     def _request_stop(self) -> None:
@@ -82,6 +87,8 @@ class Supervisor:
     async def _start(self) -> None:
         self._save_state()
         await _run_all(self._start_log(), self._make_embedding_table())
+        if self._forks:
+            await self._forks.wait_ready()
         await _run_all(self._make_key(), *(self._start_part(component) for component in self._plan.services))
         self._ready = True
         self._save_state()
@@ -94,6 +101,8 @@ class Supervisor:
 
     async def _make_embedding_table(self) -> None:
         """Make it while the servers start: the workers need it, and Kafka takes as long on a machine that has two cores."""
+        from adapters.embedders import local, multilingual  # noqa: PLC0415 - half a second of imports, while Kafka starts
+
         retrieval = self._plan.settings.retrieval
         if retrieval.embedding == local.DEFAULT and not multilingual.is_made(local.table_folder(retrieval)):
             self._say(f"{'embedding':<10} making the multilingual table, once per user (about 25 s)")
@@ -148,7 +157,8 @@ class Supervisor:
 
     def _spawn(self, component: Component) -> ComponentProcess:
         try:
-            child = ComponentProcess(component, self._logs.output(component.log) if self._logs else None)
+            output = self._logs.output(component.log) if self._logs else None
+            child = ComponentProcess(component, output, self._fork(component, output))
         except OSError as error:
             raise ConfigurationError(f"cannot run {component.command[0]}: {error.strerror}") from error
         self._children[component.name] = child
@@ -156,6 +166,11 @@ class Supervisor:
         self._detect_dead()  # it may have died before there was an event to set
         self._save_state()
         return child
+
+    def _fork(self, component: Component, output: int | None) -> ForkedProcess | None:
+        if not self._forks or not component.arguments or output is None:
+            return None
+        return self._forks.fork(component.arguments, component.environ, output, component.nice)
 
     def _detect_dead(self) -> None:
         for name, child in self._children.items():
@@ -191,10 +206,17 @@ class Supervisor:
             return  # its death is seen by the keeper
         log.info("component_restarted", component=component.name, pid=child.pid, restarts=self._restarts[component.name])
 
-    async def _keep_writer(self, logs: LogPipes) -> None:
-        """Start the writer of the logs again whenever it dies, until everything has stopped."""
+    async def _keep_helpers(self, logs: LogPipes) -> None:
+        """Start the writer of the logs and the fork server again whenever they die, until everything has stopped."""
         while True:
-            await asyncio.sleep(WRITER_LOOK_S)
+            await asyncio.sleep(HELPERS_LOOK_S)
+            fork_server.reap_orphans({child.pid for child in self._children.values()} | {logs.pid, self._forks.pid if self._forks else 0})
+            if self._forks and not self._forks.is_alive:
+                self._forks.stop()
+                self._forks = fork_server.start(self._plan.service_environ)
+                log.warning("fork_server_restarted", pid=self._forks.pid if self._forks else 0)
+            elif self._forks:
+                await self._forks.wait_ready(0)
             try:
                 if logs.ensure_writer():
                     log.warning("log_writer_restarted", pid=logs.pid)

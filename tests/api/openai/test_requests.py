@@ -17,7 +17,7 @@ from schemas.chats import Sampling, Turn
 from schemas.errors import Refused
 from schemas.settings import ModelSettings, RetrievalSettings, Settings
 
-KB, OTHER = str(uuid.uuid4()), str(uuid.uuid4())
+KB, OTHER = "3f0c9a52-6f4e-4c11-9d2a-0b7d6c1e8a01", "b7d1e604-2a39-4b58-8c77-5e9f4d3a2c02"
 ASK = {"role": "user", "content": "Days?"}
 TOOL: dict[str, Any] = {"type": "function", "function": {"name": "lamp", "parameters": {"type": "object", "properties": {}}}}
 SETTINGS = Settings()
@@ -109,7 +109,7 @@ def test_without_a_choice_all_are_meant():
 
 
 @pytest.mark.parametrize(
-    "given", ["nonsense", 5, {"a": 1}, [1], '["', "{}", "[1]", "[" * 3_000, ",".join(str(uuid.uuid4()) for _ in range(65))]
+    "given", ["nonsense", 5, {"a": 1}, [1], '["', "{}", "[1]", "[" * 3_000, ",".join(str(uuid.UUID(int=number)) for number in range(65))]
 )
 def test_what_is_no_choice_of_knowledge_bases(given: Any):
     error = refused(metadata={"knowledge_base_ids": given})
