@@ -51,11 +51,14 @@ class UnreadableBatch:
 
 @dataclass(frozen=True, slots=True)
 class ScreenedRecords:
-    """Batches that aiokafka can read, and those that nobody can. ``expanded_bytes``: what was decompressed."""
+    """Batches that aiokafka can read, and those that nobody can. ``expanded_bytes``: what was decompressed. ``doubted``: the base offset of
+    a batch behind the end, which with all that follows is left to the next fetch; -1 without one.
+    """
 
     data: bytes
     unreadable: Sequence[UnreadableBatch]
     expanded_bytes: int
+    doubted: int = -1
 
 
 class _BatchError(Exception):
@@ -64,10 +67,12 @@ class _BatchError(Exception):
         self.reason, self.detail = reason, detail
 
 
-def screen_records(data: bytes, *, position: int, end: int, bytes_max: int, expanded_bytes_max: int) -> ScreenedRecords:
+def screen_records(data: bytes, *, position: int, end: int, bytes_max: int, expanded_bytes_max: int, doubted: int = -1) -> ScreenedRecords:
     """Check the batches of one partition of a fetch that asked for ``position``; ``end`` is the offset behind the last that may be read.
 
-    ``bytes_max`` bounds one batch after decompression. Once ``expanded_bytes_max`` were decompressed, the rest is left to the next fetch.
+    A broker notes ``end`` before it reads, so what was appended between is in the fetch and behind it. Such a batch is left to the next
+    fetch, whose end was noted later; only there, as the one ``doubted`` before, is its offset wrong. ``bytes_max`` bounds one batch after
+    decompression. Once ``expanded_bytes_max`` were decompressed, the rest is left to the next fetch.
     """
     kept: list[bytes] = []
     unreadable: list[UnreadableBatch] = []
@@ -76,8 +81,11 @@ def screen_records(data: bytes, *, position: int, end: int, bytes_max: int, expa
         if expanded_bytes >= expanded_bytes_max:
             break
         try:
-            _check_offsets(raw, least, position, end)
             batch = _check_batch(raw, bytes_max)
+            first, last = _offsets(batch)
+            if last >= end and first != doubted:
+                return ScreenedRecords(b"".join(kept), unreadable, expanded_bytes, doubted=first)
+            _check_offsets(first, last, least=least, position=position, end=end)
         except _BatchError as error:
             expanded_bytes += bytes_max if error.reason == "size" else 0
             first, last = _find_span(raw, position, end, next_base)
@@ -88,7 +96,7 @@ def screen_records(data: bytes, *, position: int, end: int, bytes_max: int, expa
             least = max(least, last + 1)
             continue
         kept.append(batch)
-        least = _last_offset(batch) + 1
+        least = last + 1
         if batch is not raw:
             expanded_bytes += len(batch)
     return ScreenedRecords(b"".join(kept), unreadable, expanded_bytes)
@@ -136,18 +144,16 @@ def _find_span(raw: bytes, position: int, end: int, next_base: int | None) -> tu
     return first, max(first, position) if stop is None else stop - 1
 
 
-def _check_offsets(raw: bytes, least: int, position: int, end: int) -> None:
-    """The checksum does not cover the base offset: it must fit to the batch before, to what was asked for, and to what there is."""
-    if len(raw) < HEADER.size or raw[MAGIC_AT] != MAGIC:
-        return
-    first, last = struct.unpack_from(">q", raw)[0], _last_offset(raw)
+def _offsets(batch: bytes) -> tuple[int, int]:
+    """First and last. The checksum does not cover the base offset."""
+    fields = HEADER.unpack_from(batch)
+    return int(fields[0]), int(fields[0]) + int(fields[6])
+
+
+def _check_offsets(first: int, last: int, *, least: int, position: int, end: int) -> None:
+    """They must fit to the batch before, which ends before ``least``, to what was asked for, and to what there is."""
     if not least <= first <= last < end or last < position:
         raise _BatchError("layout", f"offsets {first} to {last} cannot be between {max(least, position)} and {end - 1}")
-
-
-def _last_offset(batch: bytes) -> int:
-    fields = HEADER.unpack_from(batch)
-    return int(fields[0]) + int(fields[6])
 
 
 def _check_batch(raw: bytes, bytes_max: int) -> bytes:

@@ -47,38 +47,47 @@ FETCH_POLICY: ContextVar[FetchPolicy] = ContextVar("FETCH_POLICY")
 def screen_fetches(client: AIOKafkaClient, policy: FetchPolicy) -> None:
     """Let the fetcher of this client's consumer see only what it can read."""
     send = client.send
+    doubted: dict[TopicPartition, int] = {}
 
     async def send_screened(node_id: int, request: Any, **options: Any) -> Any:
         response = await send(node_id, request, **options)
         if isinstance(request, FetchRequest):
             positions = {(topic, each[0]): each[1] for topic, partitions in request.topics for each in partitions}
-            response.topics = await _screen_topics(response.topics, positions, policy)
+            response.topics = await _screen_topics(response.topics, positions, policy, doubted)
         return response
 
     client.send = send_screened
 
 
 async def _screen_topics(
-    topics: Sequence[tuple[str, Sequence[Sequence[Any]]]], positions: dict[tuple[str, int], int], policy: FetchPolicy
+    topics: Sequence[tuple[str, Sequence[Sequence[Any]]]],
+    positions: dict[tuple[str, int], int],
+    policy: FetchPolicy,
+    doubted: dict[TopicPartition, int],
 ) -> list[tuple[str, list[tuple[Any, ...]]]]:
-    """The partitions of each topic, as ``(partition, error, high watermark, last stable offset, ..., records)``, their records screened."""
+    """The partitions of each topic, as ``(partition, error, high watermark, last stable offset, ..., records)``, their records screened.
+    ``doubted``: what the last fetch left to this one, and this one to the next (see ``screen_records``).
+    """
     room, screened = policy.batch_bytes_max, []
     for topic, partitions in topics:
         kept = []
         for partition, error, highwater, *rest in partitions:
             *fields, data = rest
             if data and not error:
-                stable = fields[0] if fields and fields[0] >= 0 else highwater
+                stable, place = fields[0] if fields and fields[0] >= 0 else highwater, TopicPartition(topic, partition)
                 records = screen_records(
                     bytes(data),
                     position=positions[topic, partition],
                     end=stable,
                     bytes_max=policy.batch_bytes_max,
                     expanded_bytes_max=room,
+                    doubted=doubted.pop(place, -1),
                 )
+                if records.doubted >= 0:
+                    doubted[place] = records.doubted
                 room -= records.expanded_bytes
                 for batch in records.unreadable:
-                    await _set_aside(policy, TopicPartition(topic, partition), batch)
+                    await _set_aside(policy, place, batch)
                 data = records.data
             kept.append((partition, error, highwater, *fields, data))
         screened.append((topic, kept))

@@ -91,6 +91,19 @@ def test_offsets_of_a_header_that_cannot_be_true_are_bounded_by_what_is_known():
     assert read(screen(bytes(spoiled), position=4).data, 4) == ([], 5)
 
 
+def test_what_was_appended_while_the_broker_read_is_no_unreadable_batch():
+    """A broker notes the end before it reads: what is behind it comes with the next fetch, and is wrong only if it is behind that end, too."""
+    data = batch(0, [b"a"] * 5) + batch(5, [b"b"]) + batch(6, [b"c"])
+    early = screen(data, end=5)
+    assert (early.unreadable, early.doubted, read(early.data, 0)) == ([], 5, ([b"a"] * 5, 5))
+    alone = screen(data[len(early.data) :], position=5, end=5)
+    assert (alone.unreadable, alone.doubted, alone.data) == ([], 5, b"")
+    again = screen(data[len(early.data) :], position=5, end=7, doubted=5)
+    assert (again.unreadable, again.doubted, read(again.data, 5)) == ([], -1, ([b"b", b"c"], 7))
+    (found,) = screen(batch(1_000_000, [b"b"]), position=5, end=7, doubted=1_000_000).unreadable
+    assert (found.reason, found.first, found.last) == ("layout", 5, 5)
+
+
 def test_records_that_repeat_an_offset_are_not_lost_in_silence():
     twice = batch(0, [b"a"])
     payload = twice[61:]
