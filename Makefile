@@ -2,7 +2,7 @@
 #
 #   make demo    start everything, load documents, ask three questions, stop
 #   make up      run the stack until Ctrl-C (settings: environment, or .env)
-#   make test    all tests, on a real Kafka and Redis      ARGS=... goes to pytest
+#   make test    all tests, on a real Kafka and Redis      ARGS=... goes to pytest; TEST_PROCESSES=1 runs them one by one
 #   make faults  ten minutes of faults under mixed load, its whole history checked; ARGS="--seed 7 --minutes 3"; `make test` takes a minute
 #   make fairness  one abusive account beside ten normal ones for two minutes, against their idle latency
 #   make chaos-http  a minute of hostile connections while twenty users chat
@@ -13,6 +13,7 @@
 
 PYTHON ?= $(shell for candidate in python3 python3.11 python3.12 python3.13; do \
 	$$candidate -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null && { echo $$candidate; break; }; done)
+TEST_PROCESSES ?= 2
 UV_VERSION := 0.13.9
 VENV := $(CURDIR)/.venv
 BIN := $(VENV)/bin
@@ -33,7 +34,7 @@ up: environment
 	@set -a; if [ -f .env ]; then . ./.env; fi; exec $(BIN)/claw up
 
 test: environment
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest -n $(TEST_PROCESSES) $(ARGS)
 
 faults: environment
 	@$(BIN)/claw faults $(ARGS)

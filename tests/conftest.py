@@ -33,6 +33,7 @@ from streams.topics import Topic
 from tests.support.own_redis import OwnRedis
 
 PARTITIONS = 4
+SYSTEM = "tests/system/"
 INSPECTION = (
     "memory|usage",
     "dump",
@@ -79,10 +80,27 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whatever asks for the servers is a stack test, whether it says so or not."""
+    """Whatever asks for the servers is a stack test, whether it says so or not. The slow kinds come first: the system tests, then modules
+    with a stack test, so that processes which share the work end together.
+    """
     for item in items:
         if "servers" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.stack)
+    stacked = {item.path for item in items if item.get_closest_marker("stack")}
+    items.sort(key=lambda item: (not item.nodeid.startswith(SYSTEM), item.path not in stacked))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Which tests stay together when processes share the work (``-n``): those of a module, and all system tests, which share a stack."""
+    from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]  # noqa: PLC0415 - only where processes share the work
+
+    class ModuleScheduling(LoadScopeScheduling):  # type: ignore[misc]  # untyped
+        def _split_scope(self, nodeid: str) -> str:
+            return SYSTEM if nodeid.startswith(SYSTEM) else nodeid.split("::", 1)[0]
+
+    config.option.loadscopereorder = False  # the order is that of collection
+    return ModuleScheduling(config, log)
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -27,7 +27,8 @@ async def test_kill_of_the_chat_worker_while_an_answer_streams(up, asked):
     """The stream ends with one ``completed``; the message is stored once and charged once."""
     client, conversation = asked
     before, text, ends, restarts = up.process("chat"), "", [], 0
-    async with asyncio.timeout(90), client.ask(conversation, "When was the windmill of Nebel built?") as answer:
+    asked_slowly = "When was the windmill of Nebel built? [[token_ms=150]]"  # nine seconds: a busy reader is not so late
+    async with asyncio.timeout(90), client.ask(conversation, asked_slowly) as answer:
         async for sent in events(answer.content):
             if sent.name == "accepted":
                 reply = sent.data["reply_id"]

@@ -56,10 +56,10 @@ async def test_logins_are_limited_by_email(api_settings):
     async with opened(with_limits(api_settings, trusted_proxies="127.0.0.0/8")) as house:
         body = {"email": "ada@example.com", "password": "wrong"}
         began_s = time.monotonic()
-        answers = await asyncio.gather(*(house.client.post("/api/v1/auth/login", json=body) for _ in range(30)))
+        answers = [await house.client.post("/api/v1/auth/login", json=body) for _ in range(20)]
         refilled = (time.monotonic() - began_s) * 10 / 60  # hashing takes its time, and the bucket fills meanwhile
         refused = [answer for answer in answers if answer.status_code != 401]
-        assert 10 <= 30 - len(refused) <= 10 + refilled
+        assert 10 <= 20 - len(refused) <= 10 + refilled
         assert {is_problem(answer, 429, "rate_limited")["rule"] for answer in refused} == {"login"}
         elsewhere = await house.client.post("/api/v1/auth/login", json=body, headers={"x-forwarded-for": "203.0.113.9"})
         is_problem(elsewhere, 401, "login_failed")
