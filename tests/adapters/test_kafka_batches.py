@@ -92,7 +92,7 @@ def test_offsets_of_a_header_that_cannot_be_true_are_bounded_by_what_is_known():
 
 
 def test_what_was_appended_while_the_broker_read_is_no_unreadable_batch():
-    """A broker notes the end before it reads: what is behind it comes with the next fetch, and is wrong only if it is behind that end, too."""
+    """A broker notes the end before it reads: what is behind it comes with the next fetch; it is wrong only behind that end, too."""
     data = batch(0, [b"a"] * 5) + batch(5, [b"b"]) + batch(6, [b"c"])
     early = screen(data, end=5)
     assert (early.unreadable, early.doubted, read(early.data, 0)) == ([], 5, ([b"a"] * 5, 5))
