@@ -25,7 +25,7 @@ from msgspec import Struct
 
 from ops.stack.child import tether
 
-MODULES = ("ops.processes.api", "ops.processes.worker", "api.app")  # what `claw api` and `claw worker` import
+MODULES = ("ops.processes.api", "ops.processes.worker", "api.app", "litestar.plugins.pydantic")  # what `claw api` and `claw worker` import
 REQUEST_BYTES_MAX = 131_072  # an environment and arguments; a larger one is executed instead
 READY_S = 30.0  # for the imports, on a busy machine; then parts are executed
 ANSWER_S = 5.0  # for a fork: milliseconds
