@@ -34,23 +34,31 @@ QUIET = (
 )  # at "info" they log their own internals, at "debug" what passes through them
 
 
+REPEATED = (*QUIET, "claw")  # the loggers of ours that are the standard library's: of WebSocket connections
 REPEAT_S = 10.0  # between two lines of a library that say the same: with Kafka away each of its clients fails ten times a second
 TEMPLATES_MAX = 1_000
 
 
 class RepeatLimit(logging.Filter):
-    """Of a warning that libraries repeat, the first line passes, and then one every 10 s with the number of those that were left out."""
+    """Of a warning that libraries repeat, the first line passes, and then one every 10 s with the number of those that were left out.
+
+    So do the lines of the HTTP server about what a stranger sent: nobody may fill the log, and wear out its files, from outside.
+    """
 
     def __init__(self, clock_s: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
         self._clock_s = clock_s
-        self._seen: dict[tuple[str, int, str], tuple[float, int]] = {}  # to the time of the last line, and how many were left out since
+        self._seen: dict[
+            tuple[str, int, str, str], tuple[float, int]
+        ] = {}  # to the time of the last line, and how many were left out since
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether the line passes."""
-        if record.levelno < logging.WARNING or record.name.partition(".")[0] not in QUIET:
+        library = record.name.partition(".")[0]
+        if record.levelno < logging.WARNING or (library not in REPEATED and (library, record.levelno) != ("uvicorn", logging.WARNING)):
             return True
-        key, now_s = (record.name, record.levelno, str(record.msg)), self._clock_s()
+        raised = type(record.exc_info[1]).__name__ if record.exc_info else ""
+        key, now_s = (record.name, record.levelno, str(record.msg), raised), self._clock_s()
         said_s, left_out = self._seen.pop(key, (float("-inf"), 0))
         passes = now_s - said_s >= REPEAT_S
         self._seen[key] = (now_s, 0) if passes else (said_s, left_out + 1)

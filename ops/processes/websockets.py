@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import CloseCode
 
 from ops.processes.connections import ConnectionCounts
 from schemas.settings.sockets import SocketSettings
@@ -51,6 +52,13 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
         super().data_received(data)
         if self.transport.get_write_buffer_size() > UNREAD_BYTES_MAX:
             self.transport.abort()
+
+    def handle_parser_exception(self) -> None:
+        if self.conn.close_sent is None:  # the client sent frames, and wrong ones, before its handshake was answered
+            self.queue.put_nowait({"type": "websocket.disconnect", "code": CloseCode.ABNORMAL_CLOSURE, "reason": ""})
+            self.transport.abort()
+        else:
+            super().handle_parser_exception()
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._key is not None:

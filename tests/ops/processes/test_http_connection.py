@@ -4,7 +4,7 @@ import asyncio
 import json
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import msgspec
@@ -26,6 +26,11 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
         while (await receive())["type"] != "lifespan.shutdown":
             await send({"type": "lifespan.startup.complete"})
         await send({"type": "lifespan.shutdown.complete"})
+        return
+    if scope["type"] == "websocket":
+        await receive()
+        await asyncio.sleep(0.2)  # frames come before the handshake is answered
+        await send({"type": "websocket.accept"})
         return
     size, more = 0, scope["path"] != "/early"
     while more:
@@ -309,3 +314,15 @@ async def until(attempt: Callable[[], Coroutine[Any, Any, bytes]], beginning: by
     async with asyncio.timeout(10):
         while not (await attempt()).startswith(beginning):
             await asyncio.sleep(0.02)
+
+
+async def test_wrong_frames_before_the_handshake_is_answered_end_the_connection_alone(caplog):
+    """Not with an error of ours in the log, which any stranger could write as often as they like."""
+    handshake = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    key = b"Sec-WebSocket-Key: MDAwMDAwMDAwMDAwMDAwMA==\r\n\r\n"
+    async with served() as port:
+        with suppress(ConnectionError):
+            assert await exchange(port, handshake + key, b"\x81\x05wrong", pause_s=0.05) == b""
+        await asyncio.sleep(0.3)
+        assert (await exchange(port, LAST)).endswith(b"0")
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []

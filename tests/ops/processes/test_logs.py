@@ -110,6 +110,7 @@ def test_what_a_library_repeats_is_said_now_and_then():
     assert [each for each in said if each] == ["Unable connect to h", *["Unable connect to h (99 more like it)"] * 2]
     assert [passes("aiokafka.conn", "Something else: %s"), passes("uvicorn.error", "Unable connect to %s")] != ["", ""]
     assert all(passes("uvicorn.error", "ours %s") for _ in range(3))
+    assert [bool(passes("uvicorn.error", "Invalid request %s", logging.WARNING)) for _ in range(3)] == [True, False, False]
 
 
 def test_a_terminal_gets_text():
