@@ -25,7 +25,7 @@ PAUSE_OF_MANY_S = 1.0  # the same for a pattern with more than MANY places: it h
 MANY = 10
 STEP_S = 0.1  # between two pieces of a drip
 CONNECT_S_MAX = 5.0
-NICENESS = 10  # of this process: strangers have machines of their own, and do not take the processor time of the users' answers
+NICENESS = 19  # of this process: strangers have machines of their own, and take no processor time from the users and their answers
 FIRST_HOST = 10  # patterns have the addresses 127.0.2.10, 127.0.2.11, ...
 ADDRESSES_OF_IDLE = 6  # from which the patterns with most connections come
 

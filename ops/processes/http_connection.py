@@ -28,6 +28,23 @@ PIPELINED_MAX = 32  # requests that wait for the answer to an earlier one; each 
 _HEAD, _BODY, _DRAIN, _IDLE = "head", "body", "drain", "idle"  # what is expected of the client; idle: nothing
 
 
+class ForgivingTransport:
+    """A transport that drops what is written once it is closed, as asyncio's does: uvloop's raises, and an answer to somebody who has just
+    left would be an error in the log.
+    """
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self.is_closing = transport.is_closing
+
+    def write(self, data: bytes) -> None:
+        if not self.is_closing():
+            self._transport.write(data)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+
 class BoundedHttp(HttpToolsProtocol):
     """One connection of a client."""
 
@@ -58,7 +75,7 @@ class BoundedHttp(HttpToolsProtocol):
     # The connection
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
+        super().connection_made(ForgivingTransport(transport))  # type: ignore[arg-type]
         self._key = self._counts.enter(self.client)
         if self._counts.is_over(self._key):
             self._refuse(Refused("too_many_connections", "CLAW_HTTP_CONNECTIONS_PER_ADDRESS_MAX bounds the connections of one address."))
