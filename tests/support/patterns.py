@@ -191,7 +191,7 @@ def _bound_max(part: Any) -> int:
         return 0
     if isinstance(part, tuple) and part[0] in REPEATS and isinstance(part[1], tuple):
         least, most, body = part[1]
-        return max(least, 0 if most == sre.MAXREPEAT else most, _bound_max(body))
+        return max(int(least), 0 if most == sre.MAXREPEAT else int(most), _bound_max(body))
     return max(map(_bound_max, part), default=0)
 
 
