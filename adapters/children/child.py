@@ -265,6 +265,7 @@ class ChildProcess:
             self.retirement.cancel()
         if at_once:
             self._kill()
+            await self.process.wait()  # who waits for a fork sees the end of the server, and would not see its socket closed
         self.server.close()
         try:
             await asyncio.wait_for(self.process.wait(), STOP_TIMEOUT_S)

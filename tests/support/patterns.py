@@ -61,11 +61,11 @@ def product_modules() -> list[ModuleType]:
 
 def find_patterns(modules: list[ModuleType]) -> list[Found]:
     """The compiled ones of modules and classes, and those that are written inside of functions."""
-    trees = {module: ast.parse(inspect.getsource(module)) for module in modules if Path(inspect.getfile(module)).stat().st_size}
+    trees = _trees(modules)
     own_calls = {module: _calls([tree]) for module, tree in trees.items()}
     all_calls = _calls(list(trees.values()))
     found: dict[tuple[str | bytes, int], Found] = {}
-    for module in trees:
+    for module in modules:
         for name, pattern in _compiled(module):
             key = (pattern.pattern, pattern.flags)
             last = name.rpartition(".")[2]
@@ -77,6 +77,14 @@ def find_patterns(modules: list[ModuleType]) -> list[Found]:
         for place, pattern, used in _written(module, tree):
             found.setdefault((pattern.pattern, pattern.flags), Found(place, pattern, frozenset(used)))
     return list(found.values())
+
+
+def _trees(modules: list[ModuleType]) -> dict[ModuleType, ast.Module]:
+    """The parsed modules that have to do with expressions: that write one, or have the name of a compiled one in their text."""
+    names = {name.rpartition(".")[2] for module in modules for name, _ in _compiled(module)}
+    speaks = re.compile(rf"\bre\b|\bMeta\b|\b(?:{'|'.join(names)})\b")
+    sources = ((module, inspect.getsource(module)) for module in modules if Path(inspect.getfile(module)).stat().st_size)
+    return {module: ast.parse(source) for module, source in sources if speaks.search(source)}
 
 
 def _compiled(module: ModuleType) -> Iterator[tuple[str, re.Pattern[Any]]]:
@@ -170,6 +178,21 @@ def attacks(pattern: re.Pattern[Any]) -> Iterator[Attack]:
     starts = list(dict.fromkeys(("", *befores)))
     ends = list(dict.fromkeys(("", "\x01", whole[-1:] + "\x01", "ж")))  # what is no word, and a word that no pattern has
     yield from (Attack(before, pump, after) for pump, before, after in product(pumps, starts, ends))
+
+
+def bound_max(pattern: re.Pattern[Any]) -> int:
+    """The largest number in its repetitions; an open end is none. Texts beyond it show what longer ones would."""
+    source = pattern.pattern
+    return _bound_max(sre_parser.parse(source, pattern.flags & ~re.UNICODE if isinstance(source, bytes) else pattern.flags))
+
+
+def _bound_max(part: Any) -> int:
+    if not isinstance(part, tuple | list | sre_parser.SubPattern):
+        return 0
+    if isinstance(part, tuple) and part[0] in REPEATS and isinstance(part[1], tuple):
+        least, most, body = part[1]
+        return max(int(least), 0 if most == sre.MAXREPEAT else int(most), _bound_max(body))
+    return max(map(_bound_max, part), default=0)
 
 
 class _Samples:

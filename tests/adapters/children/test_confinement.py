@@ -9,8 +9,8 @@ import tempfile
 import time
 from pathlib import Path
 
-import msgspec
 import pytest
+import pytest_asyncio
 import structlog
 
 from adapters.children import child, folders, measures, probe_child, worker
@@ -22,6 +22,8 @@ from schemas.documents import Shelf
 from schemas.errors import ConfigurationError, Refused
 from schemas.settings import RetrievalSettings
 from schemas.settings.documents import DocumentSettings
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 MISBEHAVING = "tests.support.misbehaving_child"
 SETTINGS = DocumentSettings(parse_wall_s=6, ocr_wall_s=8, parse_cpu_s=1, parse_memory_mib=256, ocr_memory_mib=640)
@@ -43,22 +45,40 @@ async def refused(made: TextWorker, order: str, operand: str = "") -> Refused:
     return failure.value
 
 
-@pytest.fixture
-async def made(monkeypatch):
+def misbehaving() -> TextWorker:
     """A worker whose heavy children do what their documents say; without small ones, unless they are started."""
-    monkeypatch.setattr(worker, "HEAVY", MISBEHAVING)
-    made = TextWorker(RetrievalSettings(), SETTINGS)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(worker, "HEAVY", MISBEHAVING)
+        return TextWorker(RetrievalSettings(), SETTINGS)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared():
+    made = misbehaving()
     yield made
     await made.stop()
 
 
 @pytest.fixture
-async def unhurried(monkeypatch):
-    """The same with much wall time: a machine that is busy gives a second of CPU time late."""
-    monkeypatch.setattr(worker, "HEAVY", MISBEHAVING)
-    made = TextWorker(RetrievalSettings(), msgspec.structs.replace(SETTINGS, parse_wall_s=90))
+def made(shared, monkeypatch):
+    """The same worker for all tests that need no new one; its limits may be replaced."""
+    monkeypatch.setattr(shared, "_limits", shared._limits)
+    return shared
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def fresh():
+    """A worker that has started no child yet."""
+    made = misbehaving()
     yield made
     await made.stop()
+
+
+@pytest.fixture
+def unhurried(made):
+    """With much wall time: a machine that is busy gives a second of CPU time late."""
+    made._limits = dataclasses.replace(made._limits, wall_s=90, ocr_wall_s=90)
+    return made
 
 
 @pytest.fixture
@@ -140,11 +160,11 @@ async def test_a_file_does_not_fail_for_the_one_before_it(made):
     assert "SIGSEGV" in (await refused(made, "segfault")).detail
 
 
-async def test_the_profile_of_libreoffice_stays(made):
+async def test_the_profile_of_libreoffice_stays(fresh):
     """It has its own temporary files there, without which it converts no second file."""
     for name in ("page.png", LIBREOFFICE_PROFILE):
-        await told(made, "write_inside", name)
-    assert f"{LIBREOFFICE_PROFILE}')]" in await told(made, "left_behind")
+        await told(fresh, "write_inside", name)
+    assert f"{LIBREOFFICE_PROFILE}')]" in await told(fresh, "left_behind")
 
 
 async def test_output_is_bounded(made):
@@ -218,21 +238,21 @@ def offered() -> set[str]:
 
 
 @pytest.mark.parametrize("denied", ENVIRONMENTS)
-async def test_every_environment_confines_as_it_can(made, monkeypatch, tmp_path, listening, denied):
+async def test_every_environment_confines_as_it_can(fresh, monkeypatch, tmp_path, listening, denied):
     """The measures in force are reported as they are; what stands in for a missing one refuses the same."""
     monkeypatch.setitem(child.OFFLINE_VARIABLES, "DENIED_CALLS", denied)
     secret = tmp_path / "secret"
     secret.write_text("secret")
     for order, operand, wanted in (("read", secret, "read"), ("connect", listening, "network"), ("signal", os.getpid(), "signal")):
-        assert wanted in (await refused(made, order, str(operand))).detail
-    in_force = set(made._heavy["express"].measures)
+        assert wanted in (await refused(fresh, order, str(operand))).detail
+    in_force = set(fresh._heavy["express"].measures)
     assert in_force == ENVIRONMENTS[denied] & await asyncio.to_thread(offered)
     if measures.SECCOMP in in_force:
-        assert {name: await told(made, "call_natively", name) for name in NEVER} == dict.fromkeys(NEVER, "EPERM")
-        assert await told(made, "signal_natively", str(os.getpid())) == "-1"
-        assert await told(made, "connect_natively", listening) != "0"
-    assert (int(await told(made, "read_natively", str(secret))) < 0) == (measures.LANDLOCK in in_force)
-    assert (await told(made, "status", "CapEff")).split()[1].strip("0") == ""
+        assert {name: await told(fresh, "call_natively", name) for name in NEVER} == dict.fromkeys(NEVER, "EPERM")
+        assert await told(fresh, "signal_natively", str(os.getpid())) == "-1"
+        assert await told(fresh, "connect_natively", listening) != "0"
+    assert (int(await told(fresh, "read_natively", str(secret))) < 0) == (measures.LANDLOCK in in_force)
+    assert (await told(fresh, "status", "CapEff")).split()[1].strip("0") == ""
 
 
 @pytest.mark.parametrize("denied", list(ENVIRONMENTS)[1:])
@@ -305,23 +325,23 @@ async def test_processes_are_bounded(made):
     assert not living_members(process.process.pid)
 
 
-async def test_a_tesseract_outside_of_usr_starts(made, tmp_path, monkeypatch):
+async def test_a_tesseract_outside_of_usr_starts(fresh, tmp_path, monkeypatch):
     """Wherever it is on the PATH: to start a program is to read it."""
     shutil.copy2("/bin/true", tmp_path / "tesseract")
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
-    assert "returncode=0" in await told(made, "start", "tesseract")
+    assert "returncode=0" in await told(fresh, "start", "tesseract")
 
 
-async def test_the_light_lane_does_not_wait(made):
+async def test_the_light_lane_does_not_wait(fresh):
     """Notes pass while both lanes of files are busy, and a person's file passes while bulk is."""
-    await made.start()
-    bulk = asyncio.create_task(told(made, "sleep", "4", "bulk"))
+    await fresh.start()
+    bulk = asyncio.create_task(told(fresh, "sleep", "4", "bulk"))
     await asyncio.sleep(0.1)
-    assert await told(made, "answer", "mine") == "mine"
-    express = asyncio.create_task(told(made, "sleep", "4"))
+    assert await told(fresh, "answer", "mine") == "mine"
+    express = asyncio.create_task(told(fresh, "sleep", "4"))
     began = time.monotonic()
     for n in range(10):
-        outcome = await made.parse(DocumentSource(media_type="text/plain", text=f"note {n}"), title="", lane="bulk", shelf=SHELF)
+        outcome = await fresh.parse(DocumentSource(media_type="text/plain", text=f"note {n}"), title="", lane="bulk", shelf=SHELF)
         assert outcome.chunks[0].text == f"note {n}"
     assert time.monotonic() - began < 2
     assert not bulk.done()
@@ -329,32 +349,32 @@ async def test_the_light_lane_does_not_wait(made):
     await asyncio.gather(bulk, express)
 
 
-async def test_heavy_children_come_and_go(made, monkeypatch):
+async def test_heavy_children_come_and_go(fresh, monkeypatch):
     """None until one is needed, one for many callers, none after a while, and one again."""
-    pool = made._heavy["express"]
+    pool = fresh._heavy["express"]
     object.__setattr__(pool._policy, "idle_s", 0.3)
     assert not pool._children
-    assert await asyncio.gather(*(told(made, "answer", str(n)) for n in range(5))) == list("01234")
+    assert await asyncio.gather(*(told(fresh, "answer", str(n)) for n in range(5))) == list("01234")
     (first,) = pool._children
     deadline = time.monotonic() + 10
     while pool._children:
         assert time.monotonic() < deadline
         await asyncio.sleep(0.05)
     assert not first._folder.path.exists()
-    assert await told(made, "answer", "again") == "again"
+    assert await told(fresh, "answer", "again") == "again"
 
 
-async def test_no_folder_stays(made):
+async def test_no_folder_stays(fresh):
     """Neither after a stop nor after a kill."""
-    await made.start()
-    await told(made, "answer")
-    paths = [each._folder.path for pool in (made._light, *made._heavy.values()) for each in pool._children]
+    await fresh.start()
+    await told(fresh, "answer")
+    paths = [each._folder.path for pool in (fresh._light, *fresh._heavy.values()) for each in pool._children]
     assert all(map(Path.exists, paths))
-    await made.stop()
+    await fresh.stop()
     assert not any(map(Path.exists, paths))
 
 
-def test_folders_of_the_dead_are_swept(tmp_path, monkeypatch):
+async def test_folders_of_the_dead_are_swept(tmp_path, monkeypatch):
     """One that is in use stays."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     used = folders.WorkFolder()

@@ -10,11 +10,14 @@ import time
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from adapters.children import worker
+from adapters.children.child import FORK_TIMEOUT_S
 from adapters.children.worker import ParsedDocument, TextWorker
 from adapters.embedders import multilingual
 from adapters.embedders.local import LOCAL_MODELS
+from adapters.fairness import TENANT
 from adapters.parsing.core.source import DocumentSource
 from adapters.text.sparse import unpack
 from schemas.documents import FileType, Lane, Shelf
@@ -25,7 +28,10 @@ from schemas.settings.section import Secret
 from tests.support.pdf_reading import scanned
 from tests.support.pdf_writer import Page, pdf
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 ROOT = Path(__file__).parents[3]
+SECRETS = ("CLAW_TEST_SECRET", "AWS_SECRET_ACCESS_KEY")
 SHELF = Shelf()
 
 
@@ -51,12 +57,26 @@ async def until(condition, timeout_s=20.0):
         await asyncio.sleep(0.02)
 
 
-@pytest.fixture
-async def text_worker():
-    made = TextWorker(RetrievalSettings(), DocumentSettings(parse_wall_s=20))
-    await made.start()
-    yield made
-    await made.stop()
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def started():
+    """One worker for all tests that need no settings of their own: a child loads for seconds. The environment has secrets."""
+    with pytest.MonkeyPatch.context() as patched:
+        for name in SECRETS:
+            patched.setenv(name, "hidden")
+        made = TextWorker(RetrievalSettings(), DocumentSettings(parse_wall_s=20))
+        await made.start()
+        yield made
+        await made.stop()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def text_worker(started):
+    """With one idle server, whatever became of the last one, that has no child yet for the tenant of the test."""
+    token = TENANT.set("somebody else")
+    await parse(started, "ready")
+    TENANT.reset(token)
+    await until(lambda: len(started._light._children) == len(started._light._idle) == 1)
+    return started
 
 
 async def test_parse_and_encode(text_worker):
@@ -154,8 +174,9 @@ async def test_texts_that_went_together_fail_alone(text_worker):
         "three",
         "# Four\n\nfour",
     ]
+    (server,) = text_worker._light._children
+    os.kill(server.server.child, signal.SIGSTOP)
     together = [asyncio.create_task(parse(text_worker, text)) for text in ("a", "b", "c")]
-    os.kill(pid, signal.SIGSTOP)
     await asyncio.sleep(0.05)
     os.kill(pid, signal.SIGKILL)
     assert [(await each).chunks[0].text for each in together] == ["a", "b", "c"]
@@ -174,22 +195,19 @@ async def test_vectors_of_texts_that_went_together_are_their_own(text_worker):
     assert together[3].vectors == alone[2].vectors
 
 
-async def test_a_child_that_takes_too_long_is_replaced():
+async def test_a_child_that_takes_too_long_is_replaced(text_worker, monkeypatch):
     """The wall clock ends it; the setting is named."""
-    made = TextWorker(RetrievalSettings(), DocumentSettings(parse_wall_s=0.5))
-    await made.start()
-    try:
-        (pid,) = pids(made)
-        (child,) = made._light._children
-        await child._prepare("")
-        os.kill(child.server.child, signal.SIGSTOP)
-        with pytest.raises(Refused, match="CLAW_DOCUMENT_PARSE_WALL_S") as refused:
-            await parse(made, "stuck")
-        assert refused.value.code == "document_too_complex"
-        assert (await parse(made, "next")).chunks[0].text == "next"
-        assert not alive(pid)
-    finally:
-        await made.stop()
+    assert text_worker._limits.wall_s == 20, "as the settings have it"
+    monkeypatch.setattr(text_worker, "_limits", dataclasses.replace(text_worker._limits, wall_s=0.5))
+    (pid,) = pids(text_worker)
+    (child,) = text_worker._light._children
+    await child._prepare("")
+    os.kill(child.server.child, signal.SIGSTOP)
+    with pytest.raises(Refused, match="CLAW_DOCUMENT_PARSE_WALL_S") as refused:
+        await parse(text_worker, "stuck")
+    assert refused.value.code == "document_too_complex"
+    assert (await parse(text_worker, "next")).chunks[0].text == "next"
+    assert not alive(pid)
 
 
 async def test_a_child_that_died_idle_costs_no_document(text_worker):
@@ -253,7 +271,9 @@ async def test_stopping_ends_children_and_answers_callers():
         os.kill(pid, signal.SIGSTOP)
     calls = [asyncio.create_task(parse(made, "text")) for _ in range(4)]
     await asyncio.sleep(0.05)
+    began = time.monotonic()
     await made.stop()
+    assert time.monotonic() - began < FORK_TIMEOUT_S / 2, "it waits for no fork that will never be"
     for call in calls:
         with pytest.raises(Unavailable):
             await call
@@ -324,12 +344,6 @@ async def test_children_die_with_a_killed_parent():
 
 async def test_children_know_no_secrets(text_worker):
     """What reads strangers' documents has none of our environment."""
-    os.environ |= {"CLAW_TEST_SECRET": "hidden", "AWS_SECRET_ACCESS_KEY": "hidden"}
-    try:
-        made = TextWorker(RetrievalSettings(), DocumentSettings())
-        await made.start()
-        environment = await asyncio.to_thread(Path(f"/proc/{pids(made)[0]}/environ").read_bytes)
-        await made.stop()
-    finally:
-        del os.environ["CLAW_TEST_SECRET"], os.environ["AWS_SECRET_ACCESS_KEY"]
+    assert all(os.environ[name] == "hidden" for name in SECRETS)
+    environment = await asyncio.to_thread(Path(f"/proc/{pids(text_worker)[0]}/environ").read_bytes)
     assert b"hidden" not in environment

@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from adapters.children.worker import TextWorker
 from adapters.parsing import parse as parse_here
@@ -19,8 +20,10 @@ from tests.support.file_kinds import slides, word
 from tests.support.ole2_files import BODY, SUBJECT, ole2, outlook_message
 from tests.support.open_documents import open_document, text_document
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-@pytest.fixture
+
+@pytest_asyncio.fixture(loop_scope="module")
 async def made():
     made = TextWorker(RetrievalSettings(), DocumentSettings(parse_wall_s=60, parse_cpu_s=20, parse_memory_mib=600))
     yield made
@@ -45,10 +48,10 @@ async def test_converted_formats(made, tmp_path):
     assert list(child._folder.path.iterdir()) == []
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def hurried():
-    """With little CPU time, which is what most hostile files take."""
-    made = TextWorker(RetrievalSettings(), DocumentSettings(parse_wall_s=60, parse_cpu_s=4, parse_memory_mib=600))
+    """With little CPU time, which is what most hostile files take; one for all of them, since each leaves it fit for the next."""
+    made = TextWorker(RetrievalSettings(), DocumentSettings(parse_wall_s=60, parse_cpu_s=2, parse_memory_mib=600))
     yield made
     await made.stop()
 
@@ -80,7 +83,7 @@ async def test_hostile_files_end_by_name(hurried, tmp_path, name):
     assert (await parse(hurried, tmp_path / "next.rst")).chunks[0].text == "words"
 
 
-def test_old_office_files_without_libreoffice_are_refused_with_the_remedy(tmp_path, monkeypatch):
+async def test_old_office_files_without_libreoffice_are_refused_with_the_remedy(tmp_path, monkeypatch):
     """The name of the program and of the format to save in."""
     monkeypatch.setattr(old_office, "find_libreoffice", lambda: "")
     for stream, new in (("WordDocument", ".docx"), ("PowerPoint Document", ".pptx")):

@@ -255,7 +255,7 @@ async def test_a_lane_works_what_is_committed_and_its_lag_returns_to_nothing(fle
 
 async def test_what_a_killed_worker_left_behind_a_marker_is_done_by_the_next(fleet, publisher, effects, redis, lane_settings):
     """The commit passes a marker only behind finished work: a record that is still being worked holds it."""
-    worker = await fleet.start("plain")
+    worker = await fleet.start("plain", CLAW_LANE_INSTANCE="one")
     await fleet.logged(worker, "lane_started")
     async with outsider(lane_settings.kafka, publisher.physical_name(POKED)) as other:
         slow = poke("slow", 0, sleep_ms=60_000)
@@ -267,7 +267,7 @@ async def test_what_a_killed_worker_left_behind_a_marker_is_done_by_the_next(fle
     assert (await committed(lane_settings, "plain")).get(0, 0) == 0
     await fleet.kill(worker)
     await delete_first(lane_settings.kafka, publisher.physical_name(POKED))
-    heir = await fleet.start("plain")
+    heir = await fleet.start("plain", CLAW_LANE_INSTANCE="one")  # which waits for no session of the dead one
     await fleet.logged(heir, "lane_started", timeout_s=40)
     await until_no_lag(lane_settings, redis, "plain")
     assert await effects.of("plain", "k") == [0]

@@ -174,7 +174,7 @@ async def test_an_event_that_ends_its_process_is_found_and_its_neighbours_are_ha
     await publisher.publish_all([first_partition(poke(f"k{n}", 0, die=n == 5, sleep_ms=20)) for n in range(10)])
     deaths = 0
     while True:
-        worker = await fleet.start("plain")
+        worker = await fleet.start("plain", CLAW_LANE_INSTANCE="one")  # which waits for no session of the dead one
         ended = asyncio.ensure_future(worker.wait())
         handled = asyncio.ensure_future(effects.reach("plain", 9, timeout_s=40))
         await asyncio.wait((ended, handled), return_when=asyncio.FIRST_COMPLETED)

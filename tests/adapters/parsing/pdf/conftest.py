@@ -27,7 +27,7 @@ def no_ocr(no_tesseract: None, no_rapidocr: None) -> None:
     """A machine that reads no pictures."""
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def rapidocr() -> None:
     if not ocr.find_engine("rapidocr", ""):
         pytest.skip("the extra ocr is not installed")
