@@ -97,6 +97,7 @@ class ForkServerProcess:
             )
         self._connection.settimeout(0)
         self.ready = False
+        self._importing: asyncio.Task[None] | None = None
 
     @property
     def pid(self) -> int:
@@ -108,12 +109,17 @@ class ForkServerProcess:
         return self._process.poll() is None
 
     async def wait_ready(self, timeout_s: float = READY_S) -> bool:
-        """Wait until everything is imported; False when it ended or takes longer (0: is not ready now)."""
+        """Wait until everything is imported; False when it ended or takes longer (0: is not ready now). Several may wait at a time."""
         if not self.ready:
-            with contextlib.suppress(TimeoutError, OSError):
-                async with asyncio.timeout(timeout_s):
-                    self.ready = await asyncio.get_running_loop().sock_recv(self._connection, REQUEST_BYTES_MAX) == READY
+            if self._importing is None or self._importing.done():
+                self._importing = asyncio.create_task(self._receive_ready(), name="fork-server-importing")
+            await asyncio.wait((self._importing,), timeout=timeout_s)
         return self.ready and self.is_alive
+
+    async def _receive_ready(self) -> None:
+        """A loop has one reader of a socket, which the next one takes the place of: everybody waits for this one."""
+        with contextlib.suppress(OSError):
+            self.ready = await asyncio.get_running_loop().sock_recv(self._connection, REQUEST_BYTES_MAX) == READY
 
     def fork(self, arguments: Sequence[str], environ: Mapping[str, str], output: int, nice: int) -> ForkedProcess | None:
         """``claw`` with these arguments, printing to ``output``; None when the server cannot do it: then it is stopped."""
@@ -133,6 +139,8 @@ class ForkServerProcess:
     def stop(self) -> None:
         """End the server; what it forked runs on."""
         self.ready = False
+        if self._importing is not None:
+            self._importing.cancel()
         self._connection.close()
         self._process.kill()
         self._process.wait()

@@ -9,6 +9,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from adapters.kafka import connection_options
 from adapters.redis.client import connect
 from adapters.redis.lease import release_lease, take_lease
+from domain.areas import TOPICS
 from domain.configs.table_epoch import LoggedEpoch, watch_tables
 from domain.read_models import ReadModels
 from domain.table_rebuild import SetbackCheck, TableRebuilder, find_setback, rebuild_all
@@ -19,7 +20,7 @@ from schemas.settings import Settings
 from streams.clock import SystemClock
 from streams.tables.epoch import StoredEpoch, TableWatch
 from streams.tables.rebuild import RebuildResult
-from tests.support.recorded_house import ALL, House, lived, opened_house
+from tests.support.recorded_house import House, lived, opened_house
 
 pytestmark = pytest.mark.stack
 SOON_S = 30.0
@@ -28,7 +29,7 @@ SOON_S = 30.0
 @pytest.fixture
 async def house(settings: Settings, topics) -> AsyncIterator[House]:
     """A recorded installation."""
-    await topics(*ALL)
+    await topics(*TOPICS)
     async with opened_house(settings) as made:
         await lived(made)
         yield made

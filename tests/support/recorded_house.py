@@ -9,19 +9,16 @@ from typing import Any
 import msgspec
 
 from adapters.redis.client import RedisClient, connect
-from domain.accounts.topics import ACCOUNTS_CHANGED, CREDENTIALS_CHANGED, INVITATIONS_CHANGED
+from domain.accounts.topics import ACCOUNTS_CHANGED, CREDENTIALS_CHANGED
 from domain.areas import TOPICS
-from domain.chats.topics import CHATS_ANSWERED, CHATS_ASKED, CHATS_GROUNDED, CONVERSATIONS_CHANGED, FEEDBACK_GIVEN, MESSAGES_CHANGED
-from domain.configs.topics import CONFIGS_CHANGED
+from domain.chats.topics import CONVERSATIONS_CHANGED, FEEDBACK_GIVEN, MESSAGES_CHANGED
 from domain.documents.content_hash import content_hash_of
 from domain.documents.open_documents import OpenDocuments
 from domain.documents.sources import blob_path
 from domain.documents.storage import Storage
-from domain.documents.topics import DOCUMENTS_ALIASED, DOCUMENTS_PROGRESSED, DOCUMENTS_REQUESTED, DOCUMENTS_SUBMITTED
+from domain.documents.topics import DOCUMENTS_ALIASED, DOCUMENTS_PROGRESSED, DOCUMENTS_SUBMITTED
 from domain.documents.visibility import IndexedContent, NewVersion, Visibility
-from domain.indexes.topics import INDEXES_CHANGED
 from domain.knowledge.topics import KNOWLEDGE_CHANGED
-from domain.limits.topics import LIMITS_DECIDED
 from domain.read_models import ReadModels
 from domain.usage.counters import decode_usage_changes, usage_changes, usage_counter
 from domain.usage.topics import USAGE_RECORDED
@@ -62,28 +59,6 @@ PUBLISH_S = 10.0  # topics that have just been made have no leader yet
 
 
 T, KB = "t", "kb"
-
-
-ALL = (
-    ACCOUNTS_CHANGED,
-    CHATS_ANSWERED,
-    CHATS_ASKED,
-    CHATS_GROUNDED,
-    CONVERSATIONS_CHANGED,
-    CREDENTIALS_CHANGED,
-    DOCUMENTS_ALIASED,
-    DOCUMENTS_PROGRESSED,
-    DOCUMENTS_REQUESTED,
-    DOCUMENTS_SUBMITTED,
-    FEEDBACK_GIVEN,
-    INDEXES_CHANGED,
-    INVITATIONS_CHANGED,
-    KNOWLEDGE_CHANGED,
-    MESSAGES_CHANGED,
-    USAGE_RECORDED,
-    LIMITS_DECIDED,
-    CONFIGS_CHANGED,
-)
 
 
 @dataclass
@@ -143,7 +118,7 @@ class House:
 
 @asynccontextmanager
 async def opened_house(settings: Settings) -> AsyncIterator[House]:
-    """The installation of these settings, whose topics are there; its keys go with it."""
+    """The installation of these settings, all of whose topics are there; its keys go with it."""
     async with AsyncExitStack() as stack:
         redis = connect(settings.redis)
         stack.push_async_callback(redis.aclose)

@@ -2,10 +2,9 @@
 
 import asyncio
 import os
-import sys
 import uuid
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,11 +17,16 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from adapters.kafka import connection_options
 from benchmarks.stub_process import launch_stub_provider, stub_model
 from claw_client import Client
-from ops.stack.embedded import locate
-from ops.stack.launch import PROJECT, stack
+from ops.commands import topics
+from ops.stack.embedded import locate_servers
+from ops.stack.environment import environment_of
+from ops.stack.launch import stack
 from ops.stack.ports import claim
 from ops.stack.state import ProcessRecord, StackState, read_state
-from schemas.settings import KafkaSettings, RedisSettings
+from schemas.settings import KafkaSettings, RedisSettings, Settings
+from tests.support.claw_forks import ClawForks, ForkedCommand, claw_forks
+
+OwnStack = Callable[[Path, Mapping[str, str]], AbstractAsyncContextManager[tuple["Up", aiohttp.ClientSession]]]
 
 # slow enough to be killed in the middle: 60 tokens at 50 ms, citing the first passage
 MODEL = "stub?first_ms=50&tokens=60&token_ms=50&cite=1"
@@ -36,6 +40,7 @@ class Up:
     url: str
     home: Path
     settings: dict[str, str]
+    forks: ClawForks
 
     @property
     def state(self) -> StackState:
@@ -48,7 +53,7 @@ class Up:
 
     @property
     def kafka(self) -> KafkaSettings:
-        return locate(self.home).kafka
+        return self._servers.kafka
 
     @property
     def connection(self) -> dict[str, Any]:
@@ -57,25 +62,29 @@ class Up:
 
     @property
     def redis(self) -> RedisSettings:
-        return locate(self.home).redis
+        return self._servers.redis
+
+    @property
+    def _servers(self) -> Settings:
+        return locate_servers(Settings.from_env(self.environ))
 
     async def command(self, *arguments: str, timeout_s: float = 120.0, typed: str = "") -> tuple[int, str]:
         """``claw ...``, as an operator runs it beside the stack, ``typed`` as its standard input: its exit code and what it printed."""
-        process = await _claw(self.environ, *arguments, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE)
+        process = await self.forks.run(arguments, self.environ, piped=True)
         async with asyncio.timeout(timeout_s):
-            printed, _ = await process.communicate(typed.encode())
+            printed = await process.communicate(typed.encode())
         return await process.wait(), printed.decode()
 
     @asynccontextmanager
     async def replica(self) -> AsyncIterator[str]:
         """The URL of another API process of this installation."""
-        async with api_process(self.environ) as url:
+        async with api_process(self.forks, self.environ) as url:
             yield url
 
     @asynccontextmanager
     async def worker(self, lane: str) -> AsyncIterator[None]:
         """Another worker of a lane, until the block ends; it joins when it is ready."""
-        process = await _claw(self.environ | {"CLAW_METRICS_PORT": "0"}, "worker", "--lane", lane)
+        process = await self.forks.run(("worker", "--lane", lane), self.environ | {"CLAW_METRICS_PORT": "0"})
         try:
             yield
         finally:
@@ -103,10 +112,10 @@ class Up:
 
 
 @asynccontextmanager
-async def api_process(environ: Mapping[str, str], *, path: str = "/readyz") -> AsyncIterator[str]:
+async def api_process(forks: ClawForks, environ: Mapping[str, str], *, path: str = "/readyz") -> AsyncIterator[str]:
     """``claw api`` on a free port until the block ends: its URL, once ``path`` answers 200."""
     port = claim("api", 0, set())
-    process = await _claw({**environ, "CLAW_PORT": str(port)}, "api")
+    process = await forks.run(("api",), {**environ, "CLAW_PORT": str(port)})
     try:
         url = f"http://127.0.0.1:{port}"
         await answers(url, path=path, process=process)
@@ -115,7 +124,7 @@ async def api_process(environ: Mapping[str, str], *, path: str = "/readyz") -> A
         await _ended(process)
 
 
-async def answers(url: str, *, path: str = "/readyz", timeout_s: float = 60.0, process: asyncio.subprocess.Process | None = None) -> None:
+async def answers(url: str, *, path: str = "/readyz", timeout_s: float = 60.0, process: ForkedCommand | None = None) -> None:
     """Wait until an API answers 200 there; its ``process`` must not end before."""
     async with asyncio.timeout(timeout_s), aiohttp.ClientSession() as session:
         while True:
@@ -129,29 +138,39 @@ async def answers(url: str, *, path: str = "/readyz", timeout_s: float = 60.0, p
             await asyncio.sleep(0.2)
 
 
-async def _claw(
-    environ: Mapping[str, str], *arguments: str, stdin: int | None = None, stdout: int | None = None
-) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "ops.cli", *arguments),
-        cwd=PROJECT,
-        env=environ,
-        stdin=stdin,
-        stdout=stdout,
-        stderr=asyncio.subprocess.STDOUT if stdout else None,
-        start_new_session=True,
-    )
-
-
-async def _ended(process: asyncio.subprocess.Process) -> None:
+async def _ended(process: ForkedCommand) -> None:
     if process.returncode is None:
         process.terminate()
     async with asyncio.timeout(30):
         await process.wait()
 
 
+@pytest.fixture(scope="session")
+def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClawForks]:
+    """What runs ``claw`` commands beside a stack."""
+    with claw_forks(tmp_path_factory.mktemp("forks")) as made:
+        yield made
+
+
+@pytest.fixture
+async def own_stack(kafka_settings: KafkaSettings, forks: ClawForks) -> AsyncIterator[OwnStack]:
+    """``async with own_stack(home, settings) as (up, session)``: a stack until the block ends, without rate limits; a start after another
+    one finds what that left. Its Kafka is the session's: another one takes longer to start than all the rest.
+    """
+    given = environment_of(Settings(kafka=kafka_settings), {}) | {"CLAW_LIMIT_ENABLED": "false"}
+
+    @asynccontextmanager
+    async def opened(home: Path, settings: Mapping[str, str]) -> AsyncIterator[tuple[Up, aiohttp.ClientSession]]:
+        chosen = {**given, **settings}
+        async with stack(home, chosen, show=True) as running, aiohttp.ClientSession(base_url=running.url) as session:
+            yield Up(running.url, home, chosen, forks), session
+
+    yield opened
+    await topics.delete(kafka_settings, topics.catalogue(Settings()))
+
+
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def up(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Up]:
+async def up(tmp_path_factory: pytest.TempPathFactory, forks: ClawForks) -> AsyncIterator[Up]:
     home = tmp_path_factory.mktemp("system")
     stub = launch_stub_provider()
     async with stub as provider:
@@ -164,7 +183,7 @@ async def up(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Up]:
             "CLAW_LANE_LEASE_S": "3",
         }
         async with stack(home, settings) as running:
-            yield Up(running.url, home, settings)
+            yield Up(running.url, home, settings, forks)
 
 
 @pytest.fixture

@@ -41,7 +41,7 @@ async def test_an_administrator_changes_a_rate_rule_that_takes_effect(up: Up, em
     """Made on an installation that limits; in force for somebody else on the other replica as well."""
     assert PASSWORD not in await made(up, email, "--password-stdin", "--name", "Ada")
     limiting = up.environ | {"CLAW_LIMIT_ENABLED": "true"}
-    async with api_process(limiting) as one, api_process(limiting) as other:
+    async with api_process(up.forks, limiting) as one, api_process(up.forks, limiting) as other:
         async with aiohttp.ClientSession(base_url=one) as session:
             admin = await logged_in(session, email)
             assert (admin["user"]["role"], admin["user"]["name"]) == ("admin", "Ada")

@@ -4,28 +4,25 @@ import asyncio
 import re
 import uuid
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from pathlib import Path
 
 import aiohttp
 import pytest
 
 from claw_client import Client, events
-from ops.stack.launch import stack
-from tests.system.conftest import Up
+from tests.system.conftest import OwnStack
 
 CLIENTS, VERSIONS = 20, 8
 QUESTION = "What does the crossing cost?"
 
 
 @pytest.fixture
-async def doubled(tmp_path) -> AsyncIterator[list[str]]:
+async def doubled(tmp_path: Path, own_stack: OwnStack) -> AsyncIterator[list[str]]:
     """A stack that keeps every answer, with another API process and another chat worker; the URLs of both APIs."""
-    settings = {"CLAW_CACHE_ANSWERS": "all", "CLAW_LIMIT_ENABLED": "false"}
-    async with stack(tmp_path / "home", settings) as running, AsyncExitStack() as more:
-        up = Up(running.url, tmp_path / "home", settings)
-        await more.enter_async_context(up.worker("chat"))
-        yield [up.url, await more.enter_async_context(up.replica())]
+    settings = {"CLAW_CACHE_ANSWERS": "all"}
+    async with own_stack(tmp_path / "home", settings) as (up, _), up.worker("chat"), up.replica() as other:
+        yield [up.url, other]
 
 
 @dataclass

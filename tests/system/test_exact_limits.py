@@ -23,9 +23,9 @@ from ops.stack.ports import claim
 from schemas.configs import RATE_LIMIT_RULES
 from schemas.settings import AuthSettings, LimitSettings, NodeSettings, Settings
 from schemas.settings.section import Secret
-from streams.topics import DEAD_LETTERS
 from tests.conftest import Servers
 from tests.support.api_process import opened
+from tests.support.claw_forks import ClawForks
 from tests.support.own_redis import OwnRedis
 from tests.system.conftest import api_process
 
@@ -33,7 +33,6 @@ pytestmark = [pytest.mark.stack, pytest.mark.asyncio(loop_scope="module")]
 
 PROCESSES, CALLERS, RUNS = 4, 1_000, 10
 BURST = 100  # the user's; a token comes back every minute, so that a run sees none or one
-WANTED = tuple(topic for topic in TOPICS if topic is not DEAD_LETTERS)
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ class Fleet:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def fleet(servers: Servers, tmp_path_factory) -> AsyncIterator[Fleet]:
+async def fleet(servers: Servers, forks: ClawForks, tmp_path_factory) -> AsyncIterator[Fleet]:
     home = tmp_path_factory.mktemp("fleet")
     redis = OwnRedis(home)
     await redis.start()
@@ -62,17 +61,17 @@ async def fleet(servers: Servers, tmp_path_factory) -> AsyncIterator[Fleet]:
         auth=AuthSettings(secret=Secret("test-" * 8)),
         limits=limits,
     )
-    await administration.apply(kafka, WANTED)
+    await administration.apply(kafka, TOPICS)
     async with AsyncExitStack() as stack:
         environ = environment_of(settings, os.environ)
         taken: set[int] = set()
         ports = [claim("CLAW_METRICS_PORT", 0, taken) for _ in range(PROCESSES)]
         # without workers nobody is ready
-        replicas = [api_process(environ | {"CLAW_METRICS_PORT": str(port)}, path="/livez") for port in ports]
+        replicas = [api_process(forks, environ | {"CLAW_METRICS_PORT": str(port)}, path="/livez") for port in ports]
         urls = list(await asyncio.gather(*map(stack.enter_async_context, replicas)))
         yield Fleet(urls, [f"http://127.0.0.1:{port}/metrics" for port in ports], redis, settings)
     await redis.stop()
-    await administration.delete(kafka, WANTED)
+    await administration.delete(kafka, TOPICS)
 
 
 async def someone(fleet: Fleet, session: aiohttp.ClientSession) -> dict[str, str]:

@@ -6,11 +6,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 
 from claw_client import Client, events
-from ops.stack.launch import stack
+from tests.system.conftest import OwnStack
 
 ELSEWHERE = {  # nothing listens there
     "CLAW_MODEL_PROVIDER": "openai",
@@ -25,10 +24,9 @@ NOTE = "阿姆鲁姆灯塔高41.8米，建于1875年。"
 
 
 @pytest.fixture(params=[{}, ELSEWHERE], ids=["keyless", "failover"])
-async def keyless(request: Any, tmp_path: Path) -> AsyncIterator[Client]:
+async def keyless(request: Any, tmp_path: Path, own_stack: OwnStack) -> AsyncIterator[Client]:
     """Somebody with a document, in a stack of their own."""
-    settings = {"CLAW_LIMIT_ENABLED": "false", **request.param}
-    async with stack(tmp_path / "home", settings) as up, aiohttp.ClientSession(up.url) as session:
+    async with own_stack(tmp_path / "home", request.param) as (_, session):
         client = await Client.register(session, f"{uuid.uuid4().hex}@example.org", "a long test passphrase")
         await client.submit("tower", NOTE)
         await client.wait_indexed("tower")

@@ -8,13 +8,13 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 
 from benchmarks.stub_process import launch_stub_provider, stub_model
 from benchmarks.stub_reranker import share
 from claw_client import Client, events
-from ops.stack.launch import launch, stack
+from ops.stack.launch import launch
+from tests.system.conftest import OwnStack
 
 FAULTS = ["429", "503", "401", "cut", "html", "broken", "empty", "too_many", "out_of_range", "twice", "no_number", "huge", "hang"]
 TIMEOUT_S = 1.0
@@ -27,21 +27,20 @@ QUESTION = "When does the ferry to Amrum leave?"
 
 
 @pytest.fixture
-async def reader(tmp_path: Path) -> AsyncIterator[Client]:
+async def reader(tmp_path: Path, own_stack: OwnStack) -> AsyncIterator[Client]:
     """Somebody with documents, in a stack with a model and a reranker."""
     model = launch_stub_provider()
     reranker = launch([sys.executable, "-m", "benchmarks.stub_reranker", "--port", "0"], "listening ", os.environ)
     async with model as answering, reranker as ordering:
         settings = {
             **stub_model(answering.url, "stub?first_ms=0&token_ms=0&tokens=8&cite=1"),
-            "CLAW_LIMIT_ENABLED": "false",
             "CLAW_RETRIEVAL_RERANK_PROVIDER": "tei",
             "CLAW_RETRIEVAL_RERANK_URL": f"{ordering.url}/tei",
             "CLAW_RETRIEVAL_RERANK_NAME": "stub",
             "CLAW_RETRIEVAL_RERANK_TIMEOUT_S": str(TIMEOUT_S),
             "CLAW_RETRIEVAL_RERANK_BREAKER_FAILURES": "1000",
         }
-        async with stack(tmp_path / "home", settings) as up, aiohttp.ClientSession(up.url) as session:
+        async with own_stack(tmp_path / "home", settings) as (_, session):
             client = await Client.register(session, f"{uuid.uuid4().hex}@example.org", "a long test passphrase")
             for name, text in NOTES.items():
                 await client.submit(name, text)
@@ -70,8 +69,8 @@ async def test_the_reranker_orders_the_passages_and_no_fault_costs_the_answer(re
     explanation = await explained(reader, QUESTION)
     assert explanation["retrieval"]["reranked_by"] == "stub"
     assert order(explanation) == sorted(NOTES, key=lambda name: -share(QUESTION, f"{name}\n{NOTES[name]}"))
-    for fault in FAULTS:
-        explanation = await explained(reader, f"{QUESTION} {{fault={fault}}}")
+    faulty = await asyncio.gather(*(explained(reader, f"{QUESTION} {{fault={fault}}}") for fault in FAULTS))
+    for fault, explanation in zip(FAULTS, faulty, strict=True):
         assert (fault, explanation["retrieval"]["reranked_by"]) == (fault, "")
         assert sorted(order(explanation)) == sorted(NOTES)
         assert explanation["timings_ms"]["retrieve"] < TIMEOUT_S * 1000 + 5_000

@@ -15,7 +15,6 @@ from msgspec.structs import replace
 
 from adapters.kafka import connection_options, make_consumer
 from adapters.redis.client import RedisClient, connect
-from domain.areas import TOPICS
 from domain.documents.topics import DOCUMENTS_QUEUED_BULK, DOCUMENTS_SUBMITTED
 from domain.documents.visibility import IndexedContent, Visibility
 from domain.indexes.catalogue import CollectionCatalogue
@@ -41,6 +40,7 @@ from streams.tables.record_writer import RecordWriter
 
 pytestmark = pytest.mark.stack
 T, KB = "t", "kb"
+PUBLISHED = (DOCUMENTS_SUBMITTED, DOCUMENTS_QUEUED_BULK, INDEXES_CHANGED)
 SMALL = Shelf(chunk_tokens=64, chunk_tokens_max=96)
 
 
@@ -181,9 +181,9 @@ def event(kind: Any, key: str, data: Any) -> Any:
 
 @pytest.fixture
 async def house(settings: Settings, topics: Callable[..., Awaitable[None]]) -> AsyncIterator[House]:
-    await topics(DOCUMENTS_SUBMITTED, DOCUMENTS_QUEUED_BULK, INDEXES_CHANGED)
+    await topics(*PUBLISHED)
     redis: RedisClient = connect(settings.redis)
-    publisher = KafkaPublisher(settings.kafka, TOPICS)
+    publisher = KafkaPublisher(settings.kafka, PUBLISHED)
     await publisher.start()
     shelves, clock, prefix = CollectionCatalogue(settings.kafka), SystemClock(), settings.redis.key_prefix
     await shelves.start()

@@ -4,12 +4,13 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from domain.areas import TOPICS
 from schemas.settings import Settings
-from tests.support.recorded_house import ALL, House, opened_house
+from tests.support.recorded_house import House, opened_house
 
 
 @pytest.fixture
 async def house(settings: Settings, topics) -> AsyncIterator[House]:
-    await topics(*ALL)
+    await topics(*TOPICS)
     async with opened_house(settings) as made:
         yield made

@@ -8,6 +8,7 @@ import pytest
 
 from benchmarks.stub_provider import StubProvider
 from benchmarks.stub_server import serving
+from domain.areas import TOPICS
 from domain.chats.reply_lock import ReplyLocation, ReplyLocks
 from domain.chats.topics import CHATS_ASKED, CHATS_GROUNDED, MESSAGES_CHANGED
 from domain.read_models import ReadModels
@@ -19,7 +20,7 @@ from schemas.settings import ModelSettings
 from schemas.settings.section import Secret
 from streams.log.reader import open_log_reader
 from streams.topics import Topic
-from tests.support.recorded_house import ALL, KB, NOW, House, T
+from tests.support.recorded_house import KB, NOW, House, T
 
 pytestmark = pytest.mark.stack
 
@@ -64,7 +65,7 @@ async def answered(house: House) -> str:
     return "r"
 
 
-async def counts(house: House, wanted: Sequence[Topic] = ALL) -> list[int]:
+async def counts(house: House, wanted: Sequence[Topic] = TOPICS) -> list[int]:
     async with open_log_reader(house.settings.kafka) as reader:
         return [end for topic in wanted for _, end in (await reader.bounds(await reader.partitions(topic))).values()]
 

@@ -1,5 +1,6 @@
 """Forked parts in a supervisor of their own process: whose they are, what they are told, and who outlives whom."""
 
+import asyncio
 import json
 import os
 import signal
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from ops.stack.fork_server import REQUEST_BYTES_MAX
+from ops.stack.fork_server import REQUEST_BYTES_MAX, ForkServerProcess
 from ops.stack.launch import PROJECT
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has subreapers")
@@ -131,3 +132,17 @@ def test_an_environment_that_is_too_large_is_left_to_be_executed(supervisor: Sup
 
 def test_what_was_only_inherited_is_reaped(supervisor: SupervisorProcess):
     assert supervisor.ask("orphan")
+
+
+async def test_who_looks_whether_it_is_ready_keeps_nobody_waiting() -> None:
+    """The supervisor looks every second while the start of the stack waits."""
+    server = ForkServerProcess(os.environ, ())
+    try:
+        start = asyncio.create_task(server.wait_ready())
+        async with asyncio.timeout(20):
+            while not server.ready:
+                await server.wait_ready(0)
+                await asyncio.sleep(0.01)
+        assert await asyncio.wait_for(start, 2)
+    finally:
+        server.stop()
