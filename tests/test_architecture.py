@@ -37,6 +37,7 @@ DEFINITIONS = (
     *(ast.Import, ast.ImportFrom, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef),
     *(ast.Assign, ast.AnnAssign, ast.AugAssign, ast.If, ast.Expr),
 )
+LIBRARY_NAMES = {"handle_parser_exception"}  # of methods that a class of ours replaces: the library calls them
 NO_NAMES = {"utils", "util", "helpers", "helper", "manager", "common", "misc"}
 
 
@@ -141,7 +142,9 @@ def test_no_module_or_function_has_an_empty_name() -> None:
         f"{name}: {node.name}"
         for name, tree in modules()
         for node in ast.walk(tree)
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.lstrip("_").startswith("handle_")
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and node.name.lstrip("_").startswith("handle_")
+        and node.name not in LIBRARY_NAMES
     ]
     assert empty == []
 
