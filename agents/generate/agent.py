@@ -172,7 +172,7 @@ class Generate:
             return None if found.message is None else await self.repeat_end(event, context, found.message)
         ended = await self.take_over(event, context, draft, passages)
         if ended is None:
-            return None if found.message is None else await self.adopt_message(event, context, found.message)
+            return None if found.message is None else await self.adopt_message(event, context, draft, found.message)
         if question.door != "conversation":
             return () if found.message is None else self.final_events(event, context, found.message)
         partition = context.publisher.partition_for(MESSAGES_CHANGED, question.conversation_id)
@@ -384,13 +384,17 @@ class Generate:
         await _or_default(None, self.reply_locks.release(event.tenant, stored.conversation_id, stored.id))
         return self.final_events(event, context, stored)
 
-    async def adopt_message(self, event: ChatGrounded, context: Context, stored: Message) -> list[Outgoing]:
-        """The end of a reply whose message a lower attempt stored, as this one's: readers no longer heed the lower one, unless nobody began
-        in between; then they take its end and need no restart.
+    async def adopt_message(self, event: ChatGrounded, context: Context, draft: ReplyDraft, stored: Message) -> list[Outgoing]:
+        """The end of a reply whose message a lower attempt stored, as this one's, whose start has voided the other: its text is said again,
+        in one piece, and its message stored again, so that the table refuses what a lower attempt may still store.
         """
+        if stored.content:
+            await self.extend(event, context, draft, 1, stored.content, stored.citations)
+        for acknowledgement in draft.acknowledgements:
+            await acknowledgement
         adopted = msgspec.structs.replace(stored, attempt=context.attempt)
         await self.store(event, context, adopted)
-        return [reply_events.terminal_event(event, context, stored), *self.final_events(event, context, adopted)]
+        return self.final_events(event, context, adopted)
 
     async def find_message(self, event: ChatGrounded) -> FoundMessage:
         """The message that an earlier try stored."""

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
 from ops.faults.evidence import ASKS, OWN_WORDS, TERMINAL, ReplyEvidence, RunEvidence, texts_by_attempt
-from ops.faults.history import ClientOperation, HistoryRecord, StreamFrame, TopicRecord
+from ops.faults.history import ClientOperation, HistoryRecord, StreamFrame, TopicRecord, content_digest
 from ops.faults.promises.promise import Promise
 
 NO_PLACE = (0, 0, 0)  # the id of events made from the stored message
@@ -164,11 +164,14 @@ def _restart_between_attempts(reply: ReplyEvidence) -> Found:
 
 
 def _stored_once(evidence: RunEvidence) -> Found:
+    """A worker that takes over a reply stores the message it finds again, under its own attempt: with the same content."""
     for reply in evidence.replies.values():
         end = reply.end
         if end is None:
             continue
-        if len({record.digest for record in reply.stored}) > 1 or len({(record.value or {}).get("id") for record in reply.stored}) > 1:
+        contents = {content_digest({**record.data, "attempt": 0}) for record in reply.stored}
+        ids = {(record.data.get("attempt"), (record.value or {}).get("id")) for record in reply.stored}
+        if len(contents) > 1 or len(ids) > len({attempt for attempt, _ in ids}):
             yield reply.id, f"stored as {len(reply.stored)} different messages", reply.stored
         if not reply.stored:
             yield reply.id, f"it ended as {end.type} and its message is not stored", reply.records
