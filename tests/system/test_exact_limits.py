@@ -68,7 +68,8 @@ async def fleet(servers: Servers, forks: ClawForks, tmp_path_factory) -> AsyncIt
         ports = [claim("CLAW_METRICS_PORT", 0, taken) for _ in range(PROCESSES)]
         # without workers nobody is ready
         replicas = [api_process(forks, environ | {"CLAW_METRICS_PORT": str(port)}, path="/livez") for port in ports]
-        urls = list(await asyncio.gather(*map(stack.enter_async_context, replicas)))
+        first = await stack.enter_async_context(replicas[0])  # it begins the epoch of the tables, which the others find
+        urls = [first, *await asyncio.gather(*map(stack.enter_async_context, replicas[1:]))]
         yield Fleet(urls, [f"http://127.0.0.1:{port}/metrics" for port in ports], redis, settings)
     await redis.stop()
     await administration.delete(kafka, TOPICS)
