@@ -15,6 +15,7 @@ import os
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import structlog
 
@@ -29,7 +30,8 @@ SUBJECT_CHARS_MAX, SUBJECT_BYTES = 16, 12  # longer subjects are hashed: 96 bits
 LOCAL_SUBJECTS_MAX = 20_000  # buckets kept while Redis is down, about 4 MB; the least recently used are forgotten, hence full
 ANSWER_S = 0.05  # Redis answers in a millisecond: a request does not wait longer for it
 LATE_S = 0.005  # this process itself was held up for so long: the machine is busy, and an answer may well be on its way
-PROCESSORS = os.cpu_count() or 1  # with more work than that for a minute, a late answer is no sign of an outage
+PROCESSORS = os.cpu_count() or 1  # with more work than that, a late answer is no sign of an outage
+LOADAVG = Path("/proc/loadavg")  # of Linux: averages, then how many threads run or wait for a processor at this moment
 EXTENSIONS_MAX = 20  # of those; then a second has passed and it does not matter why
 PROBE_S = 1.0  # between two probes of Redis while it is down
 CLOSED_RETRY_S = 1  # when to come back after a rule that is closed without Redis refused
@@ -184,11 +186,21 @@ class _AnswerTimeout:
     def _on_due(self) -> None:
         now_s = asyncio.get_running_loop().time()
         answered = now_s - self._limiter.answered_s < self._limiter.answer_s
-        if self._chances and (answered or now_s - self._due_s > LATE_S or os.getloadavg()[0] > PROCESSORS):
+        if self._chances and (answered or now_s - self._due_s > LATE_S or is_machine_busy()):
             self._chances -= 1
             self._arm()
         else:
             self._limit.reschedule(now_s)
+
+
+def is_machine_busy() -> bool:
+    """Whether there is more work than processors, over the last minute or at this moment: the average is late when a storm begins."""
+    if os.getloadavg()[0] > PROCESSORS:
+        return True
+    try:
+        return int(LOADAVG.read_text(encoding="ascii").split()[3].partition("/")[0]) > PROCESSORS
+    except (OSError, ValueError, IndexError):  # another system
+        return False
 
 
 class LocalBuckets:

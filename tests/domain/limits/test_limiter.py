@@ -9,8 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from adapters.redis.client import RedisClient, connect
+from domain.limits import limiter
 from domain.limits.decision import Decision
-from domain.limits.limiter import Limiter, LocalBuckets, bucket_key
+from domain.limits.limiter import PROCESSORS, Limiter, LocalBuckets, bucket_key, is_machine_busy
 from domain.limits.rules import default_rules
 from schemas.limits import Rule
 from schemas.settings import LimitSettings, RedisSettings
@@ -233,3 +234,21 @@ async def test_a_frozen_redis_is_not_waited_for(own_redis: OwnRedis) -> None:
     assert (await limiter.decide([(rule, "u")])).remaining >= 97
     await limiter.stop()
     await redis.aclose()
+
+
+@pytest.mark.parametrize(
+    ("average", "running", "busy"),
+    [
+        (PROCESSORS + 1.0, f"1.0 1.0 1.0 {PROCESSORS}/300 17", True),
+        (0.0, f"0.1 0.1 0.1 {PROCESSORS + 1}/300 17", True),
+        (0.0, f"0.1 0.1 0.1 {PROCESSORS}/300 17", False),
+        (0.0, "", False),
+    ],
+)
+def test_a_machine_is_busy_from_the_moment_it_is(average, running, busy, monkeypatch, tmp_path):
+    """The average of a minute says so only later; a system that tells no more than it is believed."""
+    monkeypatch.setattr("os.getloadavg", lambda: (average, average, average))
+    monkeypatch.setattr(limiter, "LOADAVG", tmp_path / "loadavg")
+    if running:
+        (tmp_path / "loadavg").write_text(running)
+    assert is_machine_busy() == busy
