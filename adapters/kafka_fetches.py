@@ -52,7 +52,7 @@ def screen_fetches(client: AIOKafkaClient, policy: FetchPolicy) -> None:
     async def send_screened(node_id: int, request: Any, **options: Any) -> Any:
         response = await send(node_id, request, **options)
         if isinstance(request, FetchRequest):
-            positions = {(topic, each[0]): each[1] for topic, partitions in request.topics for each in partitions}
+            positions = {TopicPartition(topic, each[0]): each[1] for topic, partitions in request.topics for each in partitions}
             response.topics = await _screen_topics(response.topics, positions, policy, doubted)
         return response
 
@@ -61,7 +61,7 @@ def screen_fetches(client: AIOKafkaClient, policy: FetchPolicy) -> None:
 
 async def _screen_topics(
     topics: Sequence[tuple[str, Sequence[Sequence[Any]]]],
-    positions: dict[tuple[str, int], int],
+    positions: dict[TopicPartition, int],
     policy: FetchPolicy,
     doubted: dict[TopicPartition, int],
 ) -> list[tuple[str, list[tuple[Any, ...]]]]:
@@ -74,10 +74,11 @@ async def _screen_topics(
         for partition, error, highwater, *rest in partitions:
             *fields, data = rest
             if data and not error:
-                stable, place = fields[0] if fields and fields[0] >= 0 else highwater, TopicPartition(topic, partition)
+                place = TopicPartition(topic, partition)
+                stable = fields[0] if fields and fields[0] >= 0 else highwater
                 records = screen_records(
                     bytes(data),
-                    position=positions[topic, partition],
+                    position=positions[place],
                     end=stable,
                     bytes_max=policy.batch_bytes_max,
                     expanded_bytes_max=room,

@@ -340,8 +340,7 @@ class Generate:
         """Store the message, release the conversation's lock, and only then publish the end of the reply. A message from a channel without
         conversations is stored for a day only.
         """
-        for acknowledgement in draft.acknowledgements:
-            await acknowledgement
+        await draft.wait_acknowledged()
         if not await context.still_owner():
             raise Superseded(f"a newer attempt than {context.attempt} answers {event.data.question.reply_id}")
         draft.is_ended = True
@@ -390,8 +389,7 @@ class Generate:
         """
         if stored.content:
             await self.extend(event, context, draft, 1, stored.content, stored.citations)
-        for acknowledgement in draft.acknowledgements:
-            await acknowledgement
+        await draft.wait_acknowledged()
         adopted = msgspec.structs.replace(stored, attempt=context.attempt)
         await self.store(event, context, adopted)
         return self.final_events(event, context, adopted)

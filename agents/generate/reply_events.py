@@ -71,6 +71,11 @@ class ReplyDraft:
     is_started: bool = False  # its start was published
     is_ended: bool = False  # its message is being stored
 
+    async def wait_acknowledged(self) -> None:
+        """Wait until the log has everything that was published. Raises Unavailable."""
+        for acknowledgement in self.acknowledgements:
+            await acknowledgement
+
     def add_thinking(self, piece: ThoughtPiece) -> None:
         """Count thinking, which costs also when the answer never comes."""
         self.speaker = piece.speaker

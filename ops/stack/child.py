@@ -35,7 +35,6 @@ class Component:
     ready_s: float = 60.0  # a cold JVM or a cold import on a busy 2-core machine stays below a third of it
     stop_s: float = 6.0  # after SIGTERM; then SIGKILL
     nice: int = 0
-    arguments: tuple[str, ...] = ()  # of ``claw``, where the command is one of ours: the fork server can run it, too
 
 
 class ProcessHandle(Protocol):

@@ -18,12 +18,13 @@ import sys
 import threading
 import time
 from collections.abc import Collection, Mapping, Sequence
-from pathlib import Path
+from importlib import import_module
 
 import msgspec
 from msgspec import Struct
 
-from ops.stack.child import tether
+from adapters.children.memory import list_children
+from ops.stack.child import Component, tether
 
 MODULES = ("ops.processes.api", "ops.processes.worker", "api.app", "litestar.plugins.pydantic")  # what `claw api` and `claw worker` import
 REQUEST_BYTES_MAX = 131_072  # an environment and arguments; a larger one is executed instead
@@ -31,6 +32,7 @@ READY_S = 30.0  # for the imports, on a busy machine; then parts are executed
 ANSWER_S = 5.0  # for a fork: milliseconds
 ORPHAN_S = 5.0  # for the supervisor to become a part's parent
 PR_SET_CHILD_SUBREAPER = 36
+CLAW = (sys.executable, "-P", "-m", "ops.cli")  # a command that begins so can be forked
 STREAMS = 3  # standard input, output, errors
 READY = b"ready"
 
@@ -121,11 +123,12 @@ class ForkServerProcess:
         with contextlib.suppress(OSError):
             self.ready = await asyncio.get_running_loop().sock_recv(self._connection, REQUEST_BYTES_MAX) == READY
 
-    def fork(self, arguments: Sequence[str], environ: Mapping[str, str], output: int, nice: int) -> ForkedProcess | None:
-        """``claw`` with these arguments, printing to ``output``; None when the server cannot do it: then it is stopped."""
-        request = ForkRequest(arguments=tuple(arguments), environ=dict(environ), nice=nice, parent=os.getpid())
+    def fork(self, component: Component, output: int) -> ForkedProcess | None:
+        """The component, printing to ``output``; None where it has to be executed. A server that does not answer is stopped."""
+        environ, parent = dict(component.environ), os.getpid()
+        request = ForkRequest(arguments=component.command[len(CLAW) :], environ=environ, nice=component.nice, parent=parent)
         message = msgspec.json.encode(request)
-        if not self.ready or len(message) > REQUEST_BYTES_MAX:
+        if not self.ready or not is_forkable(component) or len(message) > REQUEST_BYTES_MAX:
             return None
         try:
             self._connection.settimeout(ANSWER_S)
@@ -155,16 +158,18 @@ def start(environ: Mapping[str, str], modules: Sequence[str] = MODULES) -> ForkS
     return None
 
 
+def is_forkable(component: Component) -> bool:
+    """Whether its command is one of ours."""
+    return component.command[: len(CLAW)] == CLAW
+
+
 def reap_orphans(known: Collection[int]) -> None:
     """Reap dead children that this process only inherited: those of another session which are not ``known``."""
     session = os.getsid(0)
-    for children in Path("/proc/self/task").glob("*/children"):
-        for pid in map(int, children.read_text(encoding="ascii").split()):
-            if pid in known:
-                continue
-            with contextlib.suppress(OSError):
-                if os.getsid(pid) != session:
-                    os.waitpid(pid, os.WNOHANG)
+    for pid in set(list_children(os.getpid())) - set(known):
+        with contextlib.suppress(OSError):
+            if os.getsid(pid) != session:
+                os.waitpid(pid, os.WNOHANG)
 
 
 def serve(connection: socket.socket) -> ForkRequest | None:
@@ -209,34 +214,43 @@ def _fork_orphan() -> int | None:
 
 
 def _become_part(request: ForkRequest, output: int) -> None:
-    """What happens between fork and exec otherwise, and what an interpreter does with its arguments and environment when it starts."""
-    os.setsid()
-    os.dup2(output, 1)
-    os.dup2(output, 2)
-    os.closerange(STREAMS, os.sysconf("SC_OPEN_MAX"))
+    become_command(request.arguments, request.environ, {1: output, 2: output})
     deadline = time.monotonic() + ORPHAN_S
     while os.getppid() != request.parent and time.monotonic() < deadline:
         time.sleep(0.001)
     tether(request.nice, request.parent)()
+
+
+def become_command(arguments: Sequence[str], environ: Mapping[str, str], streams: Mapping[int, int]) -> None:
+    """In a forked process, what happens between fork and exec otherwise, and what an interpreter does with its arguments and environment
+    when it starts. ``streams``: which file descriptors become its standard ones; all others are closed.
+    """
+    os.setsid()
+    for number, stream in streams.items():
+        os.dup2(stream, number)
+    os.closerange(STREAMS, os.sysconf("SC_OPEN_MAX"))
     os.environ.clear()
-    os.environ.update(request.environ)
-    sys.argv = ["claw", *request.arguments]
+    os.environ.update(environ)
+    sys.argv = ["claw", *arguments]
+
+
+def import_all(modules: Sequence[str]) -> None:
+    """Import, and keep the collector away from what is there: it would copy every page that it marks."""
+    for module in modules:
+        import_module(module)
+    gc.collect()
+    gc.freeze()
 
 
 def main(descriptor: int, modules: Sequence[str]) -> int:
     """Import, serve; in a forked process: run the command. Returns the exit code."""
-    from importlib import import_module  # noqa: PLC0415 - the supervisor imports this module, too
-
-    import setproctitle  # noqa: PLC0415 - same
+    import setproctitle  # noqa: PLC0415 - the supervisor imports this module, too
 
     from ops import cli  # noqa: PLC0415 - same
 
     connection = socket.socket(fileno=descriptor)
-    for module in modules:
-        import_module(module)
+    import_all(modules)
     setproctitle.getproctitle()  # it finds its memory before the environment changes
-    gc.collect()
-    gc.freeze()
     request = serve(connection)
     if request is None:
         return 0

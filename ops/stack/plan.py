@@ -11,6 +11,7 @@ import msgspec
 from ops.stack.child import Component
 from ops.stack.credentials import USER, ensure_credentials, ensure_instance
 from ops.stack.environment import environment_of, with_secret
+from ops.stack.fork_server import CLAW
 from ops.stack.kafka import KafkaNode
 from ops.stack.ports import claim, free_port
 from ops.stack.probe import http_status
@@ -121,8 +122,7 @@ def _worker_groups(settings: Settings, environ: Mapping[str, str], taken: set[in
         lanes.append(
             Component(
                 name=lane,
-                command=_claw("worker", "--lane", lane),
-                arguments=("worker", "--lane", lane),
+                command=(*CLAW, "worker", "--lane", lane),
                 environ={"CLAW_LANE_INSTANCE": instance, **environ, "CLAW_METRICS_PORT": str(port)},
                 log=settings.node.home / "logs" / f"{lane}.log",
                 answers=_readiness_probe("127.0.0.1", port),
@@ -134,16 +134,11 @@ def _worker_groups(settings: Settings, environ: Mapping[str, str], taken: set[in
     return lanes
 
 
-def _claw(*arguments: str) -> tuple[str, ...]:
-    return sys.executable, "-P", "-m", "ops.cli", *arguments
-
-
 def _api(settings: Settings, environ: Mapping[str, str]) -> Component:
     host, port = settings.node.host, settings.node.port
     return Component(
         name="api",
-        command=_claw("api"),
-        arguments=("api",),
+        command=(*CLAW, "api"),
         environ=environ,
         log=settings.node.home / "logs" / "api.log",
         answers=_readiness_probe(_connect_address(host), port),

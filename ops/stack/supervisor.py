@@ -15,7 +15,7 @@ import structlog
 
 from ops.stack import fork_server, jars, kafka, redis
 from ops.stack.child import Component, ComponentProcess, StartFailed, describe_exit
-from ops.stack.fork_server import ForkedProcess, ForkServerProcess
+from ops.stack.fork_server import ForkServerProcess
 from ops.stack.log_pipes import LogPipes
 from ops.stack.plan import Plan
 from ops.stack.state import ProcessRecord, StackState, start_ticks, state_path, this_process, write_state
@@ -26,7 +26,7 @@ PAUSE_FIRST_S, PAUSE_MAX_S = 0.5, 30.0  # before a restart; doubles with every d
 SETTLE_S = 20.0  # a broker that has just started answers by then; a later failure has another cause
 STEADY_S = 10.0  # a part that lived this long did not die of its start: it starts again with the first pause
 MISCONFIGURED = 2  # exit code of our commands for a ConfigurationError: trying again cannot help
-HELPERS_LOOK_S = 1.0  # whether the writer of the logs lives: its pipes hold what is printed meanwhile
+HELPERS_LOOK_S = 1.0  # whether the writer of the logs and the fork server live: pipes hold what is printed, parts are executed meanwhile
 
 T = TypeVar("T")
 
@@ -57,7 +57,7 @@ class Supervisor:
         node = self._plan.settings.node
         environ = {"CLAW_HOME": str(self._plan.home)}  # so that it is known whose it is
         self._logs = LogPipes(self._plan.logs, environ, bytes_max=node.log_bytes_max, older_max=node.log_files_max)
-        if any(service.arguments for service in self._plan.services):
+        if any(map(fork_server.is_forkable, self._plan.services)):
             self._forks = fork_server.start(self._plan.service_environ)  # it imports while the servers start
         stopping = asyncio.create_task(self._stop.wait())
         starting = asyncio.create_task(self._start())
@@ -158,7 +158,8 @@ class Supervisor:
     def _spawn(self, component: Component) -> ComponentProcess:
         try:
             output = self._logs.output(component.log) if self._logs else None
-            child = ComponentProcess(component, output, self._fork(component, output))
+            forked = self._forks.fork(component, output) if self._forks and output is not None else None
+            child = ComponentProcess(component, output, forked)
         except OSError as error:
             raise ConfigurationError(f"cannot run {component.command[0]}: {error.strerror}") from error
         self._children[component.name] = child
@@ -166,11 +167,6 @@ class Supervisor:
         self._detect_dead()  # it may have died before there was an event to set
         self._save_state()
         return child
-
-    def _fork(self, component: Component, output: int | None) -> ForkedProcess | None:
-        if not self._forks or not component.arguments or output is None:
-            return None
-        return self._forks.fork(component.arguments, component.environ, output, component.nice)
 
     def _detect_dead(self) -> None:
         for name, child in self._children.items():

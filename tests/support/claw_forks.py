@@ -6,7 +6,6 @@ computing, are done once.
 """
 
 import asyncio
-import gc
 import os
 import signal
 import socket
@@ -14,14 +13,13 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from importlib import import_module
 from pathlib import Path
 
 import msgspec
 
 from ops import cli
 from ops.stack.child import tether
-from ops.stack.fork_server import MODULES, STREAMS
+from ops.stack.fork_server import MODULES, STREAMS, become_command, import_all
 from ops.stack.launch import PROJECT
 
 REQUEST_BYTES_MAX = 131_072
@@ -125,15 +123,9 @@ def _wait_or_run(connection: socket.socket) -> int:
     waiting = os.getpid()
     pid = os.fork()
     if pid == 0:
-        os.setsid()
-        for number, stream in enumerate(streams):
-            os.dup2(stream, number)
-        os.closerange(STREAMS, os.sysconf("SC_OPEN_MAX"))
+        become_command(arguments, environ, dict(enumerate(streams)))
         connection.detach()
         tether(0, waiting)()
-        os.environ.clear()
-        os.environ.update(environ)
-        sys.argv = ["claw", *arguments]
         return cli.main(arguments)
     for stream in streams:
         os.close(stream)
@@ -143,8 +135,5 @@ def _wait_or_run(connection: socket.socket) -> int:
 
 
 if __name__ == "__main__":
-    for name in MODULES:
-        import_module(name)
-    gc.collect()
-    gc.freeze()
+    import_all(MODULES)
     sys.exit(serve(socket.socket(fileno=int(sys.argv[1]))))

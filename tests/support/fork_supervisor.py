@@ -12,10 +12,13 @@ import shlex
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from adapters.children.memory import list_children
 from ops.stack import fork_server
-from ops.stack.fork_server import ForkedProcess, ForkServerProcess
+from ops.stack.child import Component
+from ops.stack.fork_server import CLAW, ForkedProcess, ForkServerProcess
 
 MODULES = ("msgspec",)
 
@@ -31,15 +34,18 @@ def orphan() -> bool:
     """Of a child that is its own session's leader and ends before its own child does."""
     program = "import os\nos.setsid()\nif os.fork(): os._exit(0)\nimport time\ntime.sleep(0.2)"
     known = subprocess.Popen([sys.executable, "-c", program])
-    before = children()
+    before = list_children(os.getpid())
     known.wait()
     os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
     fork_server.reap_orphans([])
-    return bool(before) and not children() - before
+    return bool(before) and not set(list_children(os.getpid())) - set(before)
 
 
-def children() -> set[int]:
-    return set(map(int, Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()))
+def part_of(arguments: Sequence[str], environ: Mapping[str, str]) -> Component:
+    async def answers() -> bool:
+        return True
+
+    return Component(name="part", command=(*CLAW, *arguments), environ=environ, log=Path(os.devnull), answers=answers)
 
 
 def main() -> None:
@@ -48,7 +54,7 @@ def main() -> None:
         action, *words = shlex.split(line)
         answer: object = None
         if action == "fork":
-            part = server.fork(words[2:], {**os.environ, words[0]: words[1]}, 2, 0)
+            part = server.fork(part_of(words[2:], {**os.environ, words[0]: words[1]}), 2)
             if part:
                 parts[part.pid] = part
                 answer = part.pid

@@ -26,9 +26,7 @@ http.server.HTTPServer(("127.0.0.1", port), Ready).serve_forever()
 def planned(settings, environ) -> Plan:
     """The real plan with other commands."""
     real = plan(settings, environ)
-    return replace(
-        real, services=tuple(replace(service, command=(sys.executable, "-c", SERVICE), arguments=()) for service in real.services)
-    )
+    return replace(real, services=tuple(replace(service, command=(sys.executable, "-c", SERVICE)) for service in real.services))
 
 
 if __name__ == "__main__":
