@@ -1,11 +1,12 @@
 """The faults of a run: a pure function of its seed.
 
-Every kind of fault against every part comes once before any comes again; after two single faults comes a pair.
+Every kind of fault against every part comes once before any comes again; after two single faults comes a pair. Every few turns a chat worker
+loses its leases to another one, which no short fault brings about.
 """
 
 import random
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from itertools import count, islice
 from typing import Literal
 
 from msgspec import Struct
@@ -22,6 +23,7 @@ GROWING = ("chat", "documents", "tables")  # the embedded index has one process:
 HOLD_S: dict[StepKind, tuple[float, float]] = {"kill": (0, 0), "pause": (2, 6), "provider": (2, 4), "add": (3, 6), "flush": (0, 0)}
 OVERLAP_S = 2.0  # the second fault of a pair begins within this time of the first
 SINGLES = 2  # before each pair
+TAKEOVER_EVERY, TAKEOVER_TURN = 5, 1  # of the turns of singles and a pair, and after which of them first
 ALONE: tuple[StepKind, str] = ("kill", "up")  # while the supervisor is dead there is no other part to act upon
 
 
@@ -32,6 +34,10 @@ class FaultStep(Struct, frozen=True):
     target: str
     hold_s: float = 0.0
     after_s: float = 0.0
+
+
+TAKEOVER = (FaultStep("add", "chat", 20.0), FaultStep("pause", "chat", 13.0, after_s=4.0))
+"""The worker is stopped for longer than its leases and its session last while a second one, which has had time to join, goes on."""
 
 
 class FaultGroup(Struct, frozen=True):
@@ -47,18 +53,18 @@ def draw_plan(seed: int, *, flush: bool = False) -> Iterator[FaultGroup]:
     chance = random.Random(seed)  # noqa: S311 - to be repeated, not to be secret
     singles = _deck(chance, all_faults(flush=flush))
     partners = _deck(chance, [fault for fault in all_faults(flush=flush) if fault != ALONE])
-    number = 0
-    while True:
+    numbers = count()
+    for turn in count():
         for _ in range(SINGLES):
-            yield FaultGroup(number, _quiet_s(chance), (_step(chance, *next(singles)),))
-            number += 1
-        yield FaultGroup(number, _quiet_s(chance), _pair(chance, partners))
-        number += 1
+            yield FaultGroup(next(numbers), _quiet_s(chance), (_step(chance, *next(singles)),))
+        yield FaultGroup(next(numbers), _quiet_s(chance), _pair(chance, partners))
+        if turn % TAKEOVER_EVERY == TAKEOVER_TURN:
+            yield FaultGroup(next(numbers), _quiet_s(chance), TAKEOVER)
 
 
-def first_groups(seed: int, count: int, *, flush: bool = False) -> Sequence[FaultGroup]:
-    """The first ``count`` groups."""
-    return list(islice(draw_plan(seed, flush=flush), count))
+def first_groups(seed: int, number: int, *, flush: bool = False) -> Sequence[FaultGroup]:
+    """The first ``number`` groups."""
+    return list(islice(draw_plan(seed, flush=flush), number))
 
 
 def all_faults(*, flush: bool = False) -> list[tuple[StepKind, str]]:

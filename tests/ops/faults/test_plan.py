@@ -5,7 +5,7 @@ from itertools import islice
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ops.faults.plan import HOLD_S, OVERLAP_S, all_faults, draw_plan, first_groups
+from ops.faults.plan import HOLD_S, OVERLAP_S, TAKEOVER, all_faults, draw_plan, first_groups
 
 SEEDS = st.integers(0, 2**32)
 
@@ -30,8 +30,9 @@ def test_every_fault_comes_alone_before_any_comes_again(seed, flush):
 
 @given(SEEDS)
 def test_a_third_are_pairs_of_different_parts_that_overlap(seed):
-    groups = first_groups(seed, 60)
+    groups = [group for group in first_groups(seed, 64) if group.steps != TAKEOVER]
     pairs = [group for group in groups if len(group.steps) == 2]
+    assert len(groups) == 60
     assert len(pairs) == 20
     for first, second in (group.steps for group in pairs):
         assert first.target != second.target
@@ -41,9 +42,17 @@ def test_a_third_are_pairs_of_different_parts_that_overlap(seed):
 
 
 @given(SEEDS)
+def test_a_worker_loses_its_leases_in_the_first_minutes_and_again(seed):
+    turns = [group.number for group in first_groups(seed, 40) if group.steps == TAKEOVER]
+    assert turns == [6, 22, 38]
+
+
+@given(SEEDS)
 def test_every_fault_is_bounded(seed):
     for group in first_groups(seed, 60):
         for step in group.steps:
+            if group.steps == TAKEOVER:
+                continue
             low, high = HOLD_S[step.kind]
             assert low <= step.hold_s <= high
 
