@@ -131,15 +131,21 @@ def _eval_dialogues_command(kinds: Any, about: str) -> None:
 
 def _admin_commands(commands: Any) -> None:
     admin = commands.add_parser("admin", help="Manage administrators.", description="Manage administrators.")
-    about = "Create an administrator: an account that can change rate rules, see usage and caches, and redrive dead letters."
+    about = (
+        "Create an administrator: an operator of the installation (rate rules, access lists, metrics), or an admin of a tenant"
+        " (usage, caches, dead letters)."
+    )
     create = _add(admin.add_subparsers(title="commands", metavar="COMMAND", required=True), "create", _admin_create, about)
     create.add_argument("email", metavar="EMAIL", help="e-mail address to log in with")
     create.add_argument("--tenant", default="", help="tenant that the account belongs to (default: a new tenant)")
+    create.add_argument(
+        "--role", choices=("admin", "operator"), help="role of the account (default: operator; with --tenant: admin, of that tenant)"
+    )
     create.add_argument("--name", default="", help="display name of the person")
     create.add_argument(
         "--password-stdin", action="store_true", help="read the password from the first line of standard input instead of prompting"
     )
-    create.add_argument("--promote", action="store_true", help="give the existing account with this address the administrator role")
+    create.add_argument("--promote", action="store_true", help="give the existing account with this address the role")
 
 
 def _invite_commands(commands: Any) -> None:
@@ -375,6 +381,7 @@ def _admin_create(settings: Settings, chosen: argparse.Namespace) -> int:
         chosen.email,
         tenant=chosen.tenant,
         name=chosen.name,
+        role=chosen.role,
         password_stdin=chosen.password_stdin,
         promote=chosen.promote,
     )

@@ -8,7 +8,10 @@ from msgspec import Struct
 from schemas.events import Event
 
 Tier = Literal["free", "pro", "enterprise"]
-AccountRole = Literal["user", "admin"]
+AccountRole = Literal["user", "admin", "operator"]
+ROLES: tuple[AccountRole, ...] = ("user", "admin", "operator")
+"""Each may do what the one before it may: an admin administers a tenant, an operator the installation."""
+
 Scope = Literal["chat", "knowledge:read", "knowledge:write", "ops"]
 ConversationType = Literal["chat", "consulting", "support"]
 AnswerMode = Literal["grounded", "assistant"]

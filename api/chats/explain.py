@@ -59,7 +59,7 @@ async def _explain(ports: ChatPorts, tenant: str, message: Message, location: Re
 
 def _may_see(caller: Caller, message: Message) -> bool:
     """The asker, an admin in person, or an admin's key with the scope ops."""
-    admin = caller.role == "admin" and (caller.scopes is None or "ops" in caller.scopes)
+    admin = caller.has_role("admin") and (caller.scopes is None or "ops" in caller.scopes)
     return admin or message.user_id == caller.account_id
 
 

@@ -40,7 +40,7 @@ async def list_(request: ApiRequest, limit: Limit = 20, cursor: Cursor = "", cod
 
 async def _filter_readable(request: ApiRequest, refused: Sequence[RefusedRecord]) -> tuple[RefusedRecord, ...]:
     caller = request.user
-    if caller.role == "admin":
+    if caller.has_role("admin"):
         return tuple(refused)
     named = sorted({record.knowledge_base_id for record in refused})
     bases = await request.core.read_models.knowledge_bases.get_many(caller.tenant, named)

@@ -25,7 +25,9 @@ CHAT: dict[str, Any] = {"access": "caller", "scope": "chat"}
 KNOWLEDGE_READ: dict[str, Any] = {"access": "caller", "scope": "knowledge:read"}
 KNOWLEDGE_WRITE: dict[str, Any] = {"access": "caller", "scope": "knowledge:write"}
 OPS: dict[str, Any] = {"access": "caller", "scope": "ops"}
-ADMIN: dict[str, Any] = {"access": "caller", "scope": "ops", "role": "admin"}  # an admin in person, or an admin's key with the scope ops
+# an account of the role in person, or its key with the scope ops
+ADMIN: dict[str, Any] = {"access": "caller", "scope": "ops", "role": "admin"}  # of the tenant
+OPERATOR: dict[str, Any] = {"access": "caller", "scope": "ops", "role": "operator"}  # of the installation
 
 _ADDRESS = "address"  # in the scope's state
 
@@ -72,8 +74,8 @@ async def admit(scope: HTTPScope | WebSocketScope) -> None:
     if caller is not None:
         if access == "person" and caller.scopes is not None:
             raise Refused("forbidden", "an API key may not do this; log in")
-        if "role" in opt and caller.role != opt["role"]:
-            raise Refused("forbidden", f"only accounts with the role {opt['role']} may do this")
+        if "role" in opt and not caller.has_role(opt["role"]):
+            raise Refused("forbidden", f"this needs an account with the role {opt['role']}; yours has the role {caller.role}")
         if "scope" in opt:
             caller.require(opt["scope"])
         scope["user"] = caller

@@ -11,7 +11,7 @@ from api.http.recent import Recent
 from domain.read_models import ReadModels
 from schemas import ids
 from schemas.errors import Refused, Unavailable
-from schemas.records import Account, AccountRole, AnswerMode, Credential, Scope, Tier
+from schemas.records import ROLES, Account, AccountRole, AnswerMode, Credential, Scope, Tier
 from streams.clock import Clock
 
 KEY_PREFIX = "claw_"
@@ -36,6 +36,10 @@ class Caller:
     key_id: str = ""
     expires_at: datetime | None = None  # of the credential; None when it has no end
     mode: AnswerMode | None = None
+
+    def has_role(self, role: AccountRole) -> bool:
+        """Whether the account has this role or a higher one."""
+        return ROLES.index(self.role) >= ROLES.index(role)
 
     def require(self, scope: Scope) -> None:
         """Refused("forbidden") unless the credential has ``scope``."""

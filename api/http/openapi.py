@@ -12,6 +12,7 @@ from litestar.openapi import OpenAPIConfig, ResponseSpec
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, License, OpenAPIResponse, Operation, SecurityScheme, Tag
 from litestar.params import QueryParameter
+from litestar.routes import HTTPRoute
 from msgspec import Struct
 
 from api.http.asyncapi.document import document
@@ -83,6 +84,13 @@ class ExportOperation(Operation):
         content["text/markdown"] = content["application/json"]
 
 
+NEEDS = {
+    "open": "Anybody may call it, without a limit.",
+    "public": "Needs no credential; limited by address.",
+    "person": "Needs an access token; an API key is refused.",
+    "caller": "Needs an access token or an API key.",
+}
+
 STREAMED = 299  # a status that is never sent
 
 EVENTS = event_stream(
@@ -147,7 +155,30 @@ class EncodedOnce(JsonRenderPlugin):
 
 def build_openapi(app: Litestar) -> None:
     """Build the document, which takes a second of computing, before the first request asks for it and everybody else waits."""
-    correct_unions(app.plugins.get(OpenAPIPlugin).provide_openapi_schema())
+    document = app.plugins.get(OpenAPIPlugin).provide_openapi_schema()
+    correct_unions(document)
+    describe_access(app, document)
+
+
+def describe_access(app: Litestar, document: dict[str, Any]) -> None:
+    """Write into every operation, in place, who may call it: as text, and as ``x-access`` with the fields of the route's ``opt``."""
+    for route in app.routes:
+        if not isinstance(route, HTTPRoute) or route.path_format not in document["paths"]:
+            continue
+        for method, (handler, _) in route.route_handler_map.items():
+            operation = document["paths"][route.path_format].get(method.lower())
+            if operation is None:
+                continue
+            access = access_of(handler.opt)
+            operation["x-access"] = access
+            needs = [f"the {name} `{access[name]}`" for name in ("role", "scope") if name in access]
+            note = NEEDS[access["access"]] + (f" It needs {' and, of an API key, '.join(needs)}." if needs else "")
+            operation["description"] = f"{operation.get('description', '')}\n\n{note}".strip()
+
+
+def access_of(opt: Mapping[str, Any]) -> dict[str, str]:
+    """The fields of a route's ``opt`` that say who may call it; see ``api/http/gate.py``."""
+    return {"access": "person"} | {name: opt[name] for name in ("access", "role", "scope") if name in opt}
 
 
 def openapi_config() -> OpenAPIConfig:

@@ -89,7 +89,7 @@ async def _find_base(request: ApiRequest, base_id: str) -> KnowledgeBase:
     """A knowledge base whose index the caller may change, as its owner or as an admin of the tenant."""
     caller = request.user
     found = await request.core.read_models.knowledge_bases.get(caller.tenant, base_id)
-    admin = caller.role == "admin"
+    admin = caller.has_role("admin")
     if found is None or not (admin or found.user_id == caller.account_id or found.sharing == "tenant"):
         raise Refused("not_found", f"there is no knowledge base {base_id}")
     if not admin and found.user_id != caller.account_id:

@@ -49,7 +49,7 @@ def _quota_view(quota: QuotaView, now: datetime) -> LimitView:
 
 
 def _budget_view(state: BudgetState, caller: Caller, now: datetime) -> LimitView:
-    shown = (state.measure, state.used, state.limit) if caller.role == "admin" else ("percent", state.percent, 100)
+    shown = (state.measure, state.used, state.limit) if caller.has_role("operator") else ("percent", state.percent, 100)
     unit, used, limit = shown
     return LimitView(
         name=state.name,

@@ -9,7 +9,7 @@ import structlog
 from litestar import Litestar, Response, Router, delete, get, post, put
 from litestar.params import JSONBody, QueryParameter
 
-from api.http.gate import ADMIN, ANYBODY, address_of
+from api.http.gate import ANYBODY, OPERATOR, address_of
 from api.http.late_repeats import RUNS_AGAIN
 from api.http.openapi import PROBLEMS, Cursor, Limit
 from api.http.rate_limiting import subject_of
@@ -61,13 +61,13 @@ async def mine(request: ApiRequest) -> MyLimits:
     return MyLimits(tier=caller.tier, exempt=verdict is not None and verdict.access == "allow", standings=standings)
 
 
-@get("/rate-limits/rules", opt=ADMIN, responses=PROBLEMS, summary="Get the rate-limit rules in force")
+@get("/rate-limits/rules", opt=OPERATOR, responses=PROBLEMS, summary="Get the rate-limit rules in force")
 async def rules(request: ApiRequest) -> Response[RulesView]:
     """With their ETag; revision 0 stands for the rules of the settings."""
     return _response(request, request.http.configs.get(RATE_LIMIT_RULES))
 
 
-@put("/rate-limits/rules", opt=ADMIN, responses=PROBLEMS, summary="Replace the rate-limit rules")
+@put("/rate-limits/rules", opt=OPERATOR, responses=PROBLEMS, summary="Replace the rate-limit rules")
 async def put_rules(request: ApiRequest, data: JSONBody[RulesPut]) -> Response[RulesView]:
     """All or nothing: while any rule is invalid the old rules stay, and `errors` names it. In force in every process within a second.
     With ``If-Match`` a concurrent change is refused with ``412``.
@@ -86,7 +86,7 @@ async def put_rules(request: ApiRequest, data: JSONBody[RulesPut]) -> Response[R
     return _response(request, config)
 
 
-@get("/rate-limits/monitor", opt=ADMIN, responses=PROBLEMS, summary="Get rate-limit decisions")
+@get("/rate-limits/monitor", opt=OPERATOR, responses=PROBLEMS, summary="Get rate-limit decisions")
 async def monitor(request: ApiRequest, window: WindowName = "hour", top: Top = TOP_DEFAULT) -> MonitorView:
     """Allowed and refused requests, and those that only a shadow rule would refuse, by rule, route, tier and refused address."""
     now = request.core.clock.now()
@@ -102,7 +102,7 @@ async def monitor(request: ApiRequest, window: WindowName = "hour", top: Top = T
     return MonitorView(window=window, since=since, until=now, counts=counts)
 
 
-@post("/rate-limits/reset", opt=ADMIN | RUNS_AGAIN, responses=PROBLEMS, status_code=HTTPStatus.OK, summary="Reset rate-limit buckets")
+@post("/rate-limits/reset", opt=OPERATOR | RUNS_AGAIN, responses=PROBLEMS, status_code=HTTPStatus.OK, summary="Reset rate-limit buckets")
 async def reset(request: ApiRequest, data: JSONBody[ResetBody]) -> ResetView:
     """Of one rule, or of all that apply to this address, user or key."""
     limiting = request.http.limiting
@@ -117,37 +117,37 @@ async def reset(request: ApiRequest, data: JSONBody[ResetBody]) -> ResetView:
     return ResetView(reset=done)
 
 
-@get("/rate-limits/allowlist", opt=ADMIN, responses=PROBLEMS, summary="List the allow list")
+@get("/rate-limits/allowlist", opt=OPERATOR, responses=PROBLEMS, summary="List the allow list")
 async def allowlist(request: ApiRequest, limit: Limit = 20, cursor: Cursor = "") -> Page[AccessView]:
     """Ordered by name."""
     return _list_entries(request, "allow", limit, cursor)
 
 
-@put("/rate-limits/allowlist", opt=ADMIN, responses=PROBLEMS, summary="Add an entry to the allow list")
+@put("/rate-limits/allowlist", opt=OPERATOR, responses=PROBLEMS, summary="Add an entry to the allow list")
 async def allow(request: ApiRequest, data: JSONBody[AccessPut]) -> AccessView:
     """A range of addresses, a user or a key to which no rate rule applies."""
     return await _put(request, "allow", data)
 
 
-@delete("/rate-limits/allowlist", opt=ADMIN, responses=PROBLEMS, summary="Remove an entry from the allow list")
+@delete("/rate-limits/allowlist", opt=OPERATOR, responses=PROBLEMS, summary="Remove an entry from the allow list")
 async def disallow(request: ApiRequest, data: JSONBody[AccessRemove]) -> None:
     """``404`` when there is no such entry."""
     await _remove(request, "allow", data)
 
 
-@get("/rate-limits/denylist", opt=ADMIN, responses=PROBLEMS, summary="List the deny list")
+@get("/rate-limits/denylist", opt=OPERATOR, responses=PROBLEMS, summary="List the deny list")
 async def denylist(request: ApiRequest, limit: Limit = 20, cursor: Cursor = "") -> Page[AccessView]:
     """Ordered by name."""
     return _list_entries(request, "deny", limit, cursor)
 
 
-@put("/rate-limits/denylist", opt=ADMIN, responses=PROBLEMS, summary="Add an entry to the deny list")
+@put("/rate-limits/denylist", opt=OPERATOR, responses=PROBLEMS, summary="Add an entry to the deny list")
 async def deny(request: ApiRequest, data: JSONBody[AccessPut]) -> AccessView:
     """All their requests are ``403`` within a second; the deny list wins over the allow list."""
     return await _put(request, "deny", data)
 
 
-@delete("/rate-limits/denylist", opt=ADMIN, responses=PROBLEMS, summary="Remove an entry from the deny list")
+@delete("/rate-limits/denylist", opt=OPERATOR, responses=PROBLEMS, summary="Remove an entry from the deny list")
 async def undeny(request: ApiRequest, data: JSONBody[AccessRemove]) -> None:
     """``404`` when there is no such entry."""
     await _remove(request, "deny", data)

@@ -6,7 +6,7 @@ from typing import Literal
 from litestar import Response, Router, get
 from msgspec import Struct
 
-from api.http.gate import ADMIN, OPEN
+from api.http.gate import OPEN, OPERATOR
 from api.http.openapi import PROBLEMS
 from api.http.request import ApiRequest
 from api.http.responses import json_response
@@ -34,7 +34,7 @@ async def readyz(request: ApiRequest) -> Response[Readiness]:
     return json_response(readiness, status)
 
 
-@get("/metrics", opt=ADMIN, responses=PROBLEMS, summary="Metrics for Prometheus", media_type="text/plain")
+@get("/metrics", opt=OPERATOR, responses=PROBLEMS, summary="Metrics for Prometheus", media_type="text/plain")
 async def metrics(request: ApiRequest) -> Response[bytes]:
     """Text exposition format, for administrators; scrapers use the port `CLAW_METRICS_PORT`, which needs no credential."""
     _, content_type, page = request.core.metrics.page()

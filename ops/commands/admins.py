@@ -1,7 +1,7 @@
 """`claw admin create`: creates the first administrator, for which there is no other way, and further ones.
 
-An administrator is an account with the role `admin`. The role is part of the account's record on the log, written as registration writes
-it, so a rebuild of the tables brings it back.
+An administrator is an account with the role `operator` (of the installation) or `admin` (of its tenant). The role is part of the account's
+record on the log, written as registration writes it, so a rebuild of the tables brings it back.
 """
 
 import asyncio
@@ -20,14 +20,18 @@ from ops.commands.operator_records import OperatorRecords, check_tenant, open_op
 from schemas import ids
 from schemas.bodies.auth import Register
 from schemas.errors import ConfigurationError, Refused
-from schemas.records import Account, AccountChanged
+from schemas.records import ROLES, Account, AccountChanged, AccountRole
 from schemas.settings import Settings
 
 STDIN_BYTES_MAX = 4_096  # of the one line that is read
 
 
-def create(settings: Settings, email: str, *, tenant: str, name: str, password_stdin: bool, promote: bool) -> int:
-    """Create an administrator, or promote an existing account; asks for a password only when one is needed."""
+def create(settings: Settings, email: str, *, tenant: str, name: str, role: AccountRole | None, password_stdin: bool, promote: bool) -> int:
+    """Create an administrator, or promote an existing account; asks for a password only when one is needed.
+
+    Without ``role`` they operate the installation, or with ``tenant`` administer that tenant.
+    """
+    role = role or ("admin" if tenant else "operator")
     if tenant:
         check_tenant(tenant)
     parse_registration(email, "a valid placeholder password", name)
@@ -36,13 +40,16 @@ def create(settings: Settings, email: str, *, tenant: str, name: str, password_s
         raise ConfigurationError(f"--promote: no account has the address {email}: leave out --promote to create one")
     if account is None:
         wanted = parse_registration(email, read_password() if password_stdin else ask_password(getpass.getpass), name)
-        account, outcome = asyncio.run(register(settings, wanted, tenant)), "is an administrator now"
-    elif account.role == "admin":
-        outcome = "is an administrator already; nothing was changed"
+        account, outcome = asyncio.run(register(settings, wanted, tenant, role)), f"has the role {role} now"
+    elif ROLES.index(account.role) >= ROLES.index(role):
+        outcome = f"has the role {account.role} already; nothing was changed"
     elif promote:
-        account, outcome = asyncio.run(grant_admin(settings, email)), "is an administrator now, with the password as before"
+        account, outcome = asyncio.run(grant_role(settings, email, role)), f"has the role {role} now, with the password as before"
     else:
-        raise Refused("email_taken", f"{email} has an account with the role {account.role}: `claw admin create {email} --promote`")
+        raise Refused(
+            "email_taken",
+            f"{email} has an account with the role {account.role}: `claw admin create {email} --promote` gives it the role {role}",
+        )
     print(f"{account.email} {outcome} (account {account.id}, tenant {account.tenant})")
     return 0
 
@@ -53,7 +60,7 @@ async def find(settings: Settings, email: str, tenant: str) -> Account | None:
         return await _account(writer, email, tenant)
 
 
-async def register(settings: Settings, wanted: Register, tenant: str) -> Account:
+async def register(settings: Settings, wanted: Register, tenant: str, role: AccountRole) -> Account:
     """A new administrator, in ``tenant`` or in a tenant of their own. Raises Refused("email_taken") after a concurrent registration."""
     scope = email_scope(wanted.email)
     passwords = Passwords(1)
@@ -72,7 +79,7 @@ async def register(settings: Settings, wanted: Register, tenant: str) -> Account
             name=wanted.name,
             password_hash=password_hash,
             now=writer.now,
-            role="admin",
+            role=role,
             tenant=tenant,
         )
         changes = [writer.outgoing(topic, kind, made.account.tenant, record.id, record) for topic, kind, record in made.changes()]
@@ -84,13 +91,13 @@ async def register(settings: Settings, wanted: Register, tenant: str) -> Account
         return made.account
 
 
-async def grant_admin(settings: Settings, email: str) -> Account:
-    """The account with this address, as an administrator."""
+async def grant_role(settings: Settings, email: str, role: AccountRole) -> Account:
+    """The account with this address, with this role."""
     async with open_operator_records(settings) as writer, writer.records.lease(f"email/{email_scope(email)}"):
         account = await find_account(writer.views, email)
         if account is None:
             raise Refused("not_found", f"no account has the address {email} any more")
-        changed = msgspec.structs.replace(account, role="admin", revision=account.revision + 1)
+        changed = msgspec.structs.replace(account, role=role, revision=account.revision + 1)
         await writer.records.change(writer.outgoing(ACCOUNTS_CHANGED, AccountChanged, changed.tenant, changed.id, changed))
         return changed
 

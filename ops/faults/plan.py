@@ -1,7 +1,7 @@
 """The faults of a run: a pure function of its seed.
 
-Every kind of fault against every part comes once before any comes again; after two single faults comes a pair. Every few turns a chat worker
-loses its leases to another one, which no short fault brings about.
+Every kind of fault against every part comes once before any comes again; after two single faults comes a pair. Every few turns a chat
+worker loses its leases to another one, which no short fault brings about.
 """
 
 import random

@@ -15,8 +15,8 @@ from streams.log.outgoing import Outgoing
 from tests.support.api_process import House, Person
 
 
-async def promoted(house: House, person: Person) -> str:
-    """Make an admin of somebody who has not called yet; their tenant."""
+async def promoted(house: House, person: Person, role: AccountRole = "operator") -> str:
+    """Give somebody who has not called yet this role; their tenant."""
     account = await house.ports(Core).read_models.accounts.get(person.user["id"], person.user["id"])
     assert account is not None
     event = AccountChanged(
@@ -26,7 +26,7 @@ async def promoted(house: House, person: Person) -> str:
         time=datetime.now(UTC),
         tenant=account.tenant,
         traceparent="",
-        data=msgspec.structs.replace(account, role="admin", revision=account.revision + 1),
+        data=msgspec.structs.replace(account, role=role, revision=account.revision + 1),
     )
     await house.ports(Core).records.change(Outgoing(ACCOUNTS_CHANGED, event))
     return account.tenant

@@ -44,7 +44,7 @@ async def test_an_administrator_changes_a_rate_rule_that_takes_effect(up: Up, em
     async with api_process(up.forks, limiting) as one, api_process(up.forks, limiting) as other:
         async with aiohttp.ClientSession(base_url=one) as session:
             admin = await logged_in(session, email)
-            assert (admin["user"]["role"], admin["user"]["name"]) == ("admin", "Ada")
+            assert (admin["user"]["role"], admin["user"]["name"]) == ("operator", "Ada")
             somebody = await Client.register(session, f"{uuid.uuid4().hex}@example.org", PASSWORD)
             body = {
                 "rules": [{"name": "own", "scope": "route", "rate": 2, "per_s": 3600, "burst": 2, "route": "/users/me"}],
@@ -80,7 +80,7 @@ async def test_the_role_is_on_the_log_and_survives_a_rebuild(up: Up, session: ai
     said = [
         json.loads(record.value)["data"] for record in await records(up, "claw.accounts.changed.v1") if record.key == user["id"].encode()
     ]
-    assert [(each["role"], each["email"]) for each in said] == [("admin", email)]
+    assert [(each["role"], each["email"]) for each in said] == [("operator", email)]
     for table in ("accounts", "credentials", "knowledge_bases"):
         code, printed = await up.command("rebuild", "tables", "--table", table)
         assert code == 0, printed
@@ -99,11 +99,12 @@ async def test_somebody_who_registered_is_promoted_with_their_password(up: Up, s
     code, printed = await up.command("admin", "create", email, "--password-stdin", typed=f"{PASSWORD}\n")
     assert (code, "--promote" in printed) == (1, True)
     assert (await logged_in(session, email, "their own passphrase"))["user"]["role"] == "user"
-    assert "is an administrator now" in await made(up, email.upper(), "--promote")
+    assert "has the role admin now" in await made(up, email.upper(), "--promote", "--role", "admin")
+    assert "has the role operator now" in await made(up, email, "--promote")
     assert "already" in await made(up, email, "--promote")
     assert "already" in await made(up, email, "--password-stdin")
     after = await logged_in(session, email, "their own passphrase")
-    assert after["user"] == before["user"] | {"role": "admin"}
+    assert after["user"] == before["user"] | {"role": "operator"}
     async with asyncio.timeout(5):
         while True:
             async with session.get("/api/v1/usage", headers=bearer(before)) as answer:
@@ -120,6 +121,8 @@ async def test_a_tenant_that_is_named_is_shared_with_its_keys(up: Up, session: a
     by_key = await Client.with_token(session, key.strip())
     admin = await Client.with_token(session, (await logged_in(session, email))["access_token"])
     assert admin.knowledge_base == by_key.knowledge_base
+    async with session.get(RULES, headers=admin.headers) as answer:
+        assert (answer.status, "role operator" in (await answer.json())["detail"]) == (403, True)
     code, printed = await up.command("admin", "create", email, "--tenant", "default", "--promote")
     assert (code, tenant in printed) == (1, True)
 

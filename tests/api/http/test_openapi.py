@@ -38,6 +38,15 @@ async def test_streams_name_the_schemas_of_their_events(house: House):
     assert "299" not in statuses
 
 
+async def test_every_operation_says_who_may_call_it(house: House):
+    paths = (await house.client.get("/schema/openapi.json")).json()["paths"]
+    assert all("access" in operation["x-access"] for each in paths.values() for operation in each.values())
+    rules = paths["/api/v1/rate-limits/rules"]["put"]
+    assert rules["x-access"] == {"access": "caller", "role": "operator", "scope": "ops"}
+    assert "the role `operator` and, of an API key, the scope `ops`" in rules["description"]
+    assert paths["/api/v1/api-keys"]["post"]["x-access"] == {"access": "person"}
+
+
 async def test_the_document_is_built_before_the_first_request(house: House):
     """Building it takes long enough for everybody to notice."""
     assert house.app.plugins.get(OpenAPIPlugin)._openapi_schema is not None
