@@ -88,7 +88,11 @@ ADMINS = {"colleague": None}  # an admin of the tenant may; below that the role 
 def base_rows() -> Mapping[str, Row]:
     """The row of every operation; a placeholder such as ``{conversation_id}`` stands for the victim's, in paths as in bodies."""
     conversation, base = "/api/v1/conversations/{conversation_id}", "/api/v1/knowledge/{knowledge_base_id}"
-    document, reply, query = f"{base}/documents/{{document_id}}", f"{conversation}/replies/{{reply_id}}", "/api/v1/knowledge/queries/{query_id}"
+    document, reply, query = (
+        f"{base}/documents/{{document_id}}",
+        f"{conversation}/replies/{{reply_id}}",
+        "/api/v1/knowledge/queries/{query_id}",
+    )
     bases = ["{knowledge_base_id}"]
     return {
         "GET /livez": ANYBODY,
