@@ -82,7 +82,6 @@ TENANT = NoTarget("concerns the caller's tenant alone")
 INSTALLATION = NoTarget("concerns the installation; the role guards it")
 ANYBODY = NoTarget("for everybody, without a credential")
 CATALOGUE = NoTarget("the same for every caller")
-ADMINS = {"colleague": None}  # an admin of the tenant may; below that the role refuses
 
 
 def base_rows() -> Mapping[str, Row]:
@@ -91,7 +90,7 @@ def base_rows() -> Mapping[str, Row]:
     document, reply, query = (
         f"{base}/documents/{{document_id}}",
         f"{conversation}/replies/{{reply_id}}",
-        "/api/v1/knowledge/queries/{query_id}",
+        "/api/v1/knowledge/queries/{reply_id}",
     )
     bases = ["{knowledge_base_id}"]
     return {
@@ -162,15 +161,16 @@ def base_rows() -> Mapping[str, Row]:
         f"POST {document}/reprocess": Target(),
         "GET /api/v1/inbox/refusals": TENANT,
         "GET /api/v1/tasks/dead-letters": TENANT,
-        "POST /api/v1/tasks/dead-letters/{letter_id}/redrive": Target(**ADMINS),
+        # an admin of the tenant may; whoever is less is refused for the role
+        "POST /api/v1/tasks/dead-letters/{letter_id}/redrive": Target(colleague=None),
         "GET /api/v1/cache/stats": TENANT,
         "GET /api/v1/cache/scenarios": CATALOGUE,
         "GET /api/v1/cache/keys": TENANT,
         "GET /api/v1/cache/health": TENANT,
-        "DELETE /api/v1/cache/keys/{key}": Target(**ADMINS),
+        "DELETE /api/v1/cache/keys/{key}": Target(colleague=None),
         "POST /api/v1/cache/invalidate": TENANT,
         "POST /api/v1/cache/warmup": TENANT,
-        "GET /api/v1/cache/warmup/{warmup_id}": Target(**ADMINS),
+        "GET /api/v1/cache/warmup/{warmup_id}": Target(colleague=None),
         "POST /v1/chat/completions": Target(
             {"model": "claw", "messages": [{"role": "user", "content": "Days?"}], "metadata": {"knowledge_base_ids": "{knowledge_base_id}"}}
         ),
