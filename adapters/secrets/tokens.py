@@ -14,6 +14,7 @@ from msgspec import Struct
 from adapters.secrets.signing import SigningSecrets, url_text
 from schemas.errors import Refused
 from schemas.records import Account, AccountRole, Tier
+from schemas.sessions import SessionRecord
 from schemas.settings import AuthSettings
 
 ALGORITHM = "HS256"
@@ -22,7 +23,10 @@ REFUSED = "the access token is not valid; log in again"
 
 
 class Claims(Struct, frozen=True, kw_only=True):
-    """The claims of an access token; ``exp`` and ``iat`` are seconds since 1970. ``typ`` keeps other tokens from passing as one."""
+    """The claims of an access token; ``exp`` and ``iat`` are seconds since 1970. ``typ`` keeps other tokens from passing as one.
+
+    ``sid``: the session; "" in tokens of releases without sessions.
+    """
 
     sub: str
     tenant: str
@@ -31,6 +35,7 @@ class Claims(Struct, frozen=True, kw_only=True):
     typ: str
     iat: int
     exp: int
+    sid: str = ""
 
 
 VERIFIED_CACHED_MAX = 4_096  # about 3 MB
@@ -44,9 +49,10 @@ class AccessTokens:
         self._verified: dict[str, Claims] = {}  # tokens whose signature was verified
         self._ttl_s = auth.access_token_ttl_s
 
-    def issue(self, account: Account, now: datetime) -> tuple[str, int]:
-        """A token for ``account`` and its life in seconds."""
+    def issue(self, account: Account, now: datetime, session: SessionRecord | None = None) -> tuple[str, int]:
+        """A token for ``account`` and its life in seconds, which does not outlast its session."""
         issued_at = int(now.timestamp())
+        life_s = self._ttl_s if session is None else max(1, min(self._ttl_s, int(session.expires_at.timestamp()) - issued_at))
         claims = {
             "sub": account.id,
             "tenant": account.tenant,
@@ -54,9 +60,11 @@ class AccessTokens:
             "tier": account.tier,
             "typ": ACCESS,
             "iat": issued_at,
-            "exp": issued_at + self._ttl_s,
+            "exp": issued_at + life_s,
         }
-        return jwt.encode(claims, self._secrets.current, ALGORITHM), self._ttl_s
+        if session is not None:
+            claims["sid"] = session.id
+        return jwt.encode(claims, self._secrets.current, ALGORITHM), life_s
 
     def key_secret(self, credential_id: str, created_at: datetime) -> str:
         """The secret of an API key whose id was derived from a request: 256 bits as text.
