@@ -1,12 +1,12 @@
 """The area of accounts."""
 
 from domain.accounts.invitations import INVITATIONS
-from domain.accounts.records import ACCOUNT_CREDENTIALS, ACCOUNTS, CREDENTIALS, EMAILS
+from domain.accounts.records import ACCOUNT_CREDENTIALS, ACCOUNTS, CREDENTIALS, EMAILS, OPERATORS
 from domain.accounts.topics import ACCOUNTS_CHANGED, CREDENTIALS_CHANGED, INVITATIONS_CHANGED
 from domain.area import Area
 
 AREA = Area(
     name="accounts",
     topics=(ACCOUNTS_CHANGED, CREDENTIALS_CHANGED, INVITATIONS_CHANGED),
-    records=(ACCOUNTS, EMAILS, CREDENTIALS, ACCOUNT_CREDENTIALS, INVITATIONS),
+    records=(ACCOUNTS, EMAILS, CREDENTIALS, ACCOUNT_CREDENTIALS, INVITATIONS, OPERATORS),
 )
