@@ -19,7 +19,8 @@ DeliveryState = Literal["pending", "delivered", "failed", "skipped"]
 
 
 class Notice(Struct, frozen=True, kw_only=True):
-    """Something a person should know. Its text is made from ``kind`` and ``fields`` in the reader's language.
+    """Something a person should know. Its text is made from ``kind`` and ``fields`` in the reader's language; ``channels`` are those that
+    the reader had chosen when it was created.
 
     ``id`` follows from the cause and the recipient: an event that is read again makes no second notice.
     """
@@ -28,6 +29,7 @@ class Notice(Struct, frozen=True, kw_only=True):
     tenant: str
     account_id: str
     kind: NoticeKind
+    channels: tuple[Channel, ...] = ("in_app",)
     fields: dict[str, str] = field(default_factory=dict)
     created_at: datetime
     read_at: datetime | None = None
@@ -108,6 +110,20 @@ class Webhook(Struct, frozen=True, kw_only=True):
     def wants(self, event_type: WebhookEventType) -> bool:
         """Whether its owner asked for events of this type."""
         return not self.event_types or event_type in self.event_types
+
+
+class EndpointAnswer(Struct, frozen=True, kw_only=True):
+    """How an endpoint answered: ``status`` 0 when it did not, and ``error`` then says why. ``text`` is the beginning of the body."""
+
+    status: int = 0
+    retry_after_s: float = 0.0
+    error: str = ""
+    text: str = ""
+
+    @property
+    def is_accepted(self) -> bool:
+        """Whether the message has arrived."""
+        return 200 <= self.status < 300  # noqa: PLR2004
 
 
 class DeliveryAttempt(Struct, frozen=True, kw_only=True):

@@ -1,5 +1,7 @@
 """The record tables of notices, mails and webhooks."""
 
+from collections.abc import Sequence
+
 from domain.notices.topics import (
     DELIVERIES_CHANGED,
     DELIVERIES_MS,
@@ -22,7 +24,32 @@ from schemas.notices import (
     WebhookChanged,
     WebhookDelivery,
 )
-from streams.tables.projection import Record, rank_of
+from streams.log.outgoing import LogOffset
+from streams.tables.projection import Record, Tables, rank_of
+from streams.tables.record_table import order_of
+
+
+def is_shown(event: NoticeChanged) -> bool:
+    """Whether the notice is listed in the product."""
+    return "in_app" in event.data.channels
+
+
+def _notice_order(event: NoticeChanged, offset: LogOffset) -> str:
+    """A notice that was read stays read when its creation is delivered again."""
+    return order_of(int(event.data.read_at is not None), offset.offset)
+
+
+def _delivery_order(event: DeliveryChanged, offset: LogOffset) -> str:
+    """What was tried is newer than what is to be tried, however often the event that asked for it is delivered."""
+    delivery = event.data
+    return order_of(delivery.replays, delivery.tries, int(delivery.state != "pending"), offset.offset)
+
+
+async def _close_deleted(tables: Tables, events: Sequence[WebhookChanged]) -> None:
+    for event in events:
+        if event.data.deleted:
+            await tables.of(DELIVERIES).close(event.data.id)
+
 
 NOTICES = Record(
     table="notices",
@@ -30,6 +57,8 @@ NOTICES = Record(
     event=NoticeChanged,
     type=Notice,
     scope=lambda event: event.data.account_id,
+    applies=is_shown,
+    order=_notice_order,
     rank=lambda event, _offset: rank_of(event.data.created_at),
     retention_s=KEPT_MS / 1000,
 )
@@ -39,7 +68,9 @@ UNREAD_NOTICES = Record(
     event=NoticeChanged,
     type=Notice,
     scope=lambda event: event.data.account_id,
+    applies=is_shown,
     gone=lambda event: event.data.read_at is not None,
+    order=_notice_order,
     rank=lambda event, _offset: rank_of(event.data.created_at),
     retention_s=KEPT_MS / 1000,
 )
@@ -68,6 +99,7 @@ WEBHOOKS = Record(
     scope=lambda event: event.data.account_id,
     gone=lambda event: event.data.deleted,
     rank=lambda event, _offset: rank_of(event.data.created_at),
+    then=_close_deleted,
 )
 TENANT_WEBHOOKS = Record(
     table="tenant_webhooks",
@@ -84,6 +116,7 @@ DELIVERIES = Record(
     event=DeliveryChanged,
     type=WebhookDelivery,
     scope=lambda event: event.data.webhook_id,
+    order=_delivery_order,
     rank=lambda event, _offset: rank_of(event.data.created_at),
     retention_s=DELIVERIES_MS / 1000,
 )
