@@ -104,6 +104,8 @@ def base_rows() -> Mapping[str, Row]:
         "GET /api/v1/users/me/limits": OWN,
         "GET /api/v1/rate-limits/me": OWN,
         "GET /api/v1/usage": TENANT,
+        "GET /api/v1/audit": TENANT,
+        "GET /api/v1/audit/export": TENANT,
         "GET /api/v1/api-keys": OWN,
         "POST /api/v1/api-keys": OWN,
         "DELETE /api/v1/api-keys/{key_id}": Target(),
