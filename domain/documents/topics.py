@@ -15,7 +15,7 @@ DOCUMENTS_SUBMITTED = Topic(
     ("api", "admit", "route"),
     "The record of documents: submit, replace, delete. Its offset is the document's version.",
     None,
-    readers=("route",),
+    readers=("route", "track"),
 )
 DOCUMENTS_QUEUED_EXPRESS = Topic(
     "claw.documents.queued.express.v1",
@@ -69,7 +69,7 @@ DOCUMENTS_PROGRESSED = Topic(
     ("admit", "route", "parse", "embed", "index", "reconcile"),
     "The state of each document; upstream producers read it for the outcome.",
     None,
-    readers=("project", "api", "worker"),
+    readers=("project", "track", "api", "worker"),
 )
 DOCUMENTS_ALIASED = Topic(
     "claw.documents.aliased.v1",

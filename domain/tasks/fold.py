@@ -78,7 +78,7 @@ def read_task(tenant: str, task_id: str, slots: Slots) -> Task | None:
         created_at=opened.at if opened is not None else min(step.at for step in known),
         started_at=None if began is None else began.at,
         ended_at=None if ended is None else ended.at,
-        attempts=max(max(step.attempts for step in known), int(began is not None)),
+        attempts=max(*(step.attempts for step in known), int(began is not None)),
         done=furthest.done,
         total=furthest.total,
         unit=furthest.unit,

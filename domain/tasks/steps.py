@@ -123,9 +123,7 @@ def _progressed(event: DocumentProgressed, offset: int) -> Sequence[TaskPut]:
         state=outcome[0] if outcome else "PENDING" if progress.state == "queued" else "STARTED",
         at=event.time,
         kind="update_knowledge_base" if progress.state == "deleted" else "vectorize_document",
-        subject=TaskSubject(
-            knowledge_base_id=progress.knowledge_base_id, document_id=progress.document_id, version=progress.version
-        ),
+        subject=TaskSubject(knowledge_base_id=progress.knowledge_base_id, document_id=progress.document_id, version=progress.version),
         title=progress.title,
         run=offset,
         done=progress.done,

@@ -24,10 +24,11 @@ from agents import (
     query,
     retrieve,
     summarise,
+    track,
 )
 from domain import composition
 from domain.areas import TOPICS
-from domain.chats.topics import MESSAGES_CHANGED
+from domain.chats.topics import CHATS_ASKED, CHATS_GROUNDED, MESSAGES_CHANGED
 from domain.documents.reconciler import Reconciler
 from domain.indexes.reindexer import reindexer
 from domain.limits.topics import LIMITS_DECIDED
@@ -119,6 +120,7 @@ AGENTS: tuple[AgentModule, ...] = (
     ingest,
     dispatch,
     project,
+    track,
     count_usage,
     count_decisions,
 )
@@ -129,7 +131,7 @@ GROUPS: Mapping[str, Pace] = {
     "documents": Pace(),
     "tables": Pace(
         pace_s=TABLES_PACE_S,
-        unhurried=(MESSAGES_CHANGED, USAGE_RECORDED, LIMITS_DECIDED),
+        unhurried=(CHATS_ASKED, CHATS_GROUNDED, MESSAGES_CHANGED, USAGE_RECORDED, LIMITS_DECIDED),
         first=(build_setback_check,),
         services=(build_reindexer, build_reconciler, build_table_rebuilder),
     ),
