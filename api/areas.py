@@ -12,5 +12,6 @@ from api.limits.area import AREA as LIMITS
 from api.openai.area import AREA as OPENAI
 from api.operations.area import AREA as OPERATIONS
 from api.socket.area import AREA as SOCKET
+from api.tasks.area import AREA as TASKS
 
-AREAS: tuple[ApiArea, ...] = (HTTP, LIMITS, ACCOUNTS, KNOWLEDGE, CHATS, CONVERSATIONS, DOCUMENTS, SOCKET, OPERATIONS, AUDIT, OPENAI)
+AREAS: tuple[ApiArea, ...] = (HTTP, LIMITS, ACCOUNTS, KNOWLEDGE, CHATS, CONVERSATIONS, DOCUMENTS, SOCKET, TASKS, OPERATIONS, AUDIT, OPENAI)

@@ -8,13 +8,14 @@ from typing import Literal, get_args
 
 from msgspec import Struct
 
+from schemas.documents import Shelf
 from schemas.errors import Problem
 
 TaskKind = Literal[
     "generate_ai_response", "vectorize_document", "update_knowledge_base", "send_notification", "rebuild", "export", "import"
 ]
 TaskState = Literal["PENDING", "STARTED", "RETRY", "SUCCESS", "FAILURE", "CANCELLED"]
-TaskSlot = Literal["opened", "pending", "started", "progress", "ended"]
+TaskSlot = Literal["opened", "pending", "started", "progress", "ended", "retried"]
 
 TASK_KINDS: tuple[TaskKind, ...] = get_args(TaskKind)
 TASK_STATES: tuple[TaskState, ...] = get_args(TaskState)
@@ -24,7 +25,7 @@ TERMINAL: frozenset[TaskState] = frozenset({"SUCCESS", "FAILURE", "CANCELLED"})
 class TaskSubject(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a task works on: a reply of a conversation, a version of a document, or a build of a knowledge base's index.
 
-    ``version`` is the document's (-1 for none), ``generation`` that of the collection that is built.
+    ``version`` is the document's (-1 for none), ``collection`` the one that is built.
     """
 
     conversation_id: str = ""
@@ -32,13 +33,14 @@ class TaskSubject(Struct, frozen=True, kw_only=True, omit_defaults=True):
     knowledge_base_id: str = ""
     document_id: str = ""
     version: int = -1
-    generation: int = 0
+    collection: Shelf | None = None
 
 
 class TaskStep(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What one event says of a task. ``run`` grows with every time that the work is queued again; ``total`` 0: the amount is unknown.
 
-    ``account`` is the owner's, "" where the event does not say it; ``retry_of`` the task that this one repeats.
+    ``account`` is the owner's, "" where the event does not say it; ``retry_of`` is the task that this one repeats, ``retry_id`` the one
+    that repeats this.
     """
 
     state: TaskState
@@ -55,10 +57,14 @@ class TaskStep(Struct, frozen=True, kw_only=True, omit_defaults=True):
     lane: str = ""  # the queue of a document
     cause: Problem | None = None
     retry_of: str = ""
+    retry_id: str = ""
 
 
 class Task(Struct, frozen=True, kw_only=True):
-    """A task. ``attempts`` counts the times that the work began, as far as its events say; ``cause`` is that of a failure."""
+    """A task. ``attempts`` counts the times that the work began, as far as its events say; ``cause`` is that of a failure.
+
+    ``parent`` is the task that this one repeats, ``retry`` the newest one that repeats it.
+    """
 
     id: str
     tenant: str
@@ -77,6 +83,7 @@ class Task(Struct, frozen=True, kw_only=True):
     lane: str = ""
     cause: Problem | None = None
     parent: str = ""
+    retry: str = ""
 
     @property
     def is_open(self) -> bool:

@@ -127,6 +127,7 @@ async def remove(request: ApiRequest, knowledge_base_id: FromPath[UUID], documen
     data = Withdrawal(knowledge_base_id=base.id, document_id=document_id, requested_by=caller.account_id)
     event = await request.event(DocumentWithdrawn, key, data)
     place = await ports.core.publisher.publish(Outgoing(DOCUMENTS_SUBMITTED, event))
+    await ports.core.show_task(event, place)
     if await _wait_until_deleted(request, key, place.offset):
         return json_response(None, HTTPStatus.NO_CONTENT)
     return _response(base.id, document_id, place.offset, event.id)
@@ -261,7 +262,8 @@ async def submit_document(request: ApiRequest, base_id: str, document: Document)
         with suppress(Unavailable):  # as dispatch will: until then a repeat whose stored response is lost would submit it again
             await ports.requests.record_many([(event.subject, [submitted])])
     # the Location is readable at once: the state that the agent ``route`` will publish
-    await show_progress(ports.core.read_models.documents, caller.tenant, submission_progress(document, place.offset, ids.task_id(event.id)))
+    progress = submission_progress(document, place.offset, ids.task_id(event.id))
+    await asyncio.gather(show_progress(ports.core.read_models.documents, caller.tenant, progress), ports.core.show_task(event, place))
     return _response(base.id, document.document_id, place.offset, event.id, wait_s)
 
 

@@ -6,6 +6,7 @@ from domain.area import Area
 from domain.chats.topics import CHATS_ASKED, CHATS_GROUNDED, MESSAGES_CHANGED
 from domain.documents.topics import DOCUMENTS_PROGRESSED, DOCUMENTS_SUBMITTED
 from domain.indexes.topics import INDEXES_CHANGED
+from domain.tasks.errors import ERRORS
 from domain.tasks.settings import TaskSettings
 from domain.tasks.steps import steps_of
 from domain.tasks.table import TaskTable
@@ -34,4 +35,4 @@ async def _rebuild_tasks(ports: RebuildPorts) -> RebuildResult:
     return RebuildResult(sum(part.events for part in parts), sum(part.unreadable for part in parts))
 
 
-AREA = Area(name="tasks", rebuilds={"tasks": _rebuild_tasks})
+AREA = Area(name="tasks", rebuilds={"tasks": _rebuild_tasks}, errors=ERRORS)

@@ -12,6 +12,7 @@ pending  that the work was queued, or queued again            the newest
 started  that the work began                                  the first
 progress how far it has come                                  the newest
 ended    the outcome                                          by rank of the outcome, the first
+retried  the task that repeats this one                       the newest
 ======== ==================================================== ================================
 
 The states and their transitions are drawn in docs/tasks.md. A task with an outcome keeps one: nothing but a greater outcome replaces it,
@@ -58,6 +59,7 @@ def put_step(slots: Slots, slot: TaskSlot, order: str, step: TaskStep) -> Slots:
 def read_task(tenant: str, task_id: str, slots: Slots) -> Task | None:
     """The task that these slots are; None without any."""
     steps = {name: step for name, (_, step) in slots.items()}
+    retried = steps.pop("retried", None)
     if not steps:
         return None
     opened, pending, ended = steps.get("opened"), steps.get("pending"), steps.get("ended")
@@ -85,6 +87,7 @@ def read_task(tenant: str, task_id: str, slots: Slots) -> Task | None:
         lane=next((step.lane for step in (pending, present) if step is not None and step.lane), ""),
         cause=None if ended is None else ended.cause,
         parent=next((step.retry_of for step in known if step.retry_of), ""),
+        retry="" if retried is None else retried.retry_id,
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from domain.tasks.fold import TaskPut, first, newest
 from schemas import ids
 from schemas.chats import ChatAsked, ChatGrounded, MessageChanged, MessageState, Question
-from schemas.documents import DocumentProgressed, DocumentSubmitted, DocumentWithdrawn, State
+from schemas.documents import CANCELLED_CODE, DocumentProgressed, DocumentSubmitted, DocumentWithdrawn, Shelf, State
 from schemas.events import Event
 from schemas.indexes import IndexPlan, IndexPlanChanged, plan_key
 from schemas.tasks import TaskState, TaskStep, TaskSubject
@@ -23,6 +23,7 @@ DOCUMENT_OUTCOMES: Mapping[State, tuple[TaskState, int]] = {  # and the rank: th
     "indexed": ("SUCCESS", 2),
     "deleted": ("SUCCESS", 2),
 }
+CANCELLED: tuple[TaskState, int] = ("CANCELLED", 1)  # of a document that was cancelled, which its state calls failed
 DISCARDED: tuple[TaskState, int] = ("CANCELLED", 1)
 SWITCHED: tuple[TaskState, int] = ("SUCCESS", 2)
 
@@ -45,7 +46,7 @@ def _asked(event: ChatAsked, offset: int) -> Sequence[TaskPut]:
     if question.round:
         step = _question_step(question, "RETRY", event, attempts=question.round)
         return (TaskPut(event.tenant, question.reply_id, "pending", newest(offset), step),)
-    return (TaskPut(event.tenant, question.reply_id, "opened", first(offset), _question_step(question, "PENDING", event)),)
+    return _opened(event.tenant, question.reply_id, offset, _question_step(question, "PENDING", event))
 
 
 def _grounded(event: ChatGrounded, offset: int) -> Sequence[TaskPut]:
@@ -67,7 +68,17 @@ def _question_step(question: Question, state: TaskState, event: Event, *, attemp
         subject=TaskSubject(conversation_id=question.conversation_id, message_id=question.message_id),
         run=question.round,
         attempts=attempts,
+        retry_of="" if attempts else question.retry_of,
     )
+
+
+def _opened(tenant: str, task_id: str, offset: int, step: TaskStep) -> Sequence[TaskPut]:
+    """The request of a task; the task that it repeats names it from then on."""
+    put = TaskPut(tenant, task_id, "opened", first(offset), step)
+    if not step.retry_of:
+        return (put,)
+    retried = TaskStep(state=step.state, at=step.at, kind=step.kind, retry_id=task_id)
+    return (put, TaskPut(tenant, step.retry_of, "retried", newest(offset), retried))
 
 
 def _message(event: MessageChanged, offset: int) -> Sequence[TaskPut]:
@@ -98,8 +109,9 @@ def _submitted(event: DocumentSubmitted, offset: int) -> Sequence[TaskPut]:
         account=document.submitted_by,
         subject=TaskSubject(knowledge_base_id=document.knowledge_base_id, document_id=document.document_id, version=offset),
         title=document.title or document.filename,
+        retry_of=document.retry_of,
     )
-    return (TaskPut(event.tenant, ids.task_id(event.id), "opened", first(offset), step),)
+    return _opened(event.tenant, ids.task_id(event.id), offset, step)
 
 
 def _withdrawn(event: DocumentWithdrawn, offset: int) -> Sequence[TaskPut]:
@@ -110,8 +122,9 @@ def _withdrawn(event: DocumentWithdrawn, offset: int) -> Sequence[TaskPut]:
         kind="update_knowledge_base",
         account=withdrawal.requested_by,
         subject=TaskSubject(knowledge_base_id=withdrawal.knowledge_base_id, document_id=withdrawal.document_id, version=offset),
+        retry_of=withdrawal.retry_of,
     )
-    return (TaskPut(event.tenant, ids.task_id(event.id), "opened", first(offset), step),)
+    return _opened(event.tenant, ids.task_id(event.id), offset, step)
 
 
 def _progressed(event: DocumentProgressed, offset: int) -> Sequence[TaskPut]:
@@ -119,6 +132,8 @@ def _progressed(event: DocumentProgressed, offset: int) -> Sequence[TaskPut]:
     if not progress.task_id:
         return ()
     outcome = DOCUMENT_OUTCOMES.get(progress.state)
+    if progress.cause is not None and progress.cause.code == CANCELLED_CODE:
+        outcome = CANCELLED
     step = TaskStep(
         state=outcome[0] if outcome else "PENDING" if progress.state == "queued" else "STARTED",
         at=event.time,
@@ -145,28 +160,28 @@ def _plan_changed(event: IndexPlanChanged, offset: int) -> Sequence[TaskPut]:
     if plan.other is not None and plan.state == "building":
         task = rebuild_task_id(plan.tenant, plan.knowledge_base_id, plan.other.generation)
         return (
-            TaskPut(plan.tenant, task, "opened", first(offset), _plan_step(plan, "PENDING", plan.other.generation, event)),
-            TaskPut(plan.tenant, task, "started", first(offset), _plan_step(plan, "STARTED", plan.other.generation, event)),
+            TaskPut(plan.tenant, task, "opened", first(offset), _plan_step(plan, "PENDING", plan.other, event)),
+            TaskPut(plan.tenant, task, "started", first(offset), _plan_step(plan, "STARTED", plan.other, event)),
         )
     # of the newest build only: plans repeat what became of earlier ones, whose tasks may have expired
     if plan.other is not None and plan.state == "dropping" and plan.other.generation == plan.newest:
-        outcome = DISCARDED
+        outcome, shelf = DISCARDED, plan.other
     elif plan.state in {"kept", "steady"} and plan.active.generation == plan.newest > 0:
-        outcome = SWITCHED
+        outcome, shelf = SWITCHED, plan.active
     else:
         return ()
     task = rebuild_task_id(plan.tenant, plan.knowledge_base_id, plan.newest)
-    step = _plan_step(plan, outcome[0], plan.newest, event)
+    step = _plan_step(plan, outcome[0], shelf, event)
     return (TaskPut(plan.tenant, task, "ended", first(offset, rank=outcome[1]), step),)
 
 
-def _plan_step(plan: IndexPlan, state: TaskState, generation: int, event: Event) -> TaskStep:
+def _plan_step(plan: IndexPlan, state: TaskState, shelf: Shelf, event: Event) -> TaskStep:
     return TaskStep(
         state=state,
         at=plan.changed_at or event.time,
         kind="rebuild",
         account=plan.changed_by if state == "PENDING" else "",
-        subject=TaskSubject(knowledge_base_id=plan.knowledge_base_id, generation=generation),
+        subject=TaskSubject(knowledge_base_id=plan.knowledge_base_id, collection=shelf),
     )
 
 

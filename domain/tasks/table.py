@@ -23,7 +23,7 @@ from streams.tables.cursor import decode_cursor, encode_cursor, invalid_cursor
 from streams.tables.projection import micros
 from streams.tables.record_table import RecordPage
 
-SLOTS: tuple[TaskSlot, ...] = ("opened", "pending", "started", "progress", "ended")
+SLOTS: tuple[TaskSlot, ...] = ("opened", "pending", "started", "progress", "ended", "retried")
 RANK_CHARS = 16  # of the time in an index entry: microseconds in hex
 CHANGES_MAX = 2_000  # changes that a stream can be behind before it needs a snapshot
 PAGE_MAX = 1_000

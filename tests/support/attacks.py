@@ -162,6 +162,11 @@ def base_rows() -> Mapping[str, Row]:
         f"GET {document}/chunks": Target(),
         f"POST {document}/reprocess": Target(),
         "GET /api/v1/inbox/refusals": TENANT,
+        "GET /api/v1/tasks": OWN,
+        "GET /api/v1/tasks/stats": OWN,
+        "GET /api/v1/tasks/workers": INSTALLATION,
+        "GET /api/v1/tasks/stream": OWN,
+        "GET /api/v1/tasks/{task_id}": Target(),
         "GET /api/v1/tasks/dead-letters": TENANT,
         # an admin of the tenant may; whoever is less is refused for the role
         "POST /api/v1/tasks/dead-letters/{letter_id}/redrive": Target(colleague=None),

@@ -42,7 +42,9 @@ STEPS = st.lists(
 
 @FEW
 @given(steps=STEPS, data=st.data())
-async def test_any_order_and_any_repeat_give_the_fold(table: TaskTable, steps: list[tuple[TaskSlot, int, TaskState]], data: st.DataObject) -> None:
+async def test_any_order_and_any_repeat_give_the_fold(
+    table: TaskTable, steps: list[tuple[TaskSlot, int, TaskState]], data: st.DataObject
+) -> None:
     """The script agrees with the pure fold, and the lists with the row: one entry, at the time of creation."""
     tenant = uuid.uuid4().hex
     puts = [

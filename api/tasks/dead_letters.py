@@ -9,12 +9,12 @@ from litestar import Response, Router, get, post
 from litestar.params import FromPath, QueryParameter
 
 from api.http.audit import record_audit
+from api.core import Core
 from api.http.gate import ADMIN
 from api.http.late_repeats import RUNS_AGAIN
 from api.http.openapi import PROBLEMS, Cursor, Limit
 from api.http.request import ApiRequest
 from api.http.responses import json_response, run_idempotent
-from api.operations.ports import OperationsPorts
 from domain.areas import TOPICS
 from domain.dead_letters import build_redrive, dead_letter_reader
 from schemas.bodies.dead_letters import DeadLetterContent, DeadLetterView, RedriveView
@@ -47,7 +47,7 @@ async def list_(
     wanted = DeadLetterFilter(tenant=request.user.tenant, code=code or None, topic=topic or None)
     letters = dead_letter_reader(request.core.settings.kafka)
     page = await letters.page(wanted, limit=min(limit, CONTENT_ITEMS_MAX) if content else limit, cursor=cursor, content=content)
-    sent = await _redrive(request.ports(OperationsPorts)).redrive_times([letter.id for letter in page.items])
+    sent = await _redrive(request.core).redrive_times([letter.id for letter in page.items])
     return Page(items=tuple(_view(letter, sent, content=content) for letter in page.items), next_cursor=page.next_cursor or None)
 
 
@@ -66,7 +66,7 @@ async def redrive(request: ApiRequest, letter_id: FromPath[str]) -> Response[Red
         letter = await letters.get(letter_id)
         if letter is None or not DeadLetterFilter(tenant=request.user.tenant).matches(letter):
             raise Refused("not_found", f"there is no dead letter {letter_id[:40]}")
-        done = await _redrive(request.ports(OperationsPorts)).send(letter_id, letter, later=await letters.find_later(letter))
+        done = await _redrive(request.core).send(letter_id, letter, later=await letters.find_later(letter))
         await record_audit(request, "dead_letter.redrive", target=letter_id, detail={"topic": letter.topic, "outcome": done.outcome})
         place = done.place
         outcome = cast("Any", done.outcome)  # the letter exists, so its outcome is not "gone"
@@ -83,14 +83,14 @@ async def redrive(request: ApiRequest, letter_id: FromPath[str]) -> Response[Red
     return await run_idempotent(request, make)
 
 
-def _redrive(ports: OperationsPorts) -> Redrive:
+def _redrive(core: Core) -> Redrive:
     return build_redrive(
-        ports.core.settings.kafka,
-        ports.core.publisher,
-        ports.core.visibility,
-        ports.core.redis,
-        ports.core.settings.redis.key_prefix,
-        ports.core.clock,
+        core.settings.kafka,
+        core.publisher,
+        core.visibility,
+        core.redis,
+        core.settings.redis.key_prefix,
+        core.clock,
     )
 
 
