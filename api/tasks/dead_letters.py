@@ -8,8 +8,8 @@ from typing import Annotated, Any, cast
 from litestar import Response, Router, get, post
 from litestar.params import FromPath, QueryParameter
 
-from api.http.audit import record_audit
 from api.core import Core
+from api.http.audit import record_audit
 from api.http.gate import ADMIN
 from api.http.late_repeats import RUNS_AGAIN
 from api.http.openapi import PROBLEMS, Cursor, Limit

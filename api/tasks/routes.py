@@ -22,7 +22,7 @@ from domain.tasks.statistics import Durations, KindStatistics, statistics_of
 from schemas.bodies.pages import Page
 from schemas.bodies.tasks import TASK_EVENTS, DurationView, KindStatsView, TaskStatsView, TaskView, WorkersView
 from schemas.errors import Refused
-from schemas.tasks import Task, TaskKind, TaskSubject, TaskState
+from schemas.tasks import Task, TaskKind, TaskState, TaskSubject
 from streams.runtime.worker_registry import list_workers
 from streams.tables.record_table import RecordPage
 
@@ -170,7 +170,7 @@ def _stats_view(kind: KindStatistics) -> KindStatsView:
 
 
 def _duration_view(durations: Durations | None) -> DurationView | None:
-    return None if durations is None else DurationView(count=durations.count, p50_s=durations.p50_s, p95_s=durations.p95_s)
+    return None if durations is None else DurationView(count=durations.tasks, p50_s=durations.p50_s, p95_s=durations.p95_s)
 
 
 def router() -> Router:

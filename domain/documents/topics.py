@@ -66,7 +66,7 @@ DOCUMENTS_PROGRESSED = Topic(
     "claw.documents.progressed.v1",
     f"{DOCUMENT_KEY}[/refused]",  # a refusal at the inbox must not replace the state of the versions before it
     documents.Progressed,
-    ("admit", "route", "parse", "embed", "index", "reconcile"),
+    ("admit", "route", "parse", "embed", "index", "reconcile", "api"),
     "The state of each document; upstream producers read it for the outcome.",
     None,
     readers=("project", "track", "api", "worker"),

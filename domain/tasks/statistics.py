@@ -12,9 +12,9 @@ MEDIAN, TAIL = 0.5, 0.95
 
 
 class Durations(NamedTuple):
-    """Seconds of ``count`` tasks, by the nearest rank."""
+    """Seconds of so many ``tasks``, by the nearest rank."""
 
-    count: int
+    tasks: int
     p50_s: float
     p95_s: float
 

@@ -10,7 +10,7 @@ from schemas.tasks import TaskKind, TaskState
 
 
 class SubjectView(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What the task works on: a reply of a conversation, a version of a document, or a build of an index. ``url`` is its place in the API."""
+    """What the task works on: a reply of a conversation, a version of a document, or a build of an index; ``url`` leads there."""
 
     conversation_id: str = ""
     message_id: str = ""

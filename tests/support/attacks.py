@@ -167,6 +167,8 @@ def base_rows() -> Mapping[str, Row]:
         "GET /api/v1/tasks/workers": INSTALLATION,
         "GET /api/v1/tasks/stream": OWN,
         "GET /api/v1/tasks/{task_id}": Target(),
+        "POST /api/v1/tasks/{task_id}/cancel": Target(),
+        "POST /api/v1/tasks/{task_id}/retry": Target(),
         "GET /api/v1/tasks/dead-letters": TENANT,
         # an admin of the tenant may; whoever is less is refused for the role
         "POST /api/v1/tasks/dead-letters/{letter_id}/redrive": Target(colleague=None),
