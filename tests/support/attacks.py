@@ -170,6 +170,8 @@ def base_rows() -> Mapping[str, Row]:
         "POST /api/v1/tasks/{task_id}/cancel": Target(),
         "POST /api/v1/tasks/{task_id}/retry": Target(),
         "GET /api/v1/tasks/dead-letters": TENANT,
+        "GET /api/v1/tasks/dead-letters/groups": TENANT,
+        "POST /api/v1/tasks/dead-letters/redrive": TENANT,
         # an admin of the tenant may; whoever is less is refused for the role
         "POST /api/v1/tasks/dead-letters/{letter_id}/redrive": Target(colleague=None),
         "GET /api/v1/cache/stats": TENANT,
