@@ -9,6 +9,7 @@ from typing import Any
 
 from domain import composition
 from domain.tasks.area import SOURCES
+from domain.tasks.settings import TaskSettings
 from domain.tasks.steps import steps_of
 from domain.tasks.table import TaskTable
 from streams.log.outgoing import Outgoing
@@ -19,8 +20,8 @@ NAME, WORKER_GROUP = "track", "tables"
 
 
 def build(ports: AgentPorts) -> tuple[Agent, ...]:
-    """The agent."""
-    return (agent(ports.get(composition.task_table)),)
+    """The agent, unless tasks are not tracked."""
+    return (agent(ports.get(composition.task_table)),) if ports.settings.of(TaskSettings).tracked else ()
 
 
 def agent(table: TaskTable) -> Agent:

@@ -20,6 +20,7 @@ from benchmarks import (
     start,
     streams,
     tables,
+    tasks,
     trace,
     updates,
 )
@@ -41,6 +42,7 @@ ALL = {
     "limiter": limiter.run,
     "cache": cache.run,
     "tables": tables.run,
+    "tasks": tasks.run,
     "sheet": sheet.run,
     "rerank": rerank.run,
 }

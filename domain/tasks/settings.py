@@ -12,6 +12,10 @@ class TaskSettings(Section, frozen=True, kw_only=True):
 
     prefix: ClassVar[str] = "CLAW_TASKS_"
 
+    tracked: Annotated[
+        bool,
+        Meta(description="Whether events are tracked as tasks; false saves what `make bench BENCH=tasks` measures."),
+    ] = True
     kept_s: Annotated[
         int,
         Meta(
