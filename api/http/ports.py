@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from adapters.secrets.session_tokens import SessionTokens
 from adapters.secrets.tokens import AccessTokens
 from api.area import Opening
 from api.http.access import Access
@@ -10,6 +11,7 @@ from api.http.hosts import AllowedHosts
 from api.http.idempotency import Idempotency
 from api.http.identity import Identities
 from api.http.open_count import OpenCount
+from api.http.pages import PageSessions
 from api.http.rate_limiting import RateLimiting
 from domain.configs.configs import Configs
 from domain.limits.decisions import DecisionReporter
@@ -17,6 +19,7 @@ from domain.limits.limiter import Limiter
 from domain.limits.live_rules import live_rules
 from domain.limits.places import Places
 from domain.limits.reservations import build_reservations
+from streams.clock import Clock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +27,10 @@ class HttpPorts:
     """``configs`` follows the configuration topic; ``limiting`` takes its rules and lists from it."""
 
     hosts: AllowedHosts
+    clock: Clock
     tokens: AccessTokens
+    session_tokens: SessionTokens
+    pages: PageSessions
     identities: Identities
     access: Access
     configs: Configs
@@ -45,10 +51,13 @@ def open_ports(opening: Opening) -> HttpPorts:
     opening.run(reporter)
     places = Places(core.redis, prefix, replicas=settings.limits.replicas, fell_back=core.metrics.fallbacks.labels("places").inc)
     opening.run(places)
-    tokens = AccessTokens(settings.auth)
+    tokens, session_tokens = AccessTokens(settings.auth), SessionTokens(settings.auth)
     return HttpPorts(
         hosts=AllowedHosts(settings),
+        clock=core.clock,
         tokens=tokens,
+        session_tokens=session_tokens,
+        pages=PageSessions(settings, session_tokens),
         identities=Identities(tokens, core.read_models, core.clock),
         access=Access(core.read_models),
         configs=configs,
