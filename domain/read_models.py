@@ -18,6 +18,14 @@ knowledge_bases         tenant                   knowledge base id created
 account_knowledge_bases ``tenant/user``          knowledge base id created
 documents               ``tenant/kb``            document id       version
 record_keys             ``tenant/kb``            document id
+notices                 account id               notice id         created
+unread_notices          account id               notice id         created
+notice_preferences      account id               account id
+mail_results            mail id                  mail id
+webhooks                account id               webhook id        created
+tenant_webhooks         tenant                   webhook id        created
+deliveries              webhook id               delivery id       created
+operators               ``all``                  account id        created
 ======================= ======================== ================= ==========================
 
 Messages are grouped by their parent, documents of ``record_keys`` by the key. Deleted and revoked records are missing; feedback stays as

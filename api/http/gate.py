@@ -75,7 +75,7 @@ async def admit(scope: HTTPScope | WebSocketScope) -> None:
         raise refusal
     if caller is not None:
         if by_cookie:
-            ports.pages.check(scope, caller.session_id, ports.clock.now())
+            ports.pages.check(scope, caller.session_id)
         if access == "person" and caller.scopes is not None:
             raise Refused("forbidden", "an API key may not do this; log in")
         if "role" in opt and not caller.has_role(opt["role"]):
@@ -88,6 +88,11 @@ async def admit(scope: HTTPScope | WebSocketScope) -> None:
 def address_of(scope: Scope) -> str:
     """The client's address, without trusted proxies; set by the gate."""
     return str(scope["state"][_ADDRESS])
+
+
+def find_address(scope: Scope) -> str:
+    """The client's address; "" on a route that is open to everybody."""
+    return str(scope["state"].get(_ADDRESS, ""))
 
 
 async def enforce_limits(ports: HttpPorts, scope: HTTPScope | WebSocketScope, address: str, caller: Caller | None) -> None:

@@ -210,6 +210,7 @@ def openapi_config() -> OpenAPIConfig:
             Tag(name="tasks", description="Work that has failed for good, and its redrive."),
             Tag(name="rate limits", description="Rules, allow and deny lists, and decisions."),
             Tag(name="cache", description="Caches: their statistics, entries, warm-up and invalidation."),
+            Tag(name="audit", description="The audit log: who did what that concerns security."),
             Tag(name="usage", description="Usage, cost and quotas."),
             Tag(name="health", description="Liveness, readiness and metrics."),
         ],

@@ -6,7 +6,6 @@ token of its session, which only a page that can read the API's responses has, a
 """
 
 from collections.abc import Iterable
-from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,6 +18,7 @@ from api.http.envelope import response_headers_of
 from domain.accounts.errors import CSRF_FAILED, ORIGIN_REFUSED
 from schemas.errors import Refused
 from schemas.settings import Settings
+from streams.clock import Clock
 
 ACCESS, REFRESH = "claw_access", "claw_refresh"
 REFRESH_PATH = "/api/v1/auth"  # the only routes that read the refresh token
@@ -32,8 +32,8 @@ ORIGIN_CHARS_MAX = 200
 class PageSessions:
     """``CLAW_CORS_ORIGINS`` lists other origins whose pages may use cookies; ``*`` names none of them."""
 
-    def __init__(self, settings: Settings, tokens: SessionTokens) -> None:
-        self._tokens = tokens
+    def __init__(self, settings: Settings, tokens: SessionTokens, clock: Clock) -> None:
+        self._tokens, self._clock = tokens, clock
         self._listed = parse_origins(settings.node.cors_origins) - {ANY}
         self._public_host = urlsplit(settings.node.public_url).netloc.lower()
         self._public_scheme = urlsplit(settings.node.public_url).scheme
@@ -60,7 +60,7 @@ class PageSessions:
         """What pages of this session send as ``X-CSRF-Token``."""
         return self._tokens.csrf(session_id)
 
-    def check(self, scope: HTTPScope | WebSocketScope, session_id: str, now: datetime) -> None:
+    def check(self, scope: HTTPScope | WebSocketScope, session_id: str) -> None:
         """Raises Refused unless what rests on the cookie of this session comes from a page that may use it."""
         if scope["type"] == ScopeType.WEBSOCKET:
             self.check_origin(scope, required=True)
@@ -68,7 +68,7 @@ class PageSessions:
         if scope["method"] in SAFE:
             return
         self.check_origin(scope)
-        if not self._tokens.is_csrf(_header(scope, CSRF_HEADER), session_id, now):
+        if not self._tokens.is_csrf(_header(scope, CSRF_HEADER), session_id, self._clock.now()):
             raise Refused(CSRF_FAILED)
 
     def check_origin(self, scope: HTTPScope | WebSocketScope, *, required: bool = False) -> None:

@@ -6,6 +6,7 @@ from adapters.secrets.session_tokens import SessionTokens
 from adapters.secrets.tokens import AccessTokens
 from api.area import Opening
 from api.http.access import Access
+from api.http.audit_queue import AuditQueue
 from api.http.caps import Caps
 from api.http.hosts import AllowedHosts
 from api.http.idempotency import Idempotency
@@ -19,7 +20,6 @@ from domain.limits.limiter import Limiter
 from domain.limits.live_rules import live_rules
 from domain.limits.places import Places
 from domain.limits.reservations import build_reservations
-from streams.clock import Clock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +27,7 @@ class HttpPorts:
     """``configs`` follows the configuration topic; ``limiting`` takes its rules and lists from it."""
 
     hosts: AllowedHosts
-    clock: Clock
+    audit: AuditQueue
     tokens: AccessTokens
     session_tokens: SessionTokens
     pages: PageSessions
@@ -51,13 +51,15 @@ def open_ports(opening: Opening) -> HttpPorts:
     opening.run(reporter)
     places = Places(core.redis, prefix, replicas=settings.limits.replicas, fell_back=core.metrics.fallbacks.labels("places").inc)
     opening.run(places)
+    audit = AuditQueue(core.publisher, core.metrics.audit_dropped.inc)
+    opening.run(audit)
     tokens, session_tokens = AccessTokens(settings.auth), SessionTokens(settings.auth)
     return HttpPorts(
         hosts=AllowedHosts(settings),
-        clock=core.clock,
+        audit=audit,
         tokens=tokens,
         session_tokens=session_tokens,
-        pages=PageSessions(settings, session_tokens),
+        pages=PageSessions(settings, session_tokens, core.clock),
         identities=Identities(tokens, core.read_models, core.clock),
         access=Access(core.read_models),
         configs=configs,

@@ -13,6 +13,7 @@ from api.http.pages import PageSessions
 from schemas.errors import Refused
 from schemas.settings import AuthSettings, NodeSettings, Settings
 from schemas.settings.section import Secret
+from streams.clock import SystemClock
 from tests.support.api_process import PASSWORD, House, Person, opened
 from tests.support.problems import is_problem
 from tests.support.sockets import connected
@@ -23,7 +24,7 @@ AUTH = AuthSettings(secret=Secret("s" * 32))
 
 
 def pages(**node: Any) -> PageSessions:
-    return PageSessions(Settings(node=NodeSettings(**node), auth=AUTH), SessionTokens(AUTH))
+    return PageSessions(Settings(node=NodeSettings(**node), auth=AUTH), SessionTokens(AUTH), SystemClock())
 
 
 def scope(**headers: str) -> Any:
