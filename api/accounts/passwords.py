@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from api.accounts.ports import AccountPorts
 from api.accounts.session_writes import end_sessions
+from api.http.audit import audited, record_audit
 from api.http.gate import PERSON
 from api.http.identity import Caller
 from api.http.late_repeats import RUNS_AGAIN
@@ -41,6 +42,7 @@ async def change(request: ApiRequest, data: JSONBody[PasswordChange]) -> None:
     password = await find_password(ports.core.read_models, account.id)
     if not await ports.passwords.matches(data.old_password, password.secret_hash if password else None):
         if not await ports.passwords.matches(data.new_password, password.secret_hash if password else None):
+            await record_audit(request, "password.change", outcome="refused", target=account.id)
             raise Refused(OLD_PASSWORD_WRONG)
         async with ports.core.records.lease(sessions_lease(account.id)):  # an earlier attempt may have come no further
             await end_sessions(request, caller, "password", but=caller.session_id)
@@ -63,7 +65,9 @@ async def replace_password(
             raise Refused("lost_update", "the password was changed meanwhile")
         credential = new_password(account, present, secret_hash, request)
         event: Any = await request.event(CredentialChanged, credential.id, credential, caller)
-        await ports.core.records.change(Outgoing(CREDENTIALS_CHANGED, event))
+        action = "password.change" if reason == "password" else "password.reset"
+        entry = await audited(request, action, caller=caller, target=account.id)
+        await ports.core.records.change(Outgoing(CREDENTIALS_CHANGED, event), entry)
         await end_sessions(request, caller, reason, but=keep)
 
 

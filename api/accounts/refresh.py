@@ -8,6 +8,7 @@ from litestar.params import JSONBody
 
 from adapters.secrets.session_tokens import PresentedToken, parse_refresh
 from api.accounts.session_writes import session_response, write_sessions
+from api.http.audit import audited
 from api.http.gate import PUBLIC
 from api.http.identity import caller_of
 from api.http.late_repeats import RUNS_AGAIN
@@ -59,7 +60,8 @@ async def _apply_verdict(
         await write_sessions(request, caller, rotated)
         return rotated
     if verdict == "reuse":
-        await write_sessions(request, caller, end_session(session, "reuse", now))
+        entry = await audited(request, "session.reuse", outcome="refused", caller=caller, target=session.id)
+        await write_sessions(request, caller, end_session(session, "reuse", now), entries=[entry])
         raise Refused(SESSION_REUSED)
     raise Refused(SESSION_ENDED)
 

@@ -7,6 +7,7 @@ from typing import Any
 from litestar import Response
 from msgspec.structs import replace
 
+from api.http.audit import audited
 from api.http.gate import address_of
 from api.http.identity import Caller, caller_of
 from api.http.request import ApiRequest
@@ -52,20 +53,25 @@ async def open_session(request: ApiRequest, account: Account, kind: SessionKind,
             auth=core.settings.auth,
         )
         surplus = [end_session(each, "replaced", now) for each in await _find_surplus(request, account.id)]
-        await write_sessions(request, caller_of(account), session, *surplus)
+        caller = caller_of(account)
+        entry = await audited(request, "session.create", caller=caller, target=session.id, detail={"kind": kind})
+        await write_sessions(request, caller, session, *surplus, entries=[entry])
     return session
 
 
-async def end_sessions(request: ApiRequest, caller: Caller, reason: SessionEnd, *, but: str = "") -> None:
+async def end_sessions(request: ApiRequest, caller: Caller, reason: SessionEnd, *, but: str = "", entries: Sequence[Outgoing] = ()) -> None:
     """End every session of the caller's account, except the one with the id ``but``; hold ``sessions_lease``."""
     page = await request.core.read_models.account_sessions.list(caller.account_id, limit=PAGE_MAX)
     now = request.core.clock.now()
-    await write_sessions(request, caller, *(end_session(each, reason, now) for each in page.items if each.id != but))
+    await write_sessions(request, caller, *(end_session(each, reason, now) for each in page.items if each.id != but), entries=entries)
 
 
-async def write_sessions(request: ApiRequest, caller: Caller, *sessions: SessionRecord) -> None:
-    """Publish these states and make them readable; those that have ended are refused here at once, elsewhere within a second."""
-    await request.core.records.change(*[await session_change(request, caller, each) for each in sessions])
+async def write_sessions(request: ApiRequest, caller: Caller, *sessions: SessionRecord, entries: Sequence[Outgoing] = ()) -> None:
+    """Publish these states with ``entries`` of the audit log, and make them readable.
+
+    Sessions that have ended are refused here at once, elsewhere within a second.
+    """
+    await request.core.records.change(*[await session_change(request, caller, each) for each in sessions], *entries)
     for each in sessions:
         if each.ended_at is not None:
             request.http.identities.refuse_session(each.id)

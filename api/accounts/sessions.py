@@ -14,8 +14,9 @@ from litestar.params import JSONBody
 from api.accounts.passwords import check_strength
 from api.accounts.ports import AccountPorts
 from api.accounts.session_writes import open_session, session_kind, session_response, user_view
+from api.http.audit import record_audit
 from api.http.gate import ANYBODY, PUBLIC, address_of
-from api.http.identity import Caller, caller_of
+from api.http.identity import Caller
 from api.http.late_repeats import ANSWERED, RUNS_AGAIN
 from api.http.openapi import PROBLEMS
 from api.http.request import ApiRequest
@@ -38,7 +39,7 @@ LOGIN_PER_ADDRESS = Rule(name="login", rate=10, burst=10, scope="address")
 LOGIN_PER_EMAIL = Rule(name="login_email", rate=30, burst=60, scope="user")
 REGISTER = Rule(name="register", rate=20, burst=40, scope="address")
 
-Owner = tuple[Account, Credential]  # with the password that proved it
+Owner = tuple[Account, Credential | None]  # with the password that proved it
 
 
 @post("/auth/register", opt=PUBLIC | ANSWERED, responses=PROBLEMS, security=[{}], summary="Register")
@@ -59,7 +60,8 @@ async def register(request: ApiRequest, data: JSONBody[Register]) -> Response[Se
     async with _hold_invitation(ports, data), ports.core.records.lease(f"email/{scope}"):
         present = await find_account(ports.core.read_models, data.email)
         if present is None:
-            owner: Owner | None = await _create_account(request, data, account_id, password_hash)
+            account = await _create_account(request, data, account_id, password_hash)
+            owner: Owner | None = (account, await find_password(ports.core.read_models, account.id))
         else:
             owner = await _find_registered(request, data, account_id)
     if owner is None:
@@ -80,6 +82,8 @@ async def login(request: ApiRequest, data: JSONBody[Login]) -> Response[Session 
     password = await _verify_password(request, account, data.password)
     if account is None or account.disabled or password is None:
         ports.core.metrics.logins.labels("refused").inc()
+        tenant, target = (account.tenant, account.id) if account is not None else ("", "")
+        await record_audit(request, "session.create", outcome="refused", tenant=tenant, target=target)
         raise Refused("login_failed")
     ports.core.metrics.logins.labels("accepted").inc()
     await ports.known_networks.add(scope, network, now_s)
@@ -106,7 +110,7 @@ async def _find_registered(request: ApiRequest, data: Register, account_id: str)
 
 
 async def _registration_response(
-    request: ApiRequest, kind: SessionKind, account: Account, password: Credential
+    request: ApiRequest, kind: SessionKind, account: Account, password: Credential | None
 ) -> Response[Session | PageSession]:
     session = await open_session(request, account, kind, password)
     return session_response(request, account, session, HTTPStatus.CREATED, {"Location": "/api/v1/users/me"})
@@ -131,11 +135,11 @@ async def _hold_invitation(ports: AccountPorts, data: Register) -> AsyncIterator
         yield
 
 
-async def _create_account(request: ApiRequest, data: Register, account_id: str, password_hash: str) -> Owner:
+async def _create_account(request: ApiRequest, data: Register, account_id: str, password_hash: str) -> Account:
     """Account, password and knowledge base, and the invitation as used; they can be read when this returns."""
     made = new_account(account_id, email=data.email, name=data.name, password_hash=password_hash, now=request.core.clock.now())
     account = made.account
-    caller = caller_of(account)
+    caller = Caller(account.id, account.tenant, account.role, account.tier)
     changes: list[Outgoing] = []
     if request.core.settings.auth.registration == "invitation":
         used = await use_invitation(request.core.read_models, data.invitation, data.email, account_id, request.core.clock.now())
@@ -143,7 +147,7 @@ async def _create_account(request: ApiRequest, data: Register, account_id: str, 
         changes.append(Outgoing(INVITATIONS_CHANGED, await request.event(InvitationChanged, used.id, used, installation)))
     changes += [Outgoing(topic, await request.event(kind, record.id, record, caller)) for topic, kind, record in made.changes()]
     await request.core.records.change(*changes)
-    return account, made.password
+    return account
 
 
 async def _verify_password(request: ApiRequest, account: Account | None, password: str) -> Credential | None:
