@@ -62,6 +62,8 @@ class PageSessions:
 
     def check(self, scope: HTTPScope | WebSocketScope, session_id: str) -> None:
         """Raises Refused unless what rests on the cookie of this session comes from a page that may use it."""
+        if not session_id:  # nothing else than a login ends up there
+            raise Refused("unauthenticated", "only the access token of a session may stand in a cookie")
         if scope["type"] == ScopeType.WEBSOCKET:
             self.check_origin(scope, required=True)
             return
