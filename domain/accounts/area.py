@@ -1,12 +1,19 @@
 """The area of accounts."""
 
-from domain.accounts.invitations import INVITATIONS
-from domain.accounts.records import ACCOUNT_CREDENTIALS, ACCOUNTS, CREDENTIALS, EMAILS
-from domain.accounts.topics import ACCOUNTS_CHANGED, CREDENTIALS_CHANGED, INVITATIONS_CHANGED
+from domain.accounts.errors import ERRORS
+from domain.accounts.invitations import INVITATIONS, TENANT_INVITATIONS
+from domain.accounts.organisations import ORGANISATIONS
+from domain.accounts.records import ACCOUNT_CREDENTIALS, ACCOUNTS, CREDENTIALS, EMAILS, TENANT_ACCOUNTS, TENANT_API_KEYS
+from domain.accounts.topics import ACCOUNTS_CHANGED, CREDENTIALS_CHANGED, INVITATIONS_CHANGED, ORGANISATIONS_CHANGED
 from domain.area import Area
 
 AREA = Area(
     name="accounts",
-    topics=(ACCOUNTS_CHANGED, CREDENTIALS_CHANGED, INVITATIONS_CHANGED),
-    records=(ACCOUNTS, EMAILS, CREDENTIALS, ACCOUNT_CREDENTIALS, INVITATIONS),
+    topics=(ACCOUNTS_CHANGED, CREDENTIALS_CHANGED, INVITATIONS_CHANGED, ORGANISATIONS_CHANGED),
+    records=(
+        *(ACCOUNTS, EMAILS, TENANT_ACCOUNTS),
+        *(CREDENTIALS, ACCOUNT_CREDENTIALS, TENANT_API_KEYS),
+        *(INVITATIONS, TENANT_INVITATIONS, ORGANISATIONS),
+    ),
+    errors=ERRORS,
 )

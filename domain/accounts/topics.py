@@ -26,3 +26,12 @@ INVITATIONS_CHANGED = Topic(
     private=True,
     readers=("project",),
 )
+ORGANISATIONS_CHANGED = Topic(
+    "claw.organisations.changed.v1",
+    "tenant",
+    records.OrganisationChanged,
+    ("api", "ops"),
+    "Names of organisations.",
+    None,
+    readers=("project",),
+)
