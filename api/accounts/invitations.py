@@ -1,7 +1,7 @@
 """Invitations to the caller's organisation: by a text that is shown once, and by mail where an address is given."""
 
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Annotated
@@ -19,11 +19,16 @@ from api.http.request import ApiRequest
 from api.http.responses import begin_idempotent, find_created, json_response, map_page
 from domain.accounts.errors import INVITATIONS_FULL
 from domain.accounts.invitations import TENANT_INVITATIONS, invitation_lease, new_invitation
+from domain.accounts.organisations import find_organisation
+from domain.accounts.records import email_scope
 from domain.accounts.topics import INVITATIONS_CHANGED
+from domain.notices.topics import MAILS_REQUESTED
+from schemas import ids
 from schemas.bodies.accounts import InvitationCreate, InvitationCreated, InvitationView
 from schemas.bodies.pages import Page
 from schemas.errors import Refused
 from schemas.limits import Rule
+from schemas.notices import Language, LinkRequest, MailRequest, MailRequested
 from schemas.records import Invitation, InvitationChanged
 from streams.log.outgoing import Outgoing
 
@@ -51,11 +56,11 @@ async def create(request: ApiRequest, data: JSONBody[InvitationCreate]) -> Respo
         if await table.count(caller.tenant) >= INVITATIONS_MAX:
             raise Refused(INVITATIONS_FULL, f"an organisation may have {INVITATIONS_MAX} invitations")
         await request.http.limiting.spend([(INVITE, caller.tenant)])
+        detail = {"role": made.role, "by_mail": str(bool(made.email)).lower()}
         await request.core.records.change(
             Outgoing(INVITATIONS_CHANGED, await request.event(InvitationChanged, made.id, made)),
-            await audited(
-                request, "invitation.create", target=made.id, detail={"role": made.role, "by_mail": str(bool(made.email)).lower()}
-            ),
+            *await _mail(request, made, data.language),
+            await audited(request, "invitation.create", target=made.id, detail=detail),
         )
     return _creation_response(made, text, now)
 
@@ -89,6 +94,26 @@ async def _source(request: ApiRequest) -> Callable[[int], bytes]:
     seed = await request.new_id("invitation", request.user.tenant, request.user.account_id)
     derived = base64.urlsafe_b64decode(request.http.tokens.key_secret(seed, EPOCH) + "=")
     return lambda count: derived[:count]
+
+
+async def _mail(request: ApiRequest, invitation: Invitation, language: Language) -> Sequence[Outgoing]:
+    """The mail to the address of the invitation, if it has one. Its link names the invitation: the text stands on no topic."""
+    if not invitation.email:
+        return ()
+    tenant, inviter = invitation.tenant, await request.core.read_models.accounts.get(invitation.invited_by, invitation.invited_by)
+    organisation = await find_organisation(request.core.read_models, tenant, invitation.created_at)
+    mail = MailRequest(
+        id=ids.derive("invitation-mail", invitation.id),
+        tenant=tenant,
+        address=invitation.email,
+        template="invitation",
+        language=language,
+        fields={"organisation": organisation.name, "inviter": (inviter.name or inviter.email) if inviter is not None else ""},
+        link=LinkRequest(
+            purpose="invitation", subject=invitation.id, binding=email_scope(invitation.email), expires_at=invitation.expires_at
+        ),
+    )
+    return (Outgoing(MAILS_REQUESTED, await request.event(MailRequested, mail.id, mail)),)
 
 
 def _creation_response(invitation: Invitation, text: str, now: datetime) -> Response[InvitationCreated]:

@@ -7,7 +7,15 @@ from api.accounts.ports import AccountPorts
 from api.http.audit import audited
 from api.http.identity import Caller
 from api.http.request import ApiRequest
-from domain.accounts.invitations import find_invitation, invitation_id, invitation_lease, use_invitation
+from domain.accounts.invitations import (
+    PREFIX,
+    find_invitation,
+    invalid_invitation,
+    invitation_id,
+    invitation_lease,
+    use_invitation,
+)
+from domain.accounts.records import email_scope
 from domain.accounts.registration import new_account
 from domain.accounts.topics import INVITATIONS_CHANGED
 from schemas import ids
@@ -17,13 +25,13 @@ from schemas.records import Account, InvitationChanged
 from streams.log.outgoing import Outgoing
 
 
-async def check_registration(request: ApiRequest, text: str) -> str:
+async def check_registration(request: ApiRequest, data: Register) -> str:
     """The id of the invitation to use, "" for none. An invitation to an organisation lets its holder register wherever registration stands.
 
-    Raises Refused("registration_closed" or "invitation_required").
+    Raises Refused("registration_closed", "invitation_required", or "invitation_invalid" for a link that was forged or has expired).
     """
     registration = request.core.settings.auth.registration
-    invitation = invitation_id(text) if text else ""
+    invitation = _read_invitation(request, data) if data.invitation else ""
     if registration == "closed":
         found = await find_invitation(request.core.read_models, invitation) if invitation else None
         if found is None or not found.tenant:
@@ -31,6 +39,19 @@ async def check_registration(request: ApiRequest, text: str) -> str:
     if registration == "invitation" and not invitation:
         raise Refused("invitation_required")
     return invitation
+
+
+def _read_invitation(request: ApiRequest, data: Register) -> str:
+    """The id of the invitation that the text is, or that a link of a mail names for the address it was sent to."""
+    if data.invitation.startswith(PREFIX):
+        return invitation_id(data.invitation)
+    try:
+        claims = request.ports(AccountPorts).links.read(data.invitation, "invitation", request.core.clock.now())
+    except Refused:
+        raise invalid_invitation() from None
+    if claims.binding != email_scope(data.email):
+        raise invalid_invitation()
+    return claims.subject
 
 
 @asynccontextmanager

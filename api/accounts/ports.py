@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from adapters.secrets.links import Links
 from adapters.secrets.passwords import Passwords
 from api.area import Opening
 from api.core import Core
@@ -20,6 +21,7 @@ class AccountPorts:
     core: Core
     http: HttpPorts
     passwords: Passwords
+    links: Links
     known_networks: KnownNetworks
     storage: Storage
     usage: Counter
@@ -39,6 +41,7 @@ def open_ports(opening: Opening) -> AccountPorts:
         core=core,
         http=limits.http,
         passwords=passwords,
+        links=Links(core.settings.auth),
         known_networks=KnownNetworks(core.redis, core.settings.redis.key_prefix),
         storage=Storage(core.redis, core.settings.redis.key_prefix),
         usage=limits.usage,

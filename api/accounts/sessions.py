@@ -45,7 +45,7 @@ async def register(request: ApiRequest, data: JSONBody[Register]) -> Response[Se
     account_id = await request.new_id("account", user=scope)
     if request.idempotency_key is not None and (earlier := await _find_registered(request, data, account_id)) is not None:
         return _registration_response(request, earlier)
-    invitation = await check_registration(request, data.invitation)
+    invitation = await check_registration(request, data)
     await _check_strength(request, data)
     password_hash = await ports.passwords.hash(data.password)  # before the lease: it takes longer than the work under the lease
     async with hold_invitation(ports, invitation), ports.core.records.lease(f"email/{scope}"):

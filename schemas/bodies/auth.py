@@ -35,7 +35,7 @@ class Register(RequestBody, frozen=True, kw_only=True):
     invitation: Annotated[
         str,
         Meta(
-            max_length=1_000,
+            max_length=2_048,
             description="An invitation, or that of a link in a mail; it can be used once. That of an organisation makes you a member of it;"
             " where registration is by invitation, one is needed.",
         ),

@@ -2,16 +2,19 @@
 
 import asyncio
 import uuid
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 import msgspec
 import pytest
 
+from api.accounts.ports import AccountPorts
 from api.core import Core
 from domain.accounts.invitations import INVITATIONS, LISTED
 from domain.accounts.topics import INVITATIONS_CHANGED
+from domain.notices.topics import MAILS_REQUESTED
+from schemas import ids
 from schemas.records import InvitationChanged
 from schemas.settings import Settings
 from streams.log.outgoing import Outgoing
@@ -19,6 +22,8 @@ from tests.support.api_people import colleague, promoted, tenant_of
 from tests.support.api_process import PASSWORD, House, Person, opened
 from tests.support.problems import is_problem
 from tests.support.reply_speaker import first_event
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -117,6 +122,27 @@ async def test_an_invitation_is_for_its_address_until_it_expires_or_is_deleted(h
     is_problem(await register(house, made["invitation"]), 403, "invitation_invalid")
     assert [each["state"] for each in (await ada.call("GET", "/organisation/invitations")).json()["items"]] == ["expired"]
     is_problem(await ada.call("POST", "/organisation/invitations", json={"role": "operator"}), 422, "validation_failed")
+
+
+async def test_an_invitation_by_mail(house: House, ada: Person) -> None:
+    """The link that the mail's sender makes of what is on the log lets its address in, and no other; the text itself is on no topic."""
+    await promoted(house, ada, "admin")
+    await ada.call("PATCH", "/organisation", json={"name": "Acme"})
+    email = f"{uuid.uuid4().hex}@example.com"
+    made = await invite(ada, email=email, language="zh")
+    mail = (await first_event(house.settings, MAILS_REQUESTED, ids.derive("invitation-mail", made["id"]))).data
+    assert (mail.address, mail.template, mail.language) == (email, "invitation", "zh")
+    assert mail.fields == {"organisation": "Acme", "inviter": "Ada"}
+    assert made["invitation"] not in msgspec.json.encode(mail).decode()
+    links, (purpose, subject, binding, expires_at) = house.ports(AccountPorts).links, msgspec.structs.astuple(mail.link)
+    link = links.issue(purpose, subject, binding, expires_at)
+    for text in (link[:-1], links.issue("verify_email", subject, binding, expires_at), links.issue(purpose, subject, binding, EPOCH)):
+        is_problem(await register(house, text, email), 403, "invitation_invalid")
+    is_problem(await register(house, link), 403, "invitation_invalid")
+    answer = await register(house, link, email)
+    assert answer.status_code == 201, answer.text
+    is_problem(await register(house, made["invitation"], email), 409, "email_taken")
+    assert [each["state"] for each in (await ada.call("GET", "/organisation/invitations")).json()["items"]] == ["used"]
 
 
 async def expire(house: House, invitation: str) -> None:

@@ -40,6 +40,7 @@ STATE = (  # what shows whether anything of the victim's was changed
     "/knowledge/{knowledge_base_id}",
     "/knowledge/{knowledge_base_id}/documents/{document_id}",
     "/api-keys",
+    "/users/me",
     "/conversations",
     "/knowledge",
 )
@@ -97,6 +98,8 @@ async def scene(house: House, dead_letters: None) -> AsyncIterator[Scene]:
     key = (await victim.call("POST", "/api-keys", json={"name": "k", "scopes": SCOPES})).json()
     objects = {**await _make_objects(victim), "key_id": key["id"]}
     fellow, admin = await colleague(house, victim), await colleague(house, victim, role="admin")
+    invitation = (await admin.call("POST", "/organisation/invitations", json={})).json()["id"]
+    objects |= {"user_id": victim.user["id"], "invitation": invitation}
     revoked = (await operator.call("POST", "/api-keys", json={"name": "r", "scopes": SCOPES})).json()
     keys = {}
     for scope in SCOPES:
