@@ -1,11 +1,31 @@
-"""Accounts, sessions, API keys and usage."""
+"""Accounts, organisations, sessions, API keys and usage."""
 
-from api.accounts import api_keys, open_sessions, passwords, refresh, sessions, usage
+from api.accounts import (
+    api_keys,
+    invitations,
+    open_sessions,
+    organisation,
+    passwords,
+    refresh,
+    sessions,
+    usage,
+    users,
+)
 from api.accounts.ports import open_ports
 from api.area import ApiArea
 
 AREA = ApiArea(
     name="accounts",
-    routers=(sessions.router, refresh.router, open_sessions.router, passwords.router, api_keys.router, usage.router),
+    routers=(
+        sessions.router,
+        refresh.router,
+        open_sessions.router,
+        passwords.router,
+        users.router,
+        organisation.router,
+        invitations.router,
+        api_keys.router,
+        usage.router,
+    ),
     open_ports=open_ports,
 )

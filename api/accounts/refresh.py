@@ -7,6 +7,7 @@ from litestar import Response, Router, post
 from litestar.params import JSONBody
 
 from adapters.secrets.session_tokens import PresentedToken, parse_refresh
+from api.accounts.ports import AccountPorts
 from api.accounts.session_writes import session_response, write_sessions
 from api.http.audit import audited
 from api.http.gate import PUBLIC
@@ -81,7 +82,7 @@ async def _find_session(request: ApiRequest, token: PresentedToken) -> SessionRe
     session = await request.core.read_models.sessions.get(token.session_id, token.session_id)
     if session is None:
         raise Refused(SESSION_ENDED)
-    if not request.http.session_tokens.is_genuine(token, session.created_at, request.core.clock.now()):
+    if not request.ports(AccountPorts).session_tokens.is_genuine(token, session.created_at, request.core.clock.now()):
         raise Refused(REFRESH_TOKEN_INVALID)
     return session
 

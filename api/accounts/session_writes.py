@@ -7,12 +7,14 @@ from typing import Any
 from litestar import Response
 from msgspec.structs import replace
 
+from api.accounts.ports import AccountPorts
 from api.http.audit import audited
 from api.http.gate import address_of
 from api.http.identity import Caller, caller_of
 from api.http.request import ApiRequest
 from api.http.responses import json_response
 from domain.accounts.records import find_password
+from domain.accounts.registration import default_base_of
 from domain.accounts.sessions import begin_session, end_session, is_expired, sessions_lease
 from domain.accounts.topics import SESSIONS_CHANGED
 from domain.limits.rules import network_of
@@ -90,7 +92,7 @@ def session_response(
     http, core = request.http, request.core
     now = core.clock.now()
     access_token, access_s = http.tokens.issue(account, now, session)
-    refresh_token = http.session_tokens.refresh(session.id, session.generation, session.created_at)
+    refresh_token = request.ports(AccountPorts).session_tokens.refresh(session.id, session.generation, session.created_at)
     refresh_s = max(1, min(core.settings.auth.refresh_ttl_s, int((session.expires_at - now).total_seconds())))
     user = user_view(account)
     if session.kind == "token":
@@ -126,7 +128,7 @@ def session_kind(request: ApiRequest, *, cookie: bool) -> SessionKind:
 
 def user_view(account: Account) -> User:
     """The account as its owner sees it."""
-    return User.of(account, ids.default_knowledge_base(account.tenant))
+    return User.of(account, default_base_of(account))
 
 
 async def _find_surplus(request: ApiRequest, account_id: str) -> Sequence[SessionRecord]:

@@ -3,35 +3,29 @@
 A login takes the same time and has the same response whether the e-mail is known or not.
 """
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from http import HTTPStatus
 
 import msgspec
 from litestar import Response, Router, get, post
 from litestar.params import JSONBody
 
+from api.accounts.joining import check_registration, create_account, hold_invitation
 from api.accounts.passwords import check_strength
 from api.accounts.ports import AccountPorts
 from api.accounts.session_writes import open_session, session_kind, session_response, user_view
 from api.http.audit import record_audit
 from api.http.gate import ANYBODY, PUBLIC, address_of
-from api.http.identity import Caller
 from api.http.late_repeats import ANSWERED, RUNS_AGAIN
 from api.http.openapi import PROBLEMS
 from api.http.request import ApiRequest
-from domain.accounts.invitations import invitation_lease, use_invitation
 from domain.accounts.records import email_scope, find_account, find_password
-from domain.accounts.registration import new_account
-from domain.accounts.topics import INVITATIONS_CHANGED
 from domain.limits.rules import network_of
 from schemas import ids
 from schemas.bodies.auth import Login, PageSession, Register, Session, User
 from schemas.errors import Refused
 from schemas.limits import Rule
-from schemas.records import Account, Credential, InvitationChanged
+from schemas.records import Account, Credential
 from schemas.sessions import SessionKind
-from streams.log.outgoing import Outgoing
 
 # Guessing a password is slow from one network, and bounded from many. Where the owner logged in before, only what comes from there counts:
 # guessing from elsewhere locks nobody out. Registering costs a hash and permanent records.
@@ -45,7 +39,8 @@ Owner = tuple[Account, Credential | None]  # with the password that proved it
 @post("/auth/register", opt=PUBLIC | ANSWERED, responses=PROBLEMS, security=[{}], summary="Register")
 async def register(request: ApiRequest, data: JSONBody[Register]) -> Response[Session | PageSession]:
     """A new account with a session. A repeat with the same ``Idempotency-Key`` and body returns the same session. Where registration is by
-    invitation, ``invitation`` is required, and is used up; where it is closed, ``403 registration_closed``.
+    invitation, ``invitation`` is required; where it is closed, ``403 registration_closed``. An invitation to an organisation makes the
+    account a member of it, wherever registration stands. An invitation is used up.
     """
     ports, kind = request.ports(AccountPorts), session_kind(request, cookie=data.cookie)
     await ports.http.limiting.spend([(REGISTER, network_of(address_of(request.scope)))])
@@ -54,13 +49,13 @@ async def register(request: ApiRequest, data: JSONBody[Register]) -> Response[Se
     account_id = await request.new_id("account", user=scope)
     if request.idempotency_key is not None and (earlier := await _find_registered(request, data, account_id)) is not None:
         return await _registration_response(request, kind, *earlier)
-    _check_registration(ports, data)
+    invitation = await check_registration(request, data)
     await check_strength(request, data.password, data.email, data.name)
     password_hash = await ports.passwords.hash(data.password)  # before the lease: it takes longer than the work under the lease
-    async with _hold_invitation(ports, data), ports.core.records.lease(f"email/{scope}"):
+    async with hold_invitation(ports, invitation), ports.core.records.lease(f"email/{scope}"):
         present = await find_account(ports.core.read_models, data.email)
         if present is None:
-            account = await _create_account(request, data, account_id, password_hash)
+            account = await create_account(request, data, account_id, password_hash, invitation)
             owner: Owner | None = (account, await find_password(ports.core.read_models, account.id))
         else:
             owner = await _find_registered(request, data, account_id)
@@ -114,40 +109,6 @@ async def _registration_response(
 ) -> Response[Session | PageSession]:
     session = await open_session(request, account, kind, password)
     return session_response(request, account, session, HTTPStatus.CREATED, {"Location": "/api/v1/users/me"})
-
-
-def _check_registration(ports: AccountPorts, data: Register) -> None:
-    """Refused("registration_closed" or "invitation_required")."""
-    registration = ports.core.settings.auth.registration
-    if registration == "closed":
-        raise Refused("registration_closed")
-    if registration == "invitation" and not data.invitation:
-        raise Refused("invitation_required")
-
-
-@asynccontextmanager
-async def _hold_invitation(ports: AccountPorts, data: Register) -> AsyncIterator[None]:
-    """The lease of the invitation, where one is needed."""
-    if ports.core.settings.auth.registration != "invitation":
-        yield
-        return
-    async with ports.core.records.lease(invitation_lease(data.invitation)):
-        yield
-
-
-async def _create_account(request: ApiRequest, data: Register, account_id: str, password_hash: str) -> Account:
-    """Account, password and knowledge base, and the invitation as used; they can be read when this returns."""
-    made = new_account(account_id, email=data.email, name=data.name, password_hash=password_hash, now=request.core.clock.now())
-    account = made.account
-    caller = Caller(account.id, account.tenant, account.role, account.tier)
-    changes: list[Outgoing] = []
-    if request.core.settings.auth.registration == "invitation":
-        used = await use_invitation(request.core.read_models, data.invitation, data.email, account_id, request.core.clock.now())
-        installation = Caller(account.id, ids.INSTALLATION, account.role, account.tier)
-        changes.append(Outgoing(INVITATIONS_CHANGED, await request.event(InvitationChanged, used.id, used, installation)))
-    changes += [Outgoing(topic, await request.event(kind, record.id, record, caller)) for topic, kind, record in made.changes()]
-    await request.core.records.change(*changes)
-    return account
 
 
 async def _verify_password(request: ApiRequest, account: Account | None, password: str) -> Credential | None:

@@ -64,12 +64,12 @@ async def admit(scope: HTTPScope | WebSocketScope) -> None:
     ports = ports_of(scope["litestar_app"])(HttpPorts)
     authorization, hosts, forwarded_for = _read_headers(scope)
     ports.hosts.check(hosts)
-    caller, refusal = None, None
     by_cookie = not authorization and access != "public" and (token := ports.pages.access_token(scope)) != ""
-    if access != "public":
-        caller, refusal = await _identify(ports, f"Bearer {token}" if by_cookie else authorization)
     address = ports.limiting.address_of(scope.get("client"), forwarded_for)
     scope["state"][_ADDRESS] = address
+    caller, refusal = None, None
+    if access != "public":
+        caller, refusal = await _identify(ports, f"Bearer {token}" if by_cookie else authorization, address)
     await enforce_limits(ports, scope, address, caller)
     if refusal is not None:
         raise refusal
@@ -107,9 +107,9 @@ async def enforce_limits(ports: HttpPorts, scope: HTTPScope | WebSocketScope, ad
         raise ports.limiting.refusal(decision)
 
 
-async def _identify(ports: HttpPorts, authorization: str) -> tuple[Caller | None, Refused | None]:
+async def _identify(ports: HttpPorts, authorization: str, address: str) -> tuple[Caller | None, Refused | None]:
     try:
-        return await ports.identities.authenticate(authorization), None
+        return await ports.identities.authenticate(authorization, address), None
     except Refused as refusal:
         return None, refusal
 

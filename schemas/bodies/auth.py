@@ -1,7 +1,7 @@
 """Accounts, sessions, API keys."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
@@ -13,6 +13,8 @@ from schemas.sessions import SessionKind, SessionRecord
 EMAIL = r"^[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f]+\.[^@\s.\x00-\x1f\x7f]+$(?!\n)"
 
 Email = Annotated[str, Meta(max_length=254, pattern=EMAIL, description="Unique; letter case is ignored.", examples=["ada@example.com"])]
+RANGES_MAX = 32  # address ranges of one API key
+
 Name = Annotated[str, Meta(max_length=100, examples=["Ada"])]
 KeyMode = Annotated[
     AnswerMode | None,
@@ -35,7 +37,14 @@ class Register(RequestBody, frozen=True, kw_only=True):
     email: Email
     password: NewPassword
     name: Name = ""
-    invitation: Annotated[str, Meta(max_length=200, description="The invitation, where registration needs one; it can be used once.")] = ""
+    invitation: Annotated[
+        str,
+        Meta(
+            max_length=2_048,
+            description="An invitation, or that of a link in a mail; it can be used once. That of an organisation makes you a member of it;"
+            " where registration is by invitation, one is needed.",
+        ),
+    ] = ""
     cookie: InCookies = False
 
 
@@ -153,6 +162,26 @@ class ApiKeyCreate(RequestBody, frozen=True, kw_only=True):
     scopes: Annotated[tuple[Scope, ...], Meta(min_length=1, max_length=8)] = ("chat", "knowledge:read", "knowledge:write")
     expires_at: Annotated[datetime, Meta(tz=True)] | None = None
     mode: KeyMode = None
+    addresses: Annotated[
+        tuple[Annotated[str, Meta(max_length=64)], ...],
+        Meta(
+            max_length=RANGES_MAX,
+            description="The addresses and CIDRs from which the key may be used; none: anywhere.",
+            examples=[["203.0.113.0/24", "2001:db8::/48"]],
+        ),
+    ] = ()
+
+
+class ApiKeyPatch(RequestBody, frozen=True, kw_only=True):
+    """The name of the key."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=100, examples=["nightly import"])]
+
+
+class ApiKeyRotate(RequestBody, frozen=True, kw_only=True):
+    """A new secret; the present one is accepted until the overlap ends."""
+
+    overlap_s: Annotated[int, Meta(ge=0, le=7 * 86_400, description="Seconds; 0 ends the present secret at once.")] = 86_400
 
 
 class ApiKey(Struct, frozen=True, kw_only=True):
@@ -164,18 +193,29 @@ class ApiKey(Struct, frozen=True, kw_only=True):
     created_at: datetime
     expires_at: datetime | None = None
     mode: AnswerMode | None = None
+    addresses: tuple[str, ...] = ()
+    last_used_at: Annotated[datetime | None, Meta(description="To the minute; null when it was not used.")] = None
+    previous_until: Annotated[datetime | None, Meta(description="Until then the secret before the last rotation is accepted.")] = None
 
     @classmethod
-    def of(cls, credential: Credential) -> "ApiKey":
+    def of(cls, credential: Credential, last_used_at: datetime | None = None) -> "ApiKey":
         """The credential without its hash."""
-        return cls(
-            id=credential.id,
-            name=credential.name,
-            scopes=credential.scopes,
-            created_at=credential.created_at,
-            expires_at=credential.expires_at,
-            mode=credential.mode,
-        )
+        return cls(**cls.fields_of(credential, last_used_at))
+
+    @staticmethod
+    def fields_of(credential: Credential, last_used_at: datetime | None = None) -> dict[str, Any]:
+        """The fields that every view of a key has."""
+        return {
+            "id": credential.id,
+            "name": credential.name,
+            "scopes": credential.scopes,
+            "created_at": credential.created_at,
+            "expires_at": credential.expires_at,
+            "mode": credential.mode,
+            "addresses": credential.addresses,
+            "last_used_at": last_used_at,
+            "previous_until": credential.previous.until if credential.previous is not None else None,
+        }
 
 
 class ApiKeyCreated(ApiKey, frozen=True, kw_only=True):

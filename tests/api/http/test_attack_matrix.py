@@ -41,6 +41,7 @@ STATE = (  # what shows whether anything of the victim's was changed
     "/knowledge/{knowledge_base_id}/documents/{document_id}",
     "/api-keys",
     "/auth/sessions",
+    "/users/me",
     "/conversations",
     "/knowledge",
 )
@@ -101,6 +102,8 @@ async def scene(house: House, dead_letters: None) -> AsyncIterator[Scene]:
     await victim.call("DELETE", f"/auth/sessions/{ended['session_id']}")
     objects = {**await _make_objects(victim), "key_id": key["id"], "session_id": session["session_id"]}
     fellow, admin = await colleague(house, victim), await colleague(house, victim, role="admin")
+    invitation = (await admin.call("POST", "/organisation/invitations", json={})).json()["id"]
+    objects |= {"user_id": victim.user["id"], "invitation": invitation}
     revoked = (await operator.call("POST", "/api-keys", json={"name": "r", "scopes": SCOPES})).json()
     keys = {}
     for scope in SCOPES:
