@@ -13,8 +13,6 @@ from domain.areas import TOPICS
 from domain.configs.table_epoch import watch_tables
 from domain.documents.visibility import Visibility
 from domain.read_models import ReadModels
-from domain.tasks.settings import TaskSettings
-from domain.tasks.table import TaskTable
 from schemas.settings import Settings
 from streams.cache import RedisCache
 from streams.clock import SystemClock
@@ -74,7 +72,6 @@ async def _open_core(settings: Settings, metrics: Metrics, stack: AsyncExitStack
         read_models=read_models,
         records=RecordWriter(redis, prefix, publisher, read_models, clock),
         visibility=Visibility(redis, prefix),
-        tasks=TaskTable(redis, prefix, settings.of(TaskSettings)),
         cache=cache,
         metrics=metrics,
         background=BackgroundTasks(),

@@ -1,7 +1,6 @@
 """The process core: what every area of the API builds its ports from."""
 
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -10,15 +9,10 @@ from api.http.background import BackgroundTasks
 from api.http.metrics import Metrics
 from domain.documents.visibility import Visibility
 from domain.read_models import ReadModels
-from domain.tasks.steps import steps_of
-from domain.tasks.table import TaskTable
-from schemas.errors import Unavailable
-from schemas.events import Event
 from schemas.settings import Settings
 from streams.cache import RedisCache
 from streams.cache.scenarios import Table
 from streams.clock import Clock
-from streams.log.outgoing import LogOffset
 from streams.log.publisher import KafkaPublisher
 from streams.runtime.client_watchdog import ClientWatchdog
 from streams.tables.epoch import TableWatch
@@ -44,19 +38,10 @@ class Core:
     read_models: ReadModels
     records: RecordWriter
     visibility: Visibility
-    tasks: TaskTable
     cache: RedisCache
     metrics: Metrics
     background: BackgroundTasks
     watches: Watches
-
-    async def show_task(self, event: Event, place: LogOffset) -> None:
-        """Put the task that ``event`` began into the table, as the agent ``track`` will: whoever has its id can read it at once.
-
-        While Redis is down nothing is written.
-        """
-        with suppress(Unavailable):
-            await self.tasks.put_many(steps_of(event, place), self.clock.now())
 
     def count_table_lookup(self, tenant: str, table: Table, *, found: bool) -> None:
         """Count a read of a record table that serves as the cache of this scenario."""

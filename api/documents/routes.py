@@ -136,7 +136,7 @@ async def withdraw_document(request: ApiRequest, base_id: str, document_id: str,
     data = Withdrawal(knowledge_base_id=base.id, document_id=document_id, requested_by=caller.account_id, retry_of=retry_of)
     event = await request.event(DocumentWithdrawn, key, data)
     place = await ports.core.publisher.publish(Outgoing(DOCUMENTS_SUBMITTED, event))
-    await ports.core.show_task(event, place)
+    await ports.tasks.show(event, place, ports.core.clock.now())
     return event, place.offset
 
 
@@ -275,7 +275,9 @@ async def submit_document(request: ApiRequest, base_id: str, document: Document)
             await ports.requests.record_many([(event.subject, [submitted])])
     # the Location is readable at once: the state that the agent ``route`` will publish
     progress = submission_progress(document, place.offset, ids.task_id(event.id))
-    await asyncio.gather(show_progress(ports.core.read_models.documents, caller.tenant, progress), ports.core.show_task(event, place))
+    await asyncio.gather(
+        show_progress(ports.core.read_models.documents, caller.tenant, progress), ports.tasks.show(event, place, ports.core.clock.now())
+    )
     return _response(base.id, document.document_id, place.offset, event.id, wait_s)
 
 

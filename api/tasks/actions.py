@@ -36,7 +36,7 @@ from domain.tasks.steps import rebuild_task_id
 from schemas import ids
 from schemas.bodies.knowledge import DocumentAccepted
 from schemas.bodies.tasks import TaskView
-from schemas.documents import DocumentProgressed, Progress
+from schemas.documents import DocumentProgressed, DocumentWithdrawn, Progress
 from schemas.errors import Refused
 from schemas.indexes import IndexPlan, IndexPlanChanged, plan_key
 from schemas.records import Scope
@@ -143,7 +143,7 @@ async def _cancel_document(request: ApiRequest, task: Task) -> None:
     event = await request.event(DocumentProgressed, key, progress)
     place = await core.publisher.publish(Outgoing(DOCUMENTS_PROGRESSED, event))
     await show_progress(core.read_models.documents, task.tenant, progress)
-    await core.show_task(event, place)
+    await request.ports(TaskPorts).reader.table.show(event, place, core.clock.now())
 
 
 async def _cancel_rebuild(request: ApiRequest, task: Task) -> None:
@@ -163,7 +163,13 @@ async def _retry_document(request: ApiRequest, task: Task) -> Task:
 
 
 async def _retry_deletion(request: ApiRequest, task: Task) -> Task:
-    event, _ = await withdraw_document(request, task.subject.knowledge_base_id, task.subject.document_id, retry_of=task.id)
+    subject = task.subject
+    key = ids.document_key(task.tenant, subject.knowledge_base_id, subject.document_id)
+    if request.idempotency_key is not None:  # a late repeat deletes nothing that was submitted since
+        earlier = await request.ports(TaskPorts).reader.find(task.tenant, ids.task_id(await request.event_id(DocumentWithdrawn, key)))
+        if earlier is not None:
+            return earlier
+    event, _ = await withdraw_document(request, subject.knowledge_base_id, subject.document_id, retry_of=task.id)
     return await find_task(request, ids.task_id(event.id))
 
 

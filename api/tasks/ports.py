@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from api.area import Opening
 from api.chats.ports import ChatPorts
 from api.core import Core
+from api.documents.ports import DocumentPorts
 from api.knowledge.ports import KnowledgePorts
 from api.tasks.view import TaskReader
 from api.tasks.watch import TaskFeed
@@ -23,7 +24,7 @@ def open_ports(opening: Opening) -> TaskPorts:
     """Built from the core, the estimates of chats and the reports of rebuilds."""
     core = opening.core
     reader = TaskReader(
-        table=core.tasks,
+        table=opening.ports(DocumentPorts).tasks,
         visibility=core.visibility,
         reports=opening.ports(KnowledgePorts).reindex_reports,
         estimates=opening.ports(ChatPorts).estimates,

@@ -9,6 +9,7 @@ the tasks by it: from it streams learn what changed without reading the topics.
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -18,7 +19,11 @@ import structlog
 from adapters.redis.client import Argument, RedisClient, Script
 from domain.tasks.fold import Slots, TaskPut, read_task
 from domain.tasks.settings import TaskSettings
+from domain.tasks.steps import steps_of
+from schemas.errors import Unavailable
+from schemas.events import Event
 from schemas.tasks import Task, TaskSlot, TaskStep
+from streams.log.outgoing import LogOffset
 from streams.tables.cursor import decode_cursor, encode_cursor, invalid_cursor
 from streams.tables.projection import micros
 from streams.tables.record_table import RecordPage
@@ -34,17 +39,19 @@ _MEMBER = re.compile(rb"[0-9a-f]{16}.{1,200}", re.DOTALL)
 log = structlog.get_logger(__name__)
 
 # KEYS row, index of the tenant, of the account, changes, sequence. ARGV slot, order, JSON, rank, id, life in ms, "1" = the step opens the
-# task, "1" = the account is known, rank of the oldest task that is shown, number of changes. The row's field ``rank`` is the time by which
+# task, "1" = the account is known, rank of the oldest task that is shown, number of changes. Rank "": the step lists nothing by itself. The row's field ``rank`` is the time by which
 # it is listed: behind ``o`` as the request says it, behind ``p`` as other steps do until that is known; the lesser stays. Replies the
 # number of tasks listed; 0 = nothing was put. Each call removes up to two entries that are too old from each index.
 _PUT = Script("""
 local old = redis.call('HMGET', KEYS[1], ARGV[1], 'rank')
 if old[1] and ARGV[2] <= string.match(old[1], '^[^ ]*') then return 0 end
-local rank = (ARGV[7] == '1' and 'o' or 'p') .. ARGV[4]
-local known = old[2]
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[2] .. ' ' .. ARGV[3])
+local rank, known, indexes = (ARGV[7] == '1' and 'o' or 'p') .. ARGV[4], old[2], {}
 if known and known < rank then rank = known end
-redis.call('HSET', KEYS[1], ARGV[1], ARGV[2] .. ' ' .. ARGV[3], 'rank', rank)
-local indexes = ARGV[8] == '1' and {KEYS[2], KEYS[3]} or {KEYS[2]}
+if ARGV[4] ~= '' then
+  redis.call('HSET', KEYS[1], 'rank', rank)
+  indexes = ARGV[8] == '1' and {KEYS[2], KEYS[3]} or {KEYS[2]}
+end
 for _, index in ipairs(indexes) do
   if known and known ~= rank then redis.call('ZREM', index, string.sub(known, 2) .. ARGV[5]) end
   redis.call('ZADD', index, 0, string.sub(rank, 2) .. ARGV[5])
@@ -78,6 +85,13 @@ class TaskTable:
         self._encode = msgspec.json.Encoder().encode
         self._decode = msgspec.json.Decoder(TaskStep).decode
 
+    async def show(self, event: Event, offset: LogOffset, now: datetime) -> None:
+        """Put the steps of an event that this process has just written, as the agent ``track`` will: whoever has the task's id can read it
+        at once. While Redis is down nothing is written.
+        """
+        with suppress(Unavailable):
+            await self.put_many(steps_of(event, offset), now)
+
     async def put_many(self, puts: Sequence[TaskPut], now: datetime) -> None:
         """Put steps in one round trip; those that are too old to be shown are left out."""
         oldest = now - self._kept
@@ -99,8 +113,8 @@ class TaskTable:
         )
         life_ms = max(1, int((step.at + self._kept - now).total_seconds() * 1000))
         opens, owned = "1" if put.slot == "opened" else "", "1" if account else ""
-        oldest = _rank(now - self._kept)
-        arguments = (put.slot, put.order, self._encode(step), _rank(step.at), put.task_id, life_ms, opens, owned, oldest, CHANGES_MAX)
+        oldest, rank = _rank(now - self._kept), "" if put.slot == "retried" else _rank(step.at)
+        arguments = (put.slot, put.order, self._encode(step), rank, put.task_id, life_ms, opens, owned, oldest, CHANGES_MAX)
         return keys, arguments
 
     async def _trim(self, tenant: str, count: int) -> None:

@@ -10,8 +10,8 @@ from agents import track
 from domain.chats.topics import CHATS_ANSWERED
 from domain.tasks.settings import TaskSettings
 from domain.tasks.table import TaskTable
-from tests.domain.tasks.test_fold import NOW, TASK, answered, asked, grounded, progressed, submitted
 from tests.support.ports import StandingClock, context
+from tests.support.task_events import NOW, TASK, answered, asked, grounded, progressed, submitted
 
 pytestmark = pytest.mark.stack
 

@@ -6,6 +6,7 @@ import pytest
 
 from api.chats.ports import ChatPorts
 from api.core import Core
+from api.tasks.ports import TaskPorts
 from domain.chats.topics import CHATS_ASKED
 from domain.indexes.topics import INDEXES_CHANGED
 from domain.tasks.fold import TaskPut, first
@@ -13,11 +14,11 @@ from domain.tasks.steps import steps_of
 from schemas.tasks import TaskStep
 from streams.log.outgoing import LogOffset
 from streams.topics import Topic
-from tests.api.tasks.test_routes import put
 from tests.support.api_people import asked, colleague, tenant_of
 from tests.support.api_process import House, Person
 from tests.support.problems import is_problem
 from tests.support.reply_speaker import Speaker, all_events
+from tests.support.task_rows import put
 
 pytestmark = [pytest.mark.stack, pytest.mark.asyncio(loop_scope="session")]
 
@@ -88,7 +89,7 @@ async def test_an_answer_is_cancelled_and_asked_again(house: House, ada: Person)
     assert await house.ports(ChatPorts).reply_locks.is_cancelled(tenant_of(ada), reply)
     await Speaker(house, ada, conversation, reply).stored("half of it")
     step = TaskStep(state="CANCELLED", at=house.ports(Core).clock.now(), kind="generate_ai_response")
-    await house.ports(Core).tasks.put_many([TaskPut(tenant_of(ada), reply, "ended", first(1, rank=1), step)], step.at)
+    await house.ports(TaskPorts).reader.table.put_many([TaskPut(tenant_of(ada), reply, "ended", first(1, rank=1), step)], step.at)
     is_problem(await boss.call("POST", f"/tasks/{reply}/retry"), 404, "not_found")
     again = await act(ada, reply, "retry", "k2")
     assert (again["kind"], again["subject"]["message_id"]) == ("generate_ai_response", question["message"]["id"])
@@ -116,4 +117,4 @@ async def tracked(house: House, topic: Topic, subject: str, count: int = 1) -> N
     """The agent has read the first events about ``subject``."""
     events = await all_events(house.settings, topic, subject, count)
     puts = [put for offset, event in enumerate(events) for put in steps_of(event, LogOffset(topic.name, 0, offset))]
-    await house.ports(Core).tasks.put_many(puts, house.ports(Core).clock.now())
+    await house.ports(TaskPorts).reader.table.put_many(puts, house.ports(Core).clock.now())

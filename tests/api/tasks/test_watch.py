@@ -10,9 +10,9 @@ import pytest
 from api.core import Core
 from api.tasks.ports import TaskPorts
 from domain.tasks.table import CHANGES_MAX
-from tests.api.tasks.test_routes import put
 from tests.support.api_people import colleague, tenant_of
 from tests.support.api_process import House, Person, Sent, events
+from tests.support.task_rows import put
 
 pytestmark = [pytest.mark.stack, pytest.mark.asyncio(loop_scope="session")]
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from domain.tasks.statistics import durations_of, statistics_of
 from schemas.tasks import Task, TaskState
-from tests.domain.tasks.test_fold import NOW
+from tests.support.task_events import NOW
 
 
 def task(number: int, state: TaskState, started_s: float | None = None, ended_s: float | None = None) -> Task:
