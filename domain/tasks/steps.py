@@ -91,7 +91,6 @@ def _message(event: MessageChanged, offset: int) -> Sequence[TaskPut]:
         kind="generate_ai_response",
         account=message.user_id,
         subject=TaskSubject(conversation_id=message.conversation_id, message_id=message.parent_id),
-        attempts=message.attempt,
         done=message.usage.completion_tokens,
         total=message.usage.completion_tokens,
         unit="tokens" if message.usage.completion_tokens else "",

@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+from adapters.redis.client import connect
 from claw_client import Client, events
 
 SOON_S = 30.0
@@ -49,6 +50,11 @@ async def test_a_document_and_a_chat_end_and_a_rebuild_gives_the_same(up, client
         before = (await answer.json())["items"]
     assert [task["kind"] for task in before] == ["update_knowledge_base", "generate_ai_response", "vectorize_document"]
     await ended(client, before[0]["id"])
+    redis = connect(up.redis)
+    async for key in redis.scan_iter(match=f"{up.redis.key_prefix}:task*{{tasks:*", count=1_000):
+        await redis.execute_command("UNLINK", key)
+    await redis.aclose()
+    await read(client, document["id"], 404)
     status, printed = await up.command("rebuild", "tables", "--table", "tasks")
     assert status == 0, printed
     assert (await read(client, reply)) == chat
