@@ -104,7 +104,7 @@ def parser() -> argparse.ArgumentParser:
         commands,
         "reference",
         _reference,
-        "Write the pages that are generated from the code (docs/settings.md, topics.md, errors.md, commands.md, .env.example).",
+        "Write the pages that are generated from the code (docs/settings.md, configs.md, topics.md, errors.md, commands.md, .env.example).",
         aliases=("docs",),
     )
     reference.add_argument("--check", action="store_true", help="write nothing; exit 1 when a page is stale")

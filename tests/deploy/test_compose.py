@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from adapters.redis.commands import COMMANDS
+from domain.sections import SECTIONS
 from schemas.settings import WORKER_GROUPS, Settings, sections_of
 from schemas.settings.section import Secret
 
@@ -21,7 +22,8 @@ SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 DOCKERFILE = (ROOT / "deploy" / "Dockerfile").read_text(encoding="utf-8")
 ENTRY_FILES = [ROOT / "deploy" / "compose.env.example", ROOT / "deploy" / "tls.env.example"]
 OURS = sorted(name for name, service in SERVICES.items() if str(service["image"]).startswith("claw:"))
-KNOWN = {section.prefix + field.name.upper(): field for _, section in sections_of(Settings) for field in msgspec.structs.fields(section)}
+SETTINGS = (*(section for _, section in sections_of(Settings)), *SECTIONS)
+KNOWN = {section.prefix + field.name.upper(): field for section in SETTINGS for field in msgspec.structs.fields(section)}
 SECRETS = {name for name, field in KNOWN.items() if isinstance(field.default, Secret)}
 REFERENCE = re.compile(r"\$\{(?P<name>[A-Z_]+)(?:(?P<operator>:[?-])(?P<word>[^}]*))?\}")
 NOT_IN_CONTAINERS = {
