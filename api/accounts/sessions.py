@@ -104,7 +104,7 @@ def _registration_response(request: ApiRequest, account: Account) -> Response[Se
 
 def _check_registration(ports: AccountPorts, data: Register) -> None:
     """Refused("registration_closed" or "invitation_required")."""
-    registration = ports.core.settings.auth.registration
+    registration = ports.core.live.settings.auth.registration
     if registration == "closed":
         raise Refused("registration_closed")
     if registration == "invitation" and not data.invitation:
@@ -114,7 +114,7 @@ def _check_registration(ports: AccountPorts, data: Register) -> None:
 @asynccontextmanager
 async def _hold_invitation(ports: AccountPorts, data: Register) -> AsyncIterator[None]:
     """The lease of the invitation, where one is needed."""
-    if ports.core.settings.auth.registration != "invitation":
+    if ports.core.live.settings.auth.registration != "invitation":
         yield
         return
     async with ports.core.records.lease(invitation_lease(data.invitation)):
@@ -133,7 +133,7 @@ async def _create_account(request: ApiRequest, data: Register, account_id: str, 
     account = made.account
     caller = Caller(account.id, account.tenant, account.role, account.tier)
     changes: list[Outgoing] = []
-    if request.core.settings.auth.registration == "invitation":
+    if request.core.live.settings.auth.registration == "invitation":
         used = await use_invitation(request.core.read_models, data.invitation, data.email, account_id, request.core.clock.now())
         installation = Caller(account.id, ids.INSTALLATION, account.role, account.tier)
         changes.append(Outgoing(INVITATIONS_CHANGED, await request.event(InvitationChanged, used.id, used, installation)))

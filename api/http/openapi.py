@@ -209,6 +209,7 @@ def openapi_config() -> OpenAPIConfig:
             Tag(name="indexes", description="Indexes of knowledge bases, and their rebuild."),
             Tag(name="tasks", description="Work that has failed for good, and its redrive."),
             Tag(name="rate limits", description="Rules, allow and deny lists, and decisions."),
+            Tag(name="configuration", description="Settings that change while everything runs: keys, history, propagation."),
             Tag(name="cache", description="Caches: their statistics, entries, warm-up and invalidation."),
             Tag(name="usage", description="Usage, cost and quotas."),
             Tag(name="health", description="Liveness, readiness and metrics."),

@@ -16,6 +16,7 @@ from schemas.bodies.usage import QuotaView
 from schemas.errors import Refused, Unavailable
 from schemas.settings.quotas import Measure, Period, QuotaSettings
 from streams.clock import Clock
+from streams.live import Live
 from streams.log.partitions import partition_of
 from streams.tables.counters import Counter
 
@@ -23,7 +24,7 @@ from streams.tables.counters import Counter
 class Quotas:
     """The quotas of every tier, and what accounts have used of them; and the budget of all."""
 
-    def __init__(self, settings: QuotaSettings, usage: Counter, clock: Clock, metrics: Metrics, budget: Budget) -> None:
+    def __init__(self, settings: Live[QuotaSettings], usage: Counter, clock: Clock, metrics: Metrics, budget: Budget) -> None:
         self._settings, self._usage, self._clock, self._metrics, self._budget = settings, usage, clock, metrics, budget
 
     async def check(self, caller: Caller) -> None:
@@ -55,7 +56,7 @@ class Quotas:
 
     async def views(self, caller: Caller) -> tuple[QuotaView, ...]:
         """What the caller has used of each quota of their tier. Raises Unavailable."""
-        limits = self._settings.of(caller.tier)
+        limits = self._settings.value.of(caller.tier)
         now, periods = self._clock.now(), sorted({period for _, period in limits})
         sums = await asyncio.gather(*(self._read_usage(caller, period, now) for period in periods))
         spent = dict(zip(periods, sums, strict=True))
