@@ -6,7 +6,7 @@ so ``CLAW_MODEL_TEMPERATURE`` is the key ``model.temperature``. An area lists it
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, Literal, get_type_hints
 
 import msgspec
@@ -39,7 +39,7 @@ class ConfigKey:
     @cached_property
     def setting(self) -> Variable:
         """The setting, described for people."""
-        return next(each for each in variables(self.section) if each.field == self.field)
+        return _describe(self.section)[self.field]
 
     @property
     def variable(self) -> str:
@@ -54,7 +54,7 @@ class ConfigKey:
     @cached_property
     def type(self) -> Any:
         """The type of the value, with its bounds."""
-        return get_type_hints(self.section, include_extras=True)[self.field]
+        return _types(self.section)[self.field]
 
     def parse(self, value: Any) -> Any:
         """The value as its setting has it. Raises msgspec.ValidationError with the limit; the text of a secret is not in the message."""
@@ -95,6 +95,16 @@ def at_most(lower: ConfigKey, upper: ConfigKey, *, unlimited: Any = None) -> Con
         return "" if low <= high else f"{lower.name} ({low}) must be at most {upper.name} ({high})"
 
     return ConfigRule(keys=(lower.name, upper.name), find_problem=find_problem)
+
+
+@cache
+def _describe(section: type[Section]) -> dict[str, Variable]:
+    return {each.field: each for each in variables(section)}
+
+
+@cache
+def _types(section: type[Section]) -> dict[str, Any]:
+    return get_type_hints(section, include_extras=True)
 
 
 def _checked_text(text: str) -> str:

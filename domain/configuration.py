@@ -11,10 +11,11 @@ from schemas.settings import NodeSettings, Settings
 from streams.clock import Clock
 
 
-def follow_settings(settings: Settings) -> LiveSettings:
-    """Not started; the log level of the process follows too. Raises ConfigurationError for a secret that cannot be used."""
+def follow_settings(settings: Settings, *, logs: bool = True) -> LiveSettings:
+    """Not started; with ``logs`` the log level of the process follows too. Raises ConfigurationError for a secret that cannot be used."""
     live = LiveSettings(settings, Configs(settings.kafka), CONFIG_KEYS, ConfigCipher.of(settings))
-    follow_log_level(live.of(NodeSettings))
+    if logs:
+        follow_log_level(live.of(NodeSettings))
     return live
 
 

@@ -159,7 +159,8 @@ async def test_propagation_names_every_process(replicas, operator, put):
     revision = (await put("quota.free_tokens_per_day", 5_000))["revision"]
 
     async def read() -> dict[str, Any]:
-        return (await operator.call("GET", "/configs/quota.free_tokens_per_day/propagation")).json()
+        answer = await operator.call("GET", "/configs/quota.free_tokens_per_day/propagation")
+        return dict(answer.json())
 
     async with asyncio.timeout(10):
         while not (shown := await read())["in_force"]:
@@ -171,7 +172,7 @@ async def test_propagation_names_every_process(replicas, operator, put):
     assert sorted(each["pinned"] for each in pinned["processes"]) == [False, True]
     assert not pinned["in_force"]
     assert replicas[1].ports(Core).live.of(QuotaSettings).value.free_tokens_per_day == 5_000
-    me = await (await replicas[1].person()).call("GET", "/limits")
+    me = await (await replicas[1].person()).call("GET", "/users/me/limits")
     assert [each["limit"] for each in me.json()["items"] if each["name"] == "tokens_per_day"] == [5_000]
     await operator.call("DELETE", "/configs/quota.free_tokens_per_day")
 
