@@ -2,6 +2,7 @@
 
 from api.accounts.area import AREA as ACCOUNTS
 from api.area import ApiArea
+from api.audit.area import AREA as AUDIT
 from api.chats.area import AREA as CHATS
 from api.configs.area import AREA as CONFIGS
 from api.conversations.area import AREA as CONVERSATIONS
@@ -13,4 +14,8 @@ from api.openai.area import AREA as OPENAI
 from api.operations.area import AREA as OPERATIONS
 from api.socket.area import AREA as SOCKET
 
-AREAS: tuple[ApiArea, ...] = (HTTP, LIMITS, CONFIGS, ACCOUNTS, KNOWLEDGE, CHATS, CONVERSATIONS, DOCUMENTS, SOCKET, OPERATIONS, OPENAI)
+AREAS: tuple[ApiArea, ...] = (
+    *(HTTP, LIMITS, CONFIGS, ACCOUNTS),
+    *(KNOWLEDGE, CHATS, CONVERSATIONS, DOCUMENTS, SOCKET),
+    *(OPERATIONS, AUDIT, OPENAI),
+)

@@ -5,6 +5,7 @@ from typing import Any
 
 from domain.accounts.area import AREA as ACCOUNTS
 from domain.area import Area
+from domain.audit.area import AREA as AUDIT
 from domain.chats.area import AREA as CHATS
 from domain.config_keys import ConfigKey, ConfigRule
 from domain.configs.area import AREA as CONFIGS
@@ -13,6 +14,7 @@ from domain.documents.topics import inbox_topic
 from domain.indexes.area import AREA as INDEXES
 from domain.knowledge.area import AREA as KNOWLEDGE
 from domain.limits.area import AREA as LIMITS
+from domain.notices.area import AREA as NOTICES
 from domain.retrieval.area import AREA as RETRIEVAL
 from domain.usage.area import AREA as USAGE
 from schemas.errors import Code
@@ -20,7 +22,7 @@ from streams.tables.projection import Record
 from streams.tables.rebuild import Rebuild, rebuild_records
 from streams.topics import DEAD_LETTERS, Topic
 
-AREAS: tuple[Area, ...] = (DOCUMENTS, CHATS, RETRIEVAL, KNOWLEDGE, INDEXES, CONFIGS, ACCOUNTS, USAGE, LIMITS)
+AREAS: tuple[Area, ...] = (DOCUMENTS, CHATS, RETRIEVAL, KNOWLEDGE, INDEXES, CONFIGS, ACCOUNTS, USAGE, LIMITS, AUDIT, NOTICES)
 
 TOPICS: tuple[Topic, ...] = (*(topic for area in AREAS for topic in area.topics), DEAD_LETTERS)
 RECORDS: tuple[Record[Any, Any], ...] = tuple(record for area in AREAS for record in area.records)

@@ -12,18 +12,17 @@ from collections import OrderedDict
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
 from http import HTTPStatus
-from ipaddress import ip_address
 from posixpath import basename
 from urllib.parse import unquote
 
 import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
 from msgspec import Struct
 from yarl import URL
 
 from adapters.web import robots
 from adapters.web.decompression import inflate
-from adapters.web.public_addresses import PORTS, Network, check_url, may_reach, parse_networks, url_refused
+from adapters.web.public_addresses import check_url, parse_networks, url_refused
+from adapters.web.public_resolver import PublicResolver, ResolveHost, resolve_host
 from schemas.documents import FileType
 from schemas.errors import Refused, Unavailable
 from schemas.settings.documents import DocumentSettings
@@ -63,7 +62,6 @@ MEDIA_TYPES: dict[str, FileType] = {
     "binary/octet-stream": "",
 }
 
-ResolveHost = Callable[[str, int], Awaitable[list[str]]]
 Write = Callable[[bytes], Awaitable[None]]
 
 
@@ -76,12 +74,6 @@ class WebPage(Struct, frozen=True, kw_only=True):
     filename: str
 
 
-async def resolve_host(host: str, port: int) -> list[str]:
-    """The addresses of a name."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(address[0]) for *_, address in found))
-
-
 class Fetcher:
     """One per process, between open() and close(). ``look_up(host, port)`` gives addresses or raises OSError."""
 
@@ -91,7 +83,7 @@ class Fetcher:
         self._allowed = parse_networks(settings.fetch_networks)
         self._timeout_s, self._bytes_max = settings.fetch_timeout_s, min(settings.fetch_bytes_max, settings.file_bytes_max)
         self._redirects_max = settings.fetch_redirects_max
-        self._resolver = _PublicResolver(look_up, self._allowed)
+        self._resolver = PublicResolver(look_up, self._allowed)
         self._clock_s = clock_s
         self._room = asyncio.Semaphore(FETCHES_MAX)
         self._session: aiohttp.ClientSession | None = None
@@ -208,33 +200,6 @@ class Fetcher:
             raise Refused("url_unreachable", f"no safe connection: {type(error).__name__}") from error
         except aiohttp.ClientError as error:
             raise Unavailable("url_unreachable", f"the connection failed: {type(error).__name__}") from error
-
-
-class _PublicResolver(AbstractResolver):
-    """Gives the connector only addresses that may be reached: one bad address of a name refuses them all."""
-
-    def __init__(self, look_up: ResolveHost, allowed: tuple[Network, ...]) -> None:
-        self._look_up, self._allowed = look_up, allowed
-
-    async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC) -> list[ResolveResult]:
-        found = [ip_address(address) for address in await self._look_up(host, port)]
-        if not all(may_reach(address, port in PORTS.values(), self._allowed) for address in found):
-            raise url_refused("is not at a public address", "a public address")
-        return [
-            ResolveResult(
-                hostname=host,
-                host=str(address),
-                port=port,
-                family=socket.AF_INET if address.version == 4 else socket.AF_INET6,  # noqa: PLR2004 - of the Internet Protocol
-                proto=0,
-                flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
-            )
-            for address in found
-            if family in (socket.AF_UNSPEC, socket.AF_INET if address.version == 4 else socket.AF_INET6)  # noqa: PLR2004
-        ]
-
-    async def close(self) -> None:
-        """Nothing is held."""
 
 
 async def _body_pieces(answer: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]:

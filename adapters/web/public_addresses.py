@@ -36,12 +36,12 @@ _CONTROL = re.compile(r"[\x00-\x20\x7f]")
 _NUMERIC = re.compile(r"(?:.*\.)?(?:\d+|0x[0-9a-f]*)\.?", re.IGNORECASE)  # 127.1, 2130706433, 0x7f.1: resolvers read addresses into these
 
 
-def parse_networks(cidrs: str) -> tuple[Network, ...]:
-    """Comma-separated CIDRs. Raises ConfigurationError."""
+def parse_networks(cidrs: str, setting: str = "CLAW_DOCUMENT_FETCH_NETWORKS") -> tuple[Network, ...]:
+    """Comma-separated CIDRs of ``setting``. Raises ConfigurationError."""
     try:
         return tuple(ipaddress.ip_network(each.strip()) for each in cidrs.split(",") if each.strip())
     except ValueError as error:
-        raise ConfigurationError(f"CLAW_DOCUMENT_FETCH_NETWORKS: {error}") from error
+        raise ConfigurationError(f"{setting}: {error}") from error
 
 
 def check_url(text: str, allowed: Sequence[Network] = ()) -> URL:

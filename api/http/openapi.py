@@ -200,6 +200,8 @@ def openapi_config() -> OpenAPIConfig:
         ),
         tags=[
             Tag(name="auth", description="Accounts, sessions, API keys."),
+            Tag(name="users", description="The accounts of an organisation."),
+            Tag(name="organisation", description="The caller's organisation, its members and invitations."),
             Tag(name="conversations", description="Conversations and their messages."),
             Tag(name="chat", description="Questions and streamed answers."),
             Tag(name="knowledge", description="Knowledge bases."),
@@ -211,6 +213,7 @@ def openapi_config() -> OpenAPIConfig:
             Tag(name="rate limits", description="Rules, allow and deny lists, and decisions."),
             Tag(name="configuration", description="Settings that change while everything runs: keys, history, propagation."),
             Tag(name="cache", description="Caches: their statistics, entries, warm-up and invalidation."),
+            Tag(name="audit", description="The audit log: who did what that concerns security."),
             Tag(name="usage", description="Usage, cost and quotas."),
             Tag(name="health", description="Liveness, readiness and metrics."),
         ],

@@ -10,6 +10,8 @@ from streams.log.outgoing import LogOffset
 from streams.tables.projection import Record, Tables, micros, rank_of
 from streams.tables.record_table import order_of
 
+OPERATORS_SCOPE = "all"
+
 
 class EmailOwner(Struct, frozen=True):
     """The owner of an e-mail address, by its newest claim."""
@@ -63,6 +65,33 @@ ACCOUNT_CREDENTIALS = Record(
     type=Credential,
     scope=lambda event: f"{event.data.account_id}/{event.data.kind}",
     gone=lambda event: event.data.revoked,
+    rank=lambda event, _offset: rank_of(event.data.created_at),
+)
+TENANT_ACCOUNTS = Record(
+    table="tenant_accounts",
+    topic=ACCOUNTS_CHANGED,
+    event=AccountChanged,
+    type=Account,
+    scope=lambda event: event.data.tenant,
+    rank=lambda event, _offset: rank_of(event.data.created_at),
+)
+TENANT_API_KEYS = Record(
+    table="tenant_api_keys",
+    topic=CREDENTIALS_CHANGED,
+    event=CredentialChanged,
+    type=Credential,
+    scope=lambda event: event.data.tenant,
+    applies=lambda event: event.data.kind == "api_key",
+    gone=lambda event: event.data.revoked,
+    rank=lambda event, _offset: rank_of(event.data.created_at),
+)
+OPERATORS = Record(  # they are told of what concerns the installation
+    table="operators",
+    topic=ACCOUNTS_CHANGED,
+    event=AccountChanged,
+    type=Account,
+    scope=lambda _event: OPERATORS_SCOPE,
+    gone=lambda event: event.data.role != "operator" or event.data.disabled,
     rank=lambda event, _offset: rank_of(event.data.created_at),
 )
 

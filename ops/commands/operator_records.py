@@ -1,27 +1,34 @@
 """The records that the operator's commands change: published and written through under a lease, as in the API."""
 
+import getpass
+import os
 import secrets
+import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from uuid import uuid4
 
 from domain.accounts.registration import DEFAULT_KNOWLEDGE_BASE_NAME
-from domain.accounts.topics import ACCOUNTS_CHANGED
+from domain.accounts.topics import ACCOUNTS_CHANGED, ORGANISATIONS_CHANGED
+from domain.audit.entries import audit_entry
 from domain.documents.topics import TENANT_NAME
 from domain.knowledge.topics import KNOWLEDGE_CHANGED
 from domain.read_models import ReadModels
 from ops.commands.connections import open_connections
 from schemas import ids
+from schemas.audit import Actor
 from schemas.errors import ConfigurationError
 from schemas.events import Event
-from schemas.records import Account, AccountChanged, KnowledgeBase, KnowledgeBaseChanged
+from schemas.records import Account, AccountChanged, KnowledgeBase, KnowledgeBaseChanged, Organisation, OrganisationChanged
 from schemas.settings import Settings
 from schemas.traces import new_traceparent
 from streams.clock import SystemClock
 from streams.log.outgoing import Outgoing
 from streams.tables.record_writer import RecordWriter
 from streams.topics import Topic
+
+SOURCE = "/claw/ops"
 
 
 class OperatorRecords:
@@ -33,11 +40,26 @@ class OperatorRecords:
     def outgoing(self, topic: Topic, kind: type[Event], tenant: str, subject: str, data: object) -> Outgoing:
         """The event with ``data`` of ``subject``."""
         trace = new_traceparent(secrets.token_bytes)
-        event = kind(id=str(uuid4()), source="/claw/ops", subject=subject, time=self.now, tenant=tenant, traceparent=trace, data=data)
+        event = kind(id=str(uuid4()), source=SOURCE, subject=subject, time=self.now, tenant=tenant, traceparent=trace, data=data)
         return Outgoing(topic, event)
 
+    def audited(self, action: str, tenant: str, target: str, **detail: str) -> Outgoing:
+        """The entry on the audit log of ``tenant``, to be published with the change that it records."""
+        return audit_entry(
+            action,
+            Actor(kind="command"),
+            id=str(uuid4()),
+            tenant=tenant,
+            at=self.now,
+            source=SOURCE,
+            traceparent=new_traceparent(secrets.token_bytes),
+            target=target,
+            address=socket.gethostname(),
+            detail={"user": _user_name()} | detail,
+        )
+
     async def missing_tenant(self, tenant: str) -> Sequence[Outgoing]:
-        """The events of a tenant's service account and default knowledge base; none when they exist. Hold ``tenant_lease``."""
+        """The events of a tenant: its service account, default knowledge base and name; none when it exists. Hold its lease."""
         account_id = service_account(tenant)
         if await self.views.accounts.get(account_id, account_id) is not None:
             return ()
@@ -55,7 +77,12 @@ class OperatorRecords:
         made = self.outgoing(ACCOUNTS_CHANGED, AccountChanged, tenant, account_id, account)
         if await self.views.knowledge_bases.get(tenant, base_id) is not None:
             return (made,)  # the tenant of a person, whose base stays theirs and as private as it is
-        return (self.outgoing(KNOWLEDGE_CHANGED, KnowledgeBaseChanged, tenant, base_id, base), made)
+        organisation = Organisation(id=tenant, name=tenant, created_at=now)
+        return (
+            self.outgoing(KNOWLEDGE_CHANGED, KnowledgeBaseChanged, tenant, base_id, base),
+            self.outgoing(ORGANISATIONS_CHANGED, OrganisationChanged, tenant, tenant, organisation),
+            made,
+        )
 
 
 @asynccontextmanager
@@ -67,14 +94,17 @@ async def open_operator_records(settings: Settings) -> AsyncIterator[OperatorRec
         yield OperatorRecords(views, RecordWriter(redis, prefix, publisher, views, clock), clock.now())
 
 
+def _user_name() -> str:
+    """The user at the command line; the number of one without a name, as in containers."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
+
+
 def service_account(tenant: str) -> str:
     """The id of a tenant's service account, which owns the tenant's keys and has no login."""
     return ids.derive("service-account", tenant)
-
-
-def tenant_lease(tenant: str) -> str:
-    """The name of the lease to hold while a tenant is created."""
-    return f"tenant/{tenant}"
 
 
 def check_tenant(tenant: str) -> None:

@@ -8,6 +8,8 @@ from schemas.settings.section import Secret, Section
 
 Registration = Literal["open", "closed", "invitation"]
 
+SESSION_TTL_S_MAX = 90 * 86_400  # sessions stay in the tables for that long after their last change
+
 
 class AuthSettings(Section, frozen=True, kw_only=True):
     """Authentication."""
@@ -32,6 +34,25 @@ class AuthSettings(Section, frozen=True, kw_only=True):
         ),
     ] = ""
     access_token_ttl_s: Annotated[int, Meta(ge=60, le=86_400, description="Lifetime of an access token.")] = 3600
+    session_ttl_s: Annotated[
+        int,
+        Meta(ge=3_600, le=SESSION_TTL_S_MAX, description="Longest life of a session; then a new login is needed, however active it is."),
+    ] = 2_592_000
+    refresh_ttl_s: Annotated[
+        int, Meta(ge=600, le=SESSION_TTL_S_MAX, description="Life of a refresh token: a session that is not refreshed for so long is over.")
+    ] = 1_209_600
+    refresh_grace_s: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=60,
+            description="How long after its use a refresh token still leads to the same successor, unless that was used: for tabs that"
+            " refresh at the same moment, and for responses that were lost. After that a second use ends the session.",
+        ),
+    ] = 10.0
+    sessions_max: Annotated[
+        int, Meta(ge=1, le=500, description="Sessions of one account; another login ends the one unused for longest.")
+    ] = 50
     registration: Annotated[
         Registration,
         Meta(
@@ -39,6 +60,22 @@ class AuthSettings(Section, frozen=True, kw_only=True):
             " (invitation). Commands of the operator create accounts in any case."
         ),
     ] = "open"
+    registration_domains: Annotated[
+        str,
+        Meta(
+            description="Comma-separated domains of the e-mail addresses that may register without an invitation to an organisation, such"
+            " as example.org; empty any. Addresses have to be verified then, as with CLAW_AUTH_VERIFIED_REQUIRED."
+        ),
+    ] = ""
+    verified_required: Annotated[
+        bool,
+        Meta(
+            description="Whether accounts can do nothing but manage their sessions before they verified their e-mail address by the link in"
+            " a mail (CLAW_MAIL_*). Accounts that commands of the operator created are verified."
+        ),
+    ] = False
+    reset_ttl_s: Annotated[int, Meta(ge=300, le=86_400, description="Life of a link to reset a password.")] = 3_600
+    verify_ttl_s: Annotated[int, Meta(ge=3_600, le=2_592_000, description="Life of a link to verify an address.")] = 259_200
     strength_min: Annotated[
         int,
         Meta(
@@ -49,3 +86,13 @@ class AuthSettings(Section, frozen=True, kw_only=True):
         ),
     ] = 2
     hash_concurrency: Annotated[int, Meta(ge=1, le=64, description="Password hashes computed at once per process (64 MiB each).")] = 2
+
+    @property
+    def allowed_domains(self) -> frozenset[str]:
+        """``registration_domains`` in lower case; empty: any."""
+        return frozenset(each.strip().lower().removeprefix("@") for each in self.registration_domains.split(",") if each.strip())
+
+    @property
+    def needs_verification(self) -> bool:
+        """Whether an account can be used only once its address is verified. A domain that nobody proves to be in would keep nobody out."""
+        return self.verified_required or bool(self.allowed_domains)

@@ -184,12 +184,12 @@ async def test_an_import_changes_all_or_nothing(replicas, operator, put):
     wrong = {"cache.retrieval_s": 31, "cache.embedings_s": 1, "cache.negative_s": -1}
     refused = await operator.call("POST", "/configs/import", json={"values": wrong})
     assert {error["field"] for error in refused.json()["errors"]} == {"values.cache.embedings_s", "values.cache.negative_s"}
-    values = {"cache.retrieval_s": None, "cache.negative_s": 5, "model.temperature": 0.9}
+    values = {"cache.retrieval_s": None, "cache.negative_s": 5, "model.idle_timeout_s": 9.5}
     tried = (await operator.call("POST", "/configs/import", json={"values": values, "dry_run": True})).json()
     assert [(each["key"], each["action"], each["before"], each["after"]) for each in tried["changes"]] == [
         ("cache.retrieval_s", "reset", 30, None),
         ("cache.negative_s", "set", None, 5),
-        ("model.temperature", "set", None, 0.9),
+        ("model.idle_timeout_s", "set", None, 9.5),
     ]
     assert replicas[0].ports(Core).live.settings.cache.retrieval_s == 30
     done = await operator.call("POST", "/configs/import", json={"values": values, "reason": "moved"})

@@ -17,7 +17,7 @@ from schemas.indexes import IndexPlan
 from schemas.settings import AuthSettings, Settings
 from schemas.settings.section import Secret
 from streams.log.outgoing import LogOffset, Outgoing
-from tests.support.api_people import asked, key_of, tenant_of
+from tests.support.api_people import asked, key_of, promoted, tenant_of
 from tests.support.api_process import PASSWORD, House, Person, lose
 from tests.support.problems import is_problem
 from tests.support.reply_speaker import Speaker
@@ -69,6 +69,18 @@ async def _knowledge(case: Case) -> tuple[Send, After]:
 
 async def _api_key(case: Case) -> tuple[Send, After]:
     return lambda: case.send("/api-keys", json={"name": "k"}), lambda: case.person.call("POST", "/api-keys", json={"name": "other"})
+
+
+async def _rotation(case: Case) -> tuple[Send, After]:
+    made = (await case.person.call("POST", "/api-keys", json={"name": "k"})).json()
+    path = f"/api-keys/{made['id']}"
+    return lambda: case.send(f"{path}/rotate", json={}), lambda: case.person.call("PATCH", path, json={"name": "newer"})
+
+
+async def _invitation(case: Case) -> tuple[Send, After]:
+    await promoted(case.house, case.person, "admin")
+    path = "/organisation/invitations"
+    return lambda: case.send(path, json={"role": "user"}), lambda: case.person.call("POST", path, json={"role": "admin"})
 
 
 async def _register(case: Case) -> tuple[Send, After]:
@@ -161,6 +173,8 @@ CASES: dict[str, Callable[[Case], Awaitable[tuple[Send, After]]]] = {
     "/api/v1/conversations": _conversation,
     "/api/v1/knowledge": _knowledge,
     "/api/v1/api-keys": _api_key,
+    "/api/v1/api-keys/{key_id:str}/rotate": _rotation,
+    "/api/v1/organisation/invitations": _invitation,
     "/api/v1/auth/register": _register,
     DOCUMENTS: _document("", json={"document_id": "d", "text": "older"}),
     f"{DOCUMENTS}/upload": _document("/upload", **FILE),
@@ -174,7 +188,7 @@ CASES: dict[str, Callable[[Case], Awaitable[tuple[Send, After]]]] = {
     f"{INDEX}/back": _back,
     f"{INDEX}/drop": _drop,
 }
-IDENTITY = frozenset({"id", "user", "key", "reply_id", "document_id", "version", "task_id", "rating"})  # of what was written
+IDENTITY = frozenset({"id", "user", "key", "invitation", "reply_id", "document_id", "version", "task_id", "rating"})  # of what was written
 
 
 def routes() -> dict[str, Any]:
