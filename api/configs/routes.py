@@ -9,6 +9,7 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 
 from api.configs.ports import ConfigPorts
 from api.configs.views import diff_view, import_change_view, internal_view, key_view, propagation_view, revision_view
+from api.http.audit import record_audit
 from api.http.gate import OPERATOR, PUBLIC
 from api.http.openapi import PROBLEMS, Cursor, Limit
 from api.http.rate_limiting import subject_of
@@ -86,6 +87,9 @@ async def import_(request: ApiRequest, data: JSONBody[ConfigImport]) -> Response
             planned = await editor.plan(data.values)
         else:
             planned = await editor.import_values(data.values, by=subject_of(request.user), reason=data.reason)
+            for each in planned:
+                if each.action != "unchanged" and (config := editor.config(each.key)) is not None:
+                    await _record(request, "config.import", each.key.name, config.revision, data.reason)
         return json_response(ConfigImported(dry_run=data.dry_run, changes=tuple(import_change_view(each) for each in planned)))
 
     return await run_idempotent(request, make)
@@ -107,7 +111,8 @@ async def put_key(request: ApiRequest, key: FromPath[str], data: JSONBody[Config
     ``If-Match`` a concurrent change is refused with ``412``.
     """
     expected = _if_match_revision(request)
-    await _editor(request).change(key, data.value, by=subject_of(request.user), reason=data.reason, expected=expected)
+    config = await _editor(request).change(key, data.value, by=subject_of(request.user), reason=data.reason, expected=expected)
+    await _record(request, "config.change", key, config.revision, data.reason)
     return _response(request, key)
 
 
@@ -115,7 +120,8 @@ async def put_key(request: ApiRequest, key: FromPath[str], data: JSONBody[Config
 async def reset_key(request: ApiRequest, key: FromPath[str], reason: ReasonText = "") -> Response[ConfigView]:
     """To its default, as a new revision. With ``If-Match`` a concurrent change is refused with ``412``."""
     expected = _if_match_revision(request)
-    await _editor(request).change(key, None, by=subject_of(request.user), reason=reason, expected=expected)
+    config = await _editor(request).change(key, None, by=subject_of(request.user), reason=reason, expected=expected)
+    await _record(request, "config.reset", key, config.revision, reason)
     return _response(request, key)
 
 
@@ -145,7 +151,8 @@ async def rollback(request: ApiRequest, key: FromPath[str], data: JSONBody[Confi
 
     async def make() -> Response[Any]:
         by, expected = subject_of(request.user), _if_match_revision(request)
-        await _editor(request).roll_back(key, data.revision, by=by, reason=data.reason, expected=expected)
+        config = await _editor(request).roll_back(key, data.revision, by=by, reason=data.reason, expected=expected)
+        await _record(request, "config.rollback", key, config.revision, data.reason)
         return _response(request, key)
 
     return await run_idempotent(request, make)
@@ -157,6 +164,12 @@ async def propagation(request: ApiRequest, key: FromPath[str]) -> PropagationVie
     editor = _editor(request)
     known = editor.find(key)
     return propagation_view(known, editor.config(known), await editor.reports.list())
+
+
+async def _record(request: ApiRequest, action: str, key: str, revision: int, reason: str) -> None:
+    """On the installation's audit log, without the value."""
+    detail = {"revision": str(revision)} | ({"reason": reason} if reason else {})
+    await record_audit(request, action, tenant=ids.INSTALLATION, target=key, detail=detail)
 
 
 def _editor(request: ApiRequest) -> ConfigEditor:
