@@ -95,74 +95,80 @@ async def import_(request: ApiRequest, data: JSONBody[ConfigImport]) -> Response
     return await run_idempotent(request, make)
 
 
-@get("/configs/{key:str}", opt=OPERATOR, responses=PROBLEMS, summary="Get a configuration key")
-async def get_key(request: ApiRequest, key: FromPath[str]) -> Response[ConfigView]:
+@get("/configs/{config_key:str}", opt=OPERATOR, responses=PROBLEMS, summary="Get a configuration key")
+async def get_key(request: ApiRequest, config_key: FromPath[str]) -> Response[ConfigView]:
     """With its ETag. Revision 0 stands for a key that never had a value."""
     editor = _editor(request)
-    if key not in editor.live.keys and editor.live.configs.get(key) is not None:
-        view = _internal(editor, key)
+    if config_key not in editor.live.keys and editor.live.configs.get(config_key) is not None:
+        view = _internal(editor, config_key)
         return json_response(view, HTTPStatus.OK, {"ETag": etag(view.revision)})
-    return _response(request, key)
+    return _response(request, config_key)
 
 
-@put("/configs/{key:str}", opt=OPERATOR, responses=PROBLEMS, summary="Change a configuration key")
-async def put_key(request: ApiRequest, key: FromPath[str], data: JSONBody[ConfigPut]) -> Response[ConfigView]:
+@put("/configs/{config_key:str}", opt=OPERATOR, responses=PROBLEMS, summary="Change a configuration key")
+async def put_key(request: ApiRequest, config_key: FromPath[str], data: JSONBody[ConfigPut]) -> Response[ConfigView]:
     """In force in every process within a second; a change that could not take effect is refused. The same value again is no change. With
     ``If-Match`` a concurrent change is refused with ``412``.
     """
     expected = _if_match_revision(request)
-    config = await _editor(request).change(key, data.value, by=subject_of(request.user), reason=data.reason, expected=expected)
-    await _record(request, "config.change", key, config.revision, data.reason)
-    return _response(request, key)
+    config = await _editor(request).change(config_key, data.value, by=subject_of(request.user), reason=data.reason, expected=expected)
+    await _record(request, "config.change", config_key, config.revision, data.reason)
+    return _response(request, config_key)
 
 
-@delete("/configs/{key:str}", opt=OPERATOR, responses=PROBLEMS, status_code=HTTPStatus.OK, summary="Reset a configuration key")
-async def reset_key(request: ApiRequest, key: FromPath[str], reason: ReasonText = "") -> Response[ConfigView]:
+@delete("/configs/{config_key:str}", opt=OPERATOR, responses=PROBLEMS, status_code=HTTPStatus.OK, summary="Reset a configuration key")
+async def reset_key(request: ApiRequest, config_key: FromPath[str], reason: ReasonText = "") -> Response[ConfigView]:
     """To its default, as a new revision. With ``If-Match`` a concurrent change is refused with ``412``."""
     expected = _if_match_revision(request)
-    config = await _editor(request).change(key, None, by=subject_of(request.user), reason=reason, expected=expected)
-    await _record(request, "config.reset", key, config.revision, reason)
-    return _response(request, key)
+    config = await _editor(request).change(config_key, None, by=subject_of(request.user), reason=reason, expected=expected)
+    await _record(request, "config.reset", config_key, config.revision, reason)
+    return _response(request, config_key)
 
 
-@get("/configs/{key:str}/history", opt=OPERATOR, responses=PROBLEMS, summary="List the revisions of a configuration key")
-async def history(request: ApiRequest, key: FromPath[str], limit: Limit = 20, cursor: Cursor = "") -> Page[ConfigRevisionView]:
+@get("/configs/{config_key:str}/history", opt=OPERATOR, responses=PROBLEMS, summary="List the revisions of a configuration key")
+async def history(request: ApiRequest, config_key: FromPath[str], limit: Limit = 20, cursor: Cursor = "") -> Page[ConfigRevisionView]:
     """Newest first, with who changed it and why."""
     editor = _editor(request)
-    name = key if editor.live.configs.get(key) is not None else editor.find(key).name
+    name = config_key if editor.live.configs.get(config_key) is not None else editor.find(config_key).name
     page = await request.core.read_models.of(CONFIG_HISTORY).list(name, limit=limit, cursor=cursor)
     shown = map_page(page, lambda config: revision_view(editor, config))
     return Page(items=tuple(each for each in shown.items if _is_published(editor, each)), next_cursor=shown.next_cursor)
 
 
-@get("/configs/{key:str}/diff", opt=OPERATOR, responses=PROBLEMS, summary="Compare two revisions of a configuration key")
-async def diff(request: ApiRequest, key: FromPath[str], before: Before = 0, after: After = None) -> ConfigDiff:
+@get("/configs/{config_key:str}/diff", opt=OPERATOR, responses=PROBLEMS, summary="Compare two revisions of a configuration key")
+async def diff(request: ApiRequest, config_key: FromPath[str], before: Before = 0, after: After = None) -> ConfigDiff:
     """Of a sensitive key only whether it was set, and whether the value is the same."""
     editor = _editor(request)
-    known = editor.find(key)
+    known = editor.find(config_key)
     newest = editor.config(known)
     last = newest if after is None else await editor.revision(known, after)
     return diff_view(editor, known, await editor.revision(known, before), last)
 
 
-@post("/configs/{key:str}/rollback", opt=OPERATOR, responses=PROBLEMS, status_code=HTTPStatus.OK, summary="Roll a configuration key back")
-async def rollback(request: ApiRequest, key: FromPath[str], data: JSONBody[ConfigRollback]) -> Response[ConfigView]:
+@post(
+    "/configs/{config_key:str}/rollback",
+    opt=OPERATOR,
+    responses=PROBLEMS,
+    status_code=HTTPStatus.OK,
+    summary="Roll a configuration key back",
+)
+async def rollback(request: ApiRequest, config_key: FromPath[str], data: JSONBody[ConfigRollback]) -> Response[ConfigView]:
     """Give it the value of an earlier revision, as a new one; the value must keep the limits of today."""
 
     async def make() -> Response[Any]:
         by, expected = subject_of(request.user), _if_match_revision(request)
-        config = await _editor(request).roll_back(key, data.revision, by=by, reason=data.reason, expected=expected)
-        await _record(request, "config.rollback", key, config.revision, data.reason)
-        return _response(request, key)
+        config = await _editor(request).roll_back(config_key, data.revision, by=by, reason=data.reason, expected=expected)
+        await _record(request, "config.rollback", config_key, config.revision, data.reason)
+        return _response(request, config_key)
 
     return await run_idempotent(request, make)
 
 
-@get("/configs/{key:str}/propagation", opt=OPERATOR, responses=PROBLEMS, summary="See which processes run a revision")
-async def propagation(request: ApiRequest, key: FromPath[str]) -> PropagationView:
+@get("/configs/{config_key:str}/propagation", opt=OPERATOR, responses=PROBLEMS, summary="See which processes run a revision")
+async def propagation(request: ApiRequest, config_key: FromPath[str]) -> PropagationView:
     """Every process that reported within the last 10 seconds, with the revision it runs."""
     editor = _editor(request)
-    known = editor.find(key)
+    known = editor.find(config_key)
     return propagation_view(known, editor.config(known), await editor.reports.list())
 
 

@@ -93,4 +93,5 @@ class LiveSettings:
         self.whole.replace(key.put_in(self.settings, value))
         if (live := self._sections.get(key.section)) is not None:
             live.replace(self.settings.of(key.section))
-        log.info("config_in_force", key=key.name, revision=self.revisions[key.name])
+        if self._has_started:
+            log.info("config_in_force", key=key.name, revision=self.revisions[key.name])

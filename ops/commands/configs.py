@@ -21,6 +21,7 @@ from domain.configs.reports import ProcessReports, find_pinning
 from domain.configuration import follow_settings
 from domain.read_models import ReadModels
 from ops.commands.connections import open_connections
+from ops.processes import logs
 from ops.stack.environment import with_secret
 from schemas.bodies.configs import ConfigImport, ConfigSide
 from schemas.errors import ConfigurationError, Refused
@@ -138,6 +139,7 @@ async def _open_editor(settings: Settings) -> AsyncIterator[tuple[ConfigEditor, 
     """For the length of one command. The environment of the command pins nothing: that of the running processes does. A refusal names every
     field.
     """
+    logs.configure(msgspec.structs.replace(settings.node, log_level="error"), "config")  # what is printed is the result
     settings = msgspec.structs.replace(_with_secret(settings), explicit=frozenset())
     clock, prefix, live = SystemClock(), settings.redis.key_prefix, follow_settings(settings, logs=False)
     async with open_connections(settings) as (redis, publisher):

@@ -29,7 +29,7 @@ async def operator(up: Up, session: aiohttp.ClientSession) -> AsyncIterator[dict
     async with session.post("/api/v1/auth/login", json={"email": email, "password": PASSWORD}) as answer:
         headers = {"Authorization": f"Bearer {(await answer.json())['access_token']}"}
     yield headers
-    for key in ("retrieval.passages", "model_third.api_key"):
+    for key in ("retrieval.passages", "model.max_tokens", "model_third.api_key"):
         async with session.delete(f"/api/v1/configs/{key}", headers=headers) as answer:
             assert answer.status == 200
 
@@ -53,6 +53,12 @@ async def test_a_change_reaches_every_process_and_shows_in_the_next_answer(up: U
         assert len(shown["processes"]) == 6
         assert shown["revision"] == before["revision"] + 1
     assert await count_passages(client) == 1
+    code, printed = await up.command("config", "set", "model.max_tokens", "2")
+    assert (code, printed) == (0, "model.max_tokens is at revision 1\n")
+    async with asyncio.timeout(BUSY * EVERYWHERE_S):
+        while not (await propagation(client.session, operator, "model.max_tokens"))["in_force"]:
+            await asyncio.sleep(0.05)
+    assert await finish_reason(client) == "length"
     code, printed = await up.command("config", "history", "retrieval.passages")
     assert (code, "short answers" in printed.splitlines()[0]) == (0, True), printed
     code, printed = await up.command("config", "set", "node.log_level", "error")
@@ -88,6 +94,16 @@ async def count_passages(client: Client) -> int:
             if sent.name == "retrieved":
                 return len(sent.data["passages"])
     raise AssertionError("the stream ended before it said what was retrieved")
+
+
+async def finish_reason(client: Client) -> str:
+    """Of an answer."""
+    conversation = await client.create_conversation()
+    async with client.ask(conversation, "How long does the ferry to Hooge take?") as answer:
+        async for sent in events(answer.content):
+            if sent.name == "completed":
+                return str(sent.data["finish_reason"])
+    raise AssertionError("the answer was not completed")
 
 
 async def propagation(session: aiohttp.ClientSession, headers: dict[str, str], key: str = "retrieval.passages") -> dict[str, Any]:

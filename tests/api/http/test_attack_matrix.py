@@ -149,6 +149,7 @@ async def _make_objects(victim: Person) -> dict[str, str]:
         "letter_id": "0-0",
         "warmup_id": str(uuid.uuid4()),
         "key": "retrieval/x",
+        "config_key": "model.temperature",
         "model": "claw",
     }
 
