@@ -30,8 +30,8 @@ from streams.log.outgoing import Outgoing
 async def check_registration(request: ApiRequest, data: Register) -> str:
     """The id of the invitation to use, "" for none. An invitation to an organisation lets its holder register wherever registration stands.
 
-    Raises Refused("registration_closed", "email_domain_refused", "invitation_required", or "invitation_invalid" for a link that was forged
-    or has expired).
+    Raises Refused("registration_closed", "email_domain_refused", "invitation_required", or "invitation_invalid" for a link that was
+    forged or has expired).
     """
     registration = request.core.settings.auth.registration
     invitation = _read_invitation(request, data) if data.invitation else ""
