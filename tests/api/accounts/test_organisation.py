@@ -42,16 +42,16 @@ async def register(house: House, invitation: str, email: str = "") -> httpx.Resp
 
 async def test_a_name(house: House, ada: Person, bob: Person) -> None:
     """Members read it, admins change it, with an ETag."""
-    first = await ada.call("GET", "/organisation")
-    assert first.json() == {"id": tenant_of(ada), "name": "", "created_at": ada.user["created_at"]}
-    is_problem(await ada.call("PATCH", "/organisation", json={"name": "Acme"}), 403, "forbidden")
     await promoted(house, ada, "admin")
+    member = await colleague(house, ada)
+    first = await member.call("GET", "/organisation")
+    assert first.json() == {"id": tenant_of(ada), "name": "", "created_at": ada.user["created_at"]}
+    is_problem(await member.call("PATCH", "/organisation", json={"name": "Acme"}), 403, "forbidden")
     changed = await ada.call("PATCH", "/organisation", json={"name": "Acme"}, headers={"if-match": first.headers["etag"]})
     assert changed.json() == first.json() | {"name": "Acme"}
     is_problem(
         await ada.call("PATCH", "/organisation", json={"name": "x"}, headers={"if-match": first.headers["etag"]}), 412, "lost_update"
     )
-    member = await colleague(house, ada)
     assert (await member.call("GET", "/organisation")).json()["name"] == "Acme"
     assert (await bob.call("GET", "/organisation")).json()["name"] == ""
 

@@ -32,7 +32,7 @@ async def wait_until(person: Person, path: str, status: int) -> float:
 
 async def test_admins_see_the_accounts_of_their_tenant(house: House, ada: Person, bob: Person) -> None:
     """Page by page, the newest first; another tenant's do not exist; a user sees none."""
-    is_problem(await ada.call("GET", "/users"), 403, "forbidden")
+    is_problem(await bob.call("GET", "/users"), 403, "forbidden")
     await promoted(house, ada, "admin")
     one, two = await colleague(house, ada), await colleague(house, ada)
     page = (await ada.call("GET", "/users", params={"limit": 2})).json()

@@ -15,7 +15,7 @@ from api.http.ports import HttpPorts
 from domain.audit.entries import audit_entry
 from schemas.audit import Actor
 from schemas.errors import Unavailable
-from tests.support.api_people import promoted
+from tests.support.api_people import colleague, promoted
 from tests.support.api_process import House, Person, opened, with_limits
 from tests.support.problems import is_problem
 
@@ -84,8 +84,8 @@ async def test_filters(house: House, ada: Person) -> None:
 
 async def test_who_may_read(house: House, ada: Person, bob: Person) -> None:
     """Admins their tenant, operators every tenant and the installation when they ask for it; users nothing."""
-    is_problem(await ada.call("GET", "/audit"), 403, "forbidden")
     tenant = await promoted(house, ada, "admin")
+    is_problem(await (await colleague(house, ada)).call("GET", "/audit"), 403, "forbidden")
     is_problem(await ada.call("GET", "/audit", params={"all": True}), 403, "forbidden")
     is_problem(await ada.call("GET", "/audit/export", params={"all": True}), 403, "forbidden")
     theirs, installation = await plant(house, tenant, datetime.now(UTC)), await plant(house, "-", datetime.now(UTC))
