@@ -1,11 +1,31 @@
 """Accounts, organisations, sessions, API keys and usage."""
 
-from api.accounts import api_keys, invitations, organisation, sessions, usage, users
+from api.accounts import (
+    api_keys,
+    invitations,
+    open_sessions,
+    organisation,
+    passwords,
+    refresh,
+    sessions,
+    usage,
+    users,
+)
 from api.accounts.ports import open_ports
 from api.area import ApiArea
 
 AREA = ApiArea(
     name="accounts",
-    routers=(sessions.router, users.router, organisation.router, invitations.router, api_keys.router, usage.router),
+    routers=(
+        sessions.router,
+        refresh.router,
+        open_sessions.router,
+        passwords.router,
+        users.router,
+        organisation.router,
+        invitations.router,
+        api_keys.router,
+        usage.router,
+    ),
     open_ports=open_ports,
 )

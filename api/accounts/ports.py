@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from adapters.secrets.links import Links
 from adapters.secrets.passwords import Passwords
+from adapters.secrets.session_tokens import SessionTokens
 from api.area import Opening
 from api.core import Core
 from api.http.ports import HttpPorts
@@ -22,6 +23,7 @@ class AccountPorts:
     http: HttpPorts
     passwords: Passwords
     links: Links
+    session_tokens: SessionTokens
     known_networks: KnownNetworks
     storage: Storage
     usage: Counter
@@ -42,6 +44,7 @@ def open_ports(opening: Opening) -> AccountPorts:
         http=limits.http,
         passwords=passwords,
         links=Links(core.settings.auth),
+        session_tokens=SessionTokens(core.settings.auth),
         known_networks=KnownNetworks(core.redis, core.settings.redis.key_prefix),
         storage=Storage(core.redis, core.settings.redis.key_prefix),
         usage=limits.usage,

@@ -1,6 +1,7 @@
 """Between routing and handler: authentication, rate limits, authorisation.
 
 Limits are applied after the credential is read (rules by user need it) and before a bad one is refused (so that guessing is limited).
+A credential in a header wins over one in a cookie; one in a cookie is subject to the checks of ``api.http.pages``.
 A route declares its access in ``opt``; one that declares nothing requires an access token.
 """
 
@@ -63,15 +64,18 @@ async def admit(scope: HTTPScope | WebSocketScope) -> None:
     ports = ports_of(scope["litestar_app"])(HttpPorts)
     authorization, hosts, forwarded_for = _read_headers(scope)
     ports.hosts.check(hosts)
+    by_cookie = not authorization and access != "public" and (token := ports.pages.access_token(scope)) != ""
     address = ports.limiting.address_of(scope.get("client"), forwarded_for)
     scope["state"][_ADDRESS] = address
     caller, refusal = None, None
     if access != "public":
-        caller, refusal = await _identify(ports, authorization, address)
+        caller, refusal = await _identify(ports, f"Bearer {token}" if by_cookie else authorization, address)
     await enforce_limits(ports, scope, address, caller)
     if refusal is not None:
         raise refusal
     if caller is not None:
+        if by_cookie:
+            ports.pages.check(scope, caller.session_id)
         if access == "person" and caller.scopes is not None:
             raise Refused("forbidden", "an API key may not do this; log in")
         if "role" in opt and not caller.has_role(opt["role"]):

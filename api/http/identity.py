@@ -1,14 +1,15 @@
-"""Authentication: an access token or an API key in the Authorization header, and nowhere else (URLs end up in logs)."""
+"""Authentication: an access token or an API key in the Authorization header, or an access token in the cookie of a page; never in URLs."""
 
 import hmac
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Literal
 
 from adapters.secrets.tokens import AccessTokens
 from api.http.recent import Recent
 from domain.accounts.address_ranges import is_within
-from domain.accounts.errors import ADDRESS_NOT_ALLOWED
+from domain.accounts.errors import ADDRESS_NOT_ALLOWED, SESSION_ENDED
 from domain.accounts.key_text import PREFIX as KEY_PREFIX
 from domain.accounts.key_text import key_hash, split_key
 from domain.limits.client_address import UNKNOWN
@@ -18,17 +19,20 @@ from schemas.errors import Refused, Unavailable
 from schemas.records import ROLES, Account, AccountRole, AnswerMode, Credential, Scope, Tier
 from streams.clock import Clock
 
-FRESH_S = 1.0  # a revoked key or a disabled account is refused within this
+FRESH_S = 1.0  # a revoked key, an ended session or a disabled account is refused within this
 STALE_S = 900.0  # how long a caller seen here stays authenticated while Redis is down
 CALLERS_MAX = 20_000
 CREDENTIAL_CHARS_MAX = 4_096  # of the header: our tokens have some 300
 NOT_VALID = "the API key is unknown or revoked"
 
+SessionState = Literal["open", "ended"]
+
 
 @dataclass(frozen=True, slots=True)
 class Caller:
     """The account behind a request. ``scopes`` is None for an access token, which has all rights of the account; ``key_id`` is the id of an
-    API key, "" for an access token; ``mode`` is that of the key, None when it has none.
+    API key, "" for an access token; ``mode`` is that of the key, None when it has none; ``session_id`` is "" for a key, and for an access
+    token of a release without sessions.
     """
 
     account_id: str
@@ -39,6 +43,7 @@ class Caller:
     key_id: str = ""
     expires_at: datetime | None = None  # of the credential; None when it has no end
     mode: AnswerMode | None = None
+    session_id: str = ""
 
     def has_role(self, role: AccountRole) -> bool:
         """Whether the account has this role or a higher one."""
@@ -61,6 +66,7 @@ class Identities:
         self._clock = clock
         self._keys: Recent[str, Credential] = Recent(CALLERS_MAX)
         self._accounts: Recent[str, Account] = Recent(CALLERS_MAX)
+        self._sessions: Recent[str, SessionState] = Recent(CALLERS_MAX)
 
     async def authenticate(self, authorization: str, address: str = UNKNOWN) -> Caller:
         """The caller, whose client has this ``address``. While Redis is down callers seen lately, and valid access tokens, stay
@@ -82,14 +88,33 @@ class Identities:
         """Drop the entry of a key that was revoked here."""
         self._keys.forget(credential_id)
 
+    def refuse_session(self, session_id: str) -> None:
+        """Refuse a session that was ended here, from now on."""
+        self._sessions.put(session_id, "ended")
+
     async def _by_token(self, token: str) -> Caller:
         claims = self._tokens.read(token, self._clock.now())
         expires_at = datetime.fromtimestamp(claims.exp, UTC)
+        if claims.sid:
+            await self._check_session(claims.sid)
         try:
             account = await self._account(claims.sub)
         except Unavailable:  # the signature still identifies the account
-            return Caller(claims.sub, claims.tenant, claims.role, claims.tier, expires_at=expires_at)
-        return _as_caller(account, expires_at)
+            return Caller(claims.sub, claims.tenant, claims.role, claims.tier, expires_at=expires_at, session_id=claims.sid)
+        return replace(caller_of(account, expires_at), session_id=claims.sid)
+
+    async def _check_session(self, session_id: str) -> None:
+        """Refused("session_ended"). While Redis is down a session goes on unless its end was seen here."""
+        state = self._sessions.get(session_id, FRESH_S)
+        if state is None:
+            try:
+                state = "ended" if await self._views.sessions.get(session_id, session_id) is None else "open"
+            except Unavailable:
+                state = self._sessions.get(session_id, STALE_S)
+            else:
+                self._sessions.put(session_id, state)
+        if state == "ended":
+            raise Refused(SESSION_ENDED)
 
     async def _by_key(self, key: str, address: str) -> Caller:
         credential_id, secret = split_key(key)
@@ -104,7 +129,7 @@ class Identities:
         if not is_within(address, credential.addresses):
             raise Refused(ADDRESS_NOT_ALLOWED, f"{address} is in none of the key's address ranges")
         self._used(credential)
-        return replace(_as_caller(account, credential.expires_at, frozenset(credential.scopes), credential.id), mode=credential.mode)
+        return replace(caller_of(account, credential.expires_at, frozenset(credential.scopes), credential.id), mode=credential.mode)
 
     def _check_secret(self, credential: Credential, secret: str, now: datetime) -> None:
         """Refused("unauthenticated") unless this is the key's secret, or the one before its rotation while both are accepted."""
@@ -155,5 +180,6 @@ class Identities:
         return account
 
 
-def _as_caller(account: Account, expires_at: datetime | None, scopes: frozenset[Scope] | None = None, key_id: str = "") -> Caller:
+def caller_of(account: Account, expires_at: datetime | None = None, scopes: frozenset[Scope] | None = None, key_id: str = "") -> Caller:
+    """The account as the caller of a request."""
     return Caller(account.id, account.tenant, account.role, account.tier, scopes, key_id, expires_at)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from adapters.secrets.session_tokens import SessionTokens
 from adapters.secrets.tokens import AccessTokens
 from api.area import Opening
 from api.http.access import Access
@@ -11,6 +12,7 @@ from api.http.hosts import AllowedHosts
 from api.http.idempotency import Idempotency
 from api.http.identity import Identities
 from api.http.open_count import OpenCount
+from api.http.pages import PageSessions
 from api.http.rate_limiting import RateLimiting
 from domain.accounts.key_uses import KeyUses
 from domain.configs.configs import Configs
@@ -29,6 +31,7 @@ class HttpPorts:
     hosts: AllowedHosts
     audit: AuditQueue
     tokens: AccessTokens
+    pages: PageSessions
     identities: Identities
     key_uses: KeyUses
     access: Access
@@ -63,6 +66,7 @@ def open_ports(opening: Opening) -> HttpPorts:
         hosts=AllowedHosts(settings),
         audit=audit,
         tokens=tokens,
+        pages=PageSessions(settings, SessionTokens(settings.auth), core.clock),
         identities=Identities(tokens, core.read_models, core.clock, record_use),
         key_uses=uses,
         access=Access(core.read_models),

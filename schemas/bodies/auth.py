@@ -7,6 +7,7 @@ from msgspec import Meta, Struct
 
 from schemas.bodies.pages import RequestBody
 from schemas.records import Account, AccountRole, AnswerMode, Credential, Scope, Tier
+from schemas.sessions import SessionKind, SessionRecord
 
 # enough to be an address, the rest is the mail server's; `$` would also match before a trailing line feed in Python
 EMAIL = r"^[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f]+\.[^@\s.\x00-\x1f\x7f]+$(?!\n)"
@@ -24,13 +25,17 @@ KeyMode = Annotated[
 ]
 
 
+NewPassword = Annotated[
+    str, Meta(min_length=8, max_length=256, description="Any characters; length matters most.", examples=["correct horse battery"])
+]
+InCookies = Annotated[bool, Meta(description="For pages: the tokens are set as HttpOnly cookies and do not stand in the response.")]
+
+
 class Register(RequestBody, frozen=True, kw_only=True):
     """A new account with a tenant and a default knowledge base of its own."""
 
     email: Email
-    password: Annotated[
-        str, Meta(min_length=8, max_length=256, description="Any characters; length matters most.", examples=["correct horse battery"])
-    ]
+    password: NewPassword
     name: Name = ""
     invitation: Annotated[
         str,
@@ -40,6 +45,7 @@ class Register(RequestBody, frozen=True, kw_only=True):
             " where registration is by invitation, one is needed.",
         ),
     ] = ""
+    cookie: InCookies = False
 
 
 class Login(RequestBody, frozen=True, kw_only=True):
@@ -47,6 +53,21 @@ class Login(RequestBody, frozen=True, kw_only=True):
 
     email: Annotated[str, Meta(min_length=1, max_length=254, examples=["ada@example.com"])]
     password: Annotated[str, Meta(min_length=1, max_length=256, examples=["correct horse battery"])]
+    cookie: InCookies = False
+
+
+class Refresh(RequestBody, frozen=True, kw_only=True):
+    """The newest refresh token of a session; with ``cookie`` it comes from the page's cookie."""
+
+    refresh_token: Annotated[str, Meta(max_length=256, description="Required without `cookie`.")] = ""
+    cookie: InCookies = False
+
+
+class PasswordChange(RequestBody, frozen=True, kw_only=True):
+    """Both passwords."""
+
+    old_password: Annotated[str, Meta(min_length=1, max_length=256, examples=["correct horse battery"])]
+    new_password: NewPassword
 
 
 class User(Struct, frozen=True, kw_only=True):
@@ -75,11 +96,62 @@ class User(Struct, frozen=True, kw_only=True):
 
 
 class Session(Struct, frozen=True, kw_only=True):
-    """An access token and its account. Send it as ``Authorization: Bearer <access_token>``."""
+    """The tokens of a session, and its account. Send the first as ``Authorization: Bearer <access_token>``.
+
+    ``refresh_token`` is used once, at ``POST /api/v1/auth/refresh``.
+    """
 
     access_token: str
     token_type: str = "Bearer"  # noqa: S105  # the scheme's name
     expires_in: Annotated[int, Meta(description="Seconds.")]
+    refresh_token: str
+    refresh_expires_in: Annotated[int, Meta(description="Seconds.")]
+    session_id: str
+    user: User
+
+
+class PageSession(Struct, frozen=True, kw_only=True):
+    """The session of a page, whose tokens are in cookies. Send ``csrf_token`` as ``X-CSRF-Token`` with every request but GET."""
+
+    csrf_token: str
+    expires_in: Annotated[int, Meta(description="Seconds.")]
+    refresh_expires_in: Annotated[int, Meta(description="Seconds.")]
+    session_id: str
+    user: User
+
+
+class SessionView(Struct, frozen=True, kw_only=True):
+    """A session as its owner sees it. ``refreshed_at``: when its newest tokens were issued; ``network``: from where it was begun."""
+
+    id: str
+    kind: SessionKind
+    created_at: datetime
+    refreshed_at: datetime
+    expires_at: datetime
+    user_agent: str
+    network: str
+    current: Annotated[bool, Meta(description="Whether this request belongs to it.")]
+
+    @classmethod
+    def of(cls, session: SessionRecord, current_id: str) -> "SessionView":
+        """The session without internal fields."""
+        return cls(
+            id=session.id,
+            kind=session.kind,
+            created_at=session.created_at,
+            refreshed_at=session.rotated_at,
+            expires_at=session.expires_at,
+            user_agent=session.user_agent,
+            network=session.network,
+            current=session.id == current_id,
+        )
+
+
+class CurrentSession(Struct, frozen=True, kw_only=True):
+    """The session of the request; ``csrf_token`` is null where tokens are not in cookies."""
+
+    session: SessionView
+    csrf_token: str | None
     user: User
 
 
