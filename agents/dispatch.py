@@ -293,7 +293,9 @@ def removal_events(event: Submitted, version: int, orphans: tuple[str, ...], con
     data = event.data
     gone = Removal(knowledge_base_id=data.knowledge_base_id, document_id=data.document_id, version=version, blobs=orphans)
     removal = DocumentRemovalRequested.from_cause(event, name, data=gone, now=context.clock.now())
-    return [Outgoing(DOCUMENTS_EMBEDDED, removal.with_content_id(_encode(gone)))]  # one event may lie at two offsets, which are two versions
+    return [
+        Outgoing(DOCUMENTS_EMBEDDED, removal.with_content_id(_encode(gone)))
+    ]  # one event may lie at two offsets, which are two versions
 
 
 _encode = msgspec.json.Encoder().encode

@@ -12,7 +12,7 @@ from litestar.params import JSONBody
 from api.accounts.joining import check_registration, create_account, hold_invitation
 from api.accounts.passwords import check_strength
 from api.accounts.ports import AccountPorts
-from api.accounts.session_writes import open_session, session_kind, session_response, user_view
+from api.accounts.session_writes import open_session, session_kind, session_response
 from api.http.audit import record_audit
 from api.http.gate import ANYBODY, PUBLIC, address_of
 from api.http.late_repeats import ANSWERED, RUNS_AGAIN
@@ -86,13 +86,13 @@ async def login(request: ApiRequest, data: JSONBody[Login]) -> Response[Session 
 
 
 @get("/users/me", opt=ANYBODY, responses=PROBLEMS, summary="Get your account")
-async def me(request: ApiRequest) -> User:
-    """The account that the credential belongs to."""
+async def me(request: ApiRequest) -> Response[User]:
+    """The account that the credential belongs to, with its ETag."""
     account = await request.core.read_models.accounts.get(request.user.account_id, request.user.account_id)
     request.core.count_table_lookup(request.user.tenant, "user_profile", found=account is not None)
     if account is None:
         raise Refused("not_found")
-    return user_view(account)
+    return json_response(User.of(account, default_base_of(account)), headers={"ETag": etag(account.revision)})
 
 
 async def _find_registered(request: ApiRequest, data: Register, account_id: str) -> Owner | None:
