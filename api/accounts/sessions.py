@@ -18,6 +18,7 @@ from api.http.gate import ANYBODY, PUBLIC, address_of
 from api.http.late_repeats import ANSWERED, RUNS_AGAIN
 from api.http.openapi import PROBLEMS
 from api.http.request import ApiRequest
+from api.http.responses import etag, json_response
 from domain.accounts.records import email_scope, find_account, find_password
 from domain.limits.rules import network_of
 from schemas import ids
@@ -92,7 +93,7 @@ async def me(request: ApiRequest) -> Response[User]:
     request.core.count_table_lookup(request.user.tenant, "user_profile", found=account is not None)
     if account is None:
         raise Refused("not_found")
-    return json_response(User.of(account, default_base_of(account)), headers={"ETag": etag(account.revision)})
+    return json_response(user_view(account), headers={"ETag": etag(account.revision)})
 
 
 async def _find_registered(request: ApiRequest, data: Register, account_id: str) -> Owner | None:
