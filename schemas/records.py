@@ -21,7 +21,8 @@ Sharing = Literal["private", "tenant"]
 class Account(Struct, frozen=True, kw_only=True):
     """A person or a service. The e-mail address is part of this record, the password hash of ``Credential``.
 
-    ``knowledge_base_id``: its default knowledge base, "" for that of the tenant.
+    ``knowledge_base_id``: its default knowledge base, "" for that of the tenant. ``verified_at``: when its owner proved that the address is
+    theirs.
     """
 
     id: str
@@ -34,6 +35,7 @@ class Account(Struct, frozen=True, kw_only=True):
     disabled: bool = False
     revision: int = 1
     knowledge_base_id: str = ""
+    verified_at: datetime | None = None
 
 
 class ReplacedSecret(Struct, frozen=True, kw_only=True):

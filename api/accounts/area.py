@@ -6,10 +6,12 @@ from api.accounts import (
     open_sessions,
     organisation,
     passwords,
+    recovery,
     refresh,
     sessions,
     usage,
     users,
+    verification,
 )
 from api.accounts.ports import open_ports
 from api.area import ApiArea
@@ -21,6 +23,8 @@ AREA = ApiArea(
         refresh.router,
         open_sessions.router,
         passwords.router,
+        recovery.router,
+        verification.router,
         users.router,
         organisation.router,
         invitations.router,

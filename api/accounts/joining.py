@@ -7,6 +7,7 @@ from api.accounts.ports import AccountPorts
 from api.http.audit import audited
 from api.http.identity import Caller
 from api.http.request import ApiRequest
+from domain.accounts.errors import EMAIL_DOMAIN_REFUSED
 from domain.accounts.invitations import (
     PREFIX,
     find_invitation,
@@ -22,20 +23,23 @@ from schemas import ids
 from schemas.bodies.auth import Register
 from schemas.errors import Refused
 from schemas.records import Account, InvitationChanged
+from schemas.settings import AuthSettings
 from streams.log.outgoing import Outgoing
 
 
 async def check_registration(request: ApiRequest, data: Register) -> str:
     """The id of the invitation to use, "" for none. An invitation to an organisation lets its holder register wherever registration stands.
 
-    Raises Refused("registration_closed", "invitation_required", or "invitation_invalid" for a link that was forged or has expired).
+    Raises Refused("registration_closed", "email_domain_refused", "invitation_required", or "invitation_invalid" for a link that was
+    forged or has expired).
     """
     registration = request.core.settings.auth.registration
     invitation = _read_invitation(request, data) if data.invitation else ""
-    if registration == "closed":
+    is_domain_allowed = allows_domain(request.core.settings.auth, data.email)
+    if registration == "closed" or not is_domain_allowed:
         found = await find_invitation(request.core.read_models, invitation) if invitation else None
         if found is None or not found.tenant:
-            raise Refused("registration_closed")
+            raise Refused("registration_closed" if registration == "closed" else EMAIL_DOMAIN_REFUSED)
     if registration == "invitation" and not invitation:
         raise Refused("invitation_required")
     return invitation
@@ -52,6 +56,11 @@ def _read_invitation(request: ApiRequest, data: Register) -> str:
     if claims.binding != email_scope(data.email):
         raise invalid_invitation()
     return claims.subject
+
+
+def allows_domain(auth: AuthSettings, email: str) -> bool:
+    """Whether an address of this domain may register without an invitation to an organisation."""
+    return not auth.allowed_domains or email.strip().lower().rpartition("@")[2] in auth.allowed_domains
 
 
 @asynccontextmanager

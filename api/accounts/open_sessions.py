@@ -9,7 +9,7 @@ from litestar.params import FromPath, QueryParameter
 
 from api.accounts.session_writes import end_sessions, user_view, write_sessions
 from api.http.audit import audited
-from api.http.gate import PERSON
+from api.http.gate import PERSON, UNVERIFIED
 from api.http.late_repeats import RUNS_AGAIN
 from api.http.openapi import PROBLEMS, Cursor, Limit
 from api.http.request import ApiRequest
@@ -23,7 +23,7 @@ from schemas.sessions import SessionEnd
 KeepCurrent = Annotated[bool, QueryParameter(description="Whether the session of this request goes on.")]
 
 
-@get("/auth/session", opt=PERSON, responses=PROBLEMS, summary="Get the current session")
+@get("/auth/session", opt=PERSON | UNVERIFIED, responses=PROBLEMS, summary="Get the current session")
 async def current(request: ApiRequest) -> CurrentSession:
     """The session of the request, and for a page its CSRF token."""
     caller, models = request.user, request.core.read_models
@@ -38,7 +38,7 @@ async def current(request: ApiRequest) -> CurrentSession:
     )
 
 
-@get("/auth/sessions", opt=PERSON, responses=PROBLEMS, summary="List sessions, the newest first")
+@get("/auth/sessions", opt=PERSON | UNVERIFIED, responses=PROBLEMS, summary="List sessions, the newest first")
 async def list_(request: ApiRequest, limit: Limit = 20, cursor: Cursor = "") -> Page[SessionView]:
     """Those that have neither ended nor expired."""
     caller, core = request.user, request.core
@@ -48,13 +48,13 @@ async def list_(request: ApiRequest, limit: Limit = 20, cursor: Cursor = "") -> 
     return Page(items=tuple(SessionView.of(each, caller.session_id) for each in open_ones), next_cursor=page.next_cursor or None)
 
 
-@delete("/auth/sessions/{session_id:str}", opt=PERSON, responses=PROBLEMS, summary="End a session")
+@delete("/auth/sessions/{session_id:str}", opt=PERSON | UNVERIFIED, responses=PROBLEMS, summary="End a session")
 async def end(request: ApiRequest, session_id: FromPath[UUID]) -> None:
     """Its tokens are refused everywhere within a second."""
     await _end_one(request, str(session_id), "revoked")
 
 
-@delete("/auth/sessions", opt=PERSON, responses=PROBLEMS, summary="End all sessions")
+@delete("/auth/sessions", opt=PERSON | UNVERIFIED, responses=PROBLEMS, summary="End all sessions")
 async def end_all(request: ApiRequest, *, keep_current: KeepCurrent = False) -> None:
     """Log out everywhere, or everywhere else with ``keep_current``. API keys go on."""
     caller = request.user
@@ -65,7 +65,7 @@ async def end_all(request: ApiRequest, *, keep_current: KeepCurrent = False) -> 
         request.http.pages.clear_cookies(request.scope)
 
 
-@post("/auth/logout", opt=PERSON | RUNS_AGAIN, responses=PROBLEMS, status_code=HTTPStatus.NO_CONTENT, summary="Log out")
+@post("/auth/logout", opt=PERSON | UNVERIFIED | RUNS_AGAIN, responses=PROBLEMS, status_code=HTTPStatus.NO_CONTENT, summary="Log out")
 async def log_out(request: ApiRequest) -> None:
     """End the session of this request."""
     await _end_one(request, request.user.session_id, "logout")

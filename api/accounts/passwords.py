@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from api.accounts.ports import AccountPorts
 from api.accounts.session_writes import end_sessions
 from api.http.audit import audited, record_audit
-from api.http.gate import PERSON
+from api.http.gate import PERSON, UNVERIFIED
 from api.http.identity import Caller
 from api.http.late_repeats import RUNS_AGAIN
 from api.http.openapi import PROBLEMS
@@ -31,7 +31,13 @@ from streams.log.outgoing import Outgoing
 PASSWORD_GUESSES = Rule(name="password", rate=10, burst=10, scope="user")  # with a stolen token it is no faster than at the login
 
 
-@post("/auth/password", opt=PERSON | RUNS_AGAIN, responses=PROBLEMS, status_code=HTTPStatus.NO_CONTENT, summary="Change the password")
+@post(
+    "/auth/password",
+    opt=PERSON | UNVERIFIED | RUNS_AGAIN,
+    responses=PROBLEMS,
+    status_code=HTTPStatus.NO_CONTENT,
+    summary="Change the password",
+)
 async def change(request: ApiRequest, data: JSONBody[PasswordChange]) -> None:
     """Every other session of the account ends. A repeat, with the new password in force already, is accepted."""
     ports, caller = request.ports(AccountPorts), request.user

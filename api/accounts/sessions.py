@@ -12,9 +12,10 @@ from litestar.params import JSONBody
 from api.accounts.joining import check_registration, create_account, hold_invitation
 from api.accounts.passwords import check_strength
 from api.accounts.ports import AccountPorts
-from api.accounts.session_writes import open_session, session_kind, session_response
+from api.accounts.session_writes import open_session, session_kind, session_response, user_view
+from api.accounts.verification import verification_mail
 from api.http.audit import record_audit
-from api.http.gate import ANYBODY, PUBLIC, address_of
+from api.http.gate import ANYBODY, PUBLIC, UNVERIFIED, address_of
 from api.http.late_repeats import ANSWERED, RUNS_AGAIN
 from api.http.openapi import PROBLEMS
 from api.http.request import ApiRequest
@@ -57,6 +58,8 @@ async def register(request: ApiRequest, data: JSONBody[Register]) -> Response[Se
         present = await find_account(ports.core.read_models, data.email)
         if present is None:
             account = await create_account(request, data, account_id, password_hash, invitation)
+            if ports.core.settings.auth.needs_verification:
+                await ports.core.publisher.publish(await verification_mail(request, account))
             owner: Owner | None = (account, await find_password(ports.core.read_models, account.id))
         else:
             owner = await _find_registered(request, data, account_id)
@@ -86,7 +89,7 @@ async def login(request: ApiRequest, data: JSONBody[Login]) -> Response[Session 
     return session_response(request, account, await open_session(request, account, kind, password))
 
 
-@get("/users/me", opt=ANYBODY, responses=PROBLEMS, summary="Get your account")
+@get("/users/me", opt=ANYBODY | UNVERIFIED, responses=PROBLEMS, summary="Get your account")
 async def me(request: ApiRequest) -> Response[User]:
     """The account that the credential belongs to, with its ETag."""
     account = await request.core.read_models.accounts.get(request.user.account_id, request.user.account_id)

@@ -12,12 +12,14 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send, WebSocketScope
 
 from api.area import ports_of
+from api.core import Core
 from api.http.audit_refusals import record_refusal
 from api.http.caps import free_held
 from api.http.envelope import response_headers_of
 from api.http.identity import AddressRefused, Caller
 from api.http.ports import HttpPorts
 from api.http.problems import deny
+from domain.accounts.errors import EMAIL_UNVERIFIED
 from schemas.errors import ClawError, Refused
 
 OPEN: dict[str, Any] = {"access": "open"}  # health, metrics, schema: no credential, no limit
@@ -27,6 +29,7 @@ ANYBODY: dict[str, Any] = {"access": "caller"}  # any valid credential
 CHAT: dict[str, Any] = {"access": "caller", "scope": "chat"}
 KNOWLEDGE_READ: dict[str, Any] = {"access": "caller", "scope": "knowledge:read"}
 KNOWLEDGE_WRITE: dict[str, Any] = {"access": "caller", "scope": "knowledge:write"}
+UNVERIFIED: dict[str, Any] = {"unverified": True}  # also before the account's address is verified, where that is required
 OPS: dict[str, Any] = {"access": "caller", "scope": "ops"}
 # an account of the role in person, or its key with the scope ops
 ADMIN: dict[str, Any] = {"access": "caller", "scope": "ops", "role": "admin"}  # of the tenant
@@ -78,6 +81,8 @@ async def admit(scope: HTTPScope | WebSocketScope) -> None:
             record_refusal(scope, refusal.caller, refusal, address)
         raise refusal
     if caller is not None:
+        if not caller.verified and "unverified" not in opt and ports_of(scope["litestar_app"])(Core).settings.auth.needs_verification:
+            raise Refused(EMAIL_UNVERIFIED)
         try:
             if by_cookie:
                 ports.pages.check(scope, caller.session_id)

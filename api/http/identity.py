@@ -44,6 +44,7 @@ class Caller:
     expires_at: datetime | None = None  # of the credential; None when it has no end
     mode: AnswerMode | None = None
     session_id: str = ""
+    verified: bool = True  # also while Redis is down and nobody can say
 
     def has_role(self, role: AccountRole) -> bool:
         """Whether the account has this role or a higher one."""
@@ -95,6 +96,10 @@ class Identities:
     def forget(self, credential_id: str) -> None:
         """Drop the entry of a key that was revoked here."""
         self._keys.forget(credential_id)
+
+    def forget_account(self, account_id: str) -> None:
+        """Drop the entry of an account that was changed here."""
+        self._accounts.forget(account_id)
 
     def refuse_session(self, session_id: str) -> None:
         """Refuse a session that was ended here, from now on."""
@@ -191,4 +196,5 @@ class Identities:
 
 def caller_of(account: Account, expires_at: datetime | None = None, scopes: frozenset[Scope] | None = None, key_id: str = "") -> Caller:
     """The account as the caller of a request."""
-    return Caller(account.id, account.tenant, account.role, account.tier, scopes, key_id, expires_at)
+    verified = account.verified_at is not None
+    return Caller(account.id, account.tenant, account.role, account.tier, scopes, key_id, expires_at, verified=verified)

@@ -94,6 +94,22 @@ ADDRESS_NOT_ALLOWED = Code(
     "请从该密钥允许的地址范围发送请求，或为该地址另建密钥。",
     "address_not_allowed",
 )
+EMAIL_UNVERIFIED = Code(
+    HTTPStatus.FORBIDDEN,
+    "The e-mail address of the account is not verified",
+    "Open the link in the mail; POST /api/v1/auth/verify sends another one.",
+    "账户的邮箱尚未验证",
+    "请打开邮件中的链接；POST /api/v1/auth/verify 可重新发送。",
+    code="email_unverified",
+)
+EMAIL_DOMAIN_REFUSED = Code(
+    HTTPStatus.FORBIDDEN,
+    "Addresses of this domain may not register here",
+    "Register with an address of an allowed domain, or ask for an invitation.",
+    "该域名的邮箱不能在此注册",
+    "请使用允许的域名的邮箱注册，或索取邀请。",
+    code="email_domain_refused",
+)
 
 ERRORS: Mapping[str, Code] = {
     each.code: each
@@ -104,6 +120,8 @@ ERRORS: Mapping[str, Code] = {
         CSRF_FAILED,
         ORIGIN_REFUSED,
         OLD_PASSWORD_WRONG,
+        EMAIL_UNVERIFIED,
+        EMAIL_DOMAIN_REFUSED,
         OPERATOR_ONLY,
         LAST_ADMIN,
         INVITATIONS_FULL,

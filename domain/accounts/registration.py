@@ -55,6 +55,7 @@ def new_account(
     role: AccountRole = "user",
     tenant: str = "",
     own_base: bool = False,
+    verified_at: datetime | None = None,
 ) -> NewAccount:
     """The records of an account in a tenant of its own with a default knowledge base, or in the existing ``tenant``, there with a private
     knowledge base of its own if it gets one: the tenant's may be somebody's.
@@ -67,6 +68,7 @@ def new_account(
         role=role,
         created_at=now,
         knowledge_base_id=ids.own_knowledge_base(tenant, account_id) if tenant and own_base else "",
+        verified_at=verified_at,
     )
     password = Credential(
         id=ids.derive("password", account_id),

@@ -82,6 +82,7 @@ async def register(settings: Settings, wanted: Register, tenant: str, role: Acco
             now=writer.now,
             role=role,
             tenant=tenant,
+            verified_at=writer.now,  # the operator vouches for it
         )
         changes = [writer.outgoing(topic, kind, made.account.tenant, record.id, record) for topic, kind, record in made.changes()]
         changes.append(writer.audited("account.create", made.account.tenant, made.account.id, role=role))

@@ -1,7 +1,7 @@
 """Accounts, sessions, API keys."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
@@ -70,6 +70,30 @@ class PasswordChange(RequestBody, frozen=True, kw_only=True):
     new_password: NewPassword
 
 
+class ResetRequest(RequestBody, frozen=True, kw_only=True):
+    """The address of an account."""
+
+    email: Annotated[str, Meta(min_length=1, max_length=254, examples=["ada@example.com"])]
+
+
+class LinkConfirm(RequestBody, frozen=True, kw_only=True):
+    """What a link in a mail carries."""
+
+    token: Annotated[str, Meta(min_length=1, max_length=2_048, description="That of the link.")]
+
+
+class ResetConfirm(LinkConfirm, frozen=True, kw_only=True):
+    """The token of the link, and the password to set."""
+
+    password: NewPassword
+
+
+class MailRequestAccepted(Struct, frozen=True, kw_only=True):
+    """A mail is on its way if there is somebody to send it to."""
+
+    status: Literal["accepted"] = "accepted"
+
+
 class User(Struct, frozen=True, kw_only=True):
     """An account as its owner sees it."""
 
@@ -80,6 +104,7 @@ class User(Struct, frozen=True, kw_only=True):
     tier: Tier
     created_at: datetime
     default_knowledge_base_id: str
+    verified: Annotated[bool, Meta(description="Whether the e-mail address was verified by a link.")]
 
     @classmethod
     def of(cls, account: Account, default_knowledge_base_id: str) -> "User":
@@ -92,6 +117,7 @@ class User(Struct, frozen=True, kw_only=True):
             tier=account.tier,
             created_at=account.created_at,
             default_knowledge_base_id=default_knowledge_base_id,
+            verified=account.verified_at is not None,
         )
 
 
