@@ -58,7 +58,7 @@ async def register(request: ApiRequest, data: JSONBody[Register]) -> Response[Se
         present = await find_account(ports.core.read_models, data.email)
         if present is None:
             account = await create_account(request, data, account_id, password_hash, invitation)
-            if ports.core.settings.auth.needs_verification:
+            if ports.core.settings.auth.needs_verification and account.verified_at is None:
                 await ports.core.publisher.publish(await verification_mail(request, account))
             owner: Owner | None = (account, await find_password(ports.core.read_models, account.id))
         else:
