@@ -150,7 +150,7 @@ async def diff(request: ApiRequest, config_key: FromPath[str], before: Before = 
     opt=OPERATOR,
     responses=PROBLEMS,
     status_code=HTTPStatus.OK,
-    summary="Roll a configuration key back",
+    summary="Roll a key back",
 )
 async def rollback(request: ApiRequest, config_key: FromPath[str], data: JSONBody[ConfigRollback]) -> Response[ConfigView]:
     """Give it the value of an earlier revision, as a new one; the value must keep the limits of today."""

@@ -207,7 +207,7 @@ def assert_refused(operation: Operation, answer: httpx.Response, status: int, co
         assert (answer.headers["content-type"], answer.json()["code"]) == (PROBLEM, code), answer.text
 
 
-def test_every_operation_has_a_row():
+async def test_every_operation_has_a_row():
     """A new route says here what it names of others, or that it names nothing."""
     assert {str(operation) for operation in OPERATIONS} == set(ROWS)
     named = {str(operation) for operation in OPERATIONS if "{" in operation.path and operation.path != "/v1/models/{model}"}
