@@ -2,10 +2,14 @@
 
 from collections.abc import Mapping
 
+from domain.notices.settings import MailSettings, WebhookSettings
 from schemas.settings import Settings
 from schemas.settings.section import Section
 
-SECTIONS: tuple[type[Section], ...] = ()  # an area's section stands in its own ``settings.py`` and imports nothing but schemas
+SECTIONS: tuple[type[Section], ...] = (
+    WebhookSettings,
+    MailSettings,
+)  # an area's section stands in its own ``settings.py`` and imports nothing but schemas
 
 
 def load_settings(environ: Mapping[str, str]) -> Settings:

@@ -2,6 +2,7 @@
 
 from domain.area import Area
 from domain.notices import records, topics
+from domain.notices.errors import ERRORS
 
 AREA = Area(
     name="notices",
@@ -22,4 +23,5 @@ AREA = Area(
         records.TENANT_WEBHOOKS,
         records.DELIVERIES,
     ),
+    errors=ERRORS,
 )

@@ -1,7 +1,8 @@
 """Worker groups: which agents share a process, and how often they read.
 
 Agents are grouped by what they wait for, because a slow agent delays its neighbours: ``knowledge`` waits for the index (with the embedded
-engine there is one such worker), ``chat`` for the model, ``documents`` for CPU in child processes and for web pages, ``tables`` for Redis.
+engine there is one such worker), ``chat`` for the model, ``documents`` for CPU in child processes, for web pages, receivers of webhooks and
+the mail server, ``tables`` for Redis.
 An agent says its group itself (``WORKER_GROUP``); a new agent is its module and one line in ``AGENTS``.
 """
 
@@ -14,11 +15,13 @@ from adapters.models import metrics
 from agents import (
     count_decisions,
     count_usage,
+    deliver,
     dispatch,
     embed,
     generate,
     index,
     ingest,
+    notify,
     parse,
     project,
     query,
@@ -121,6 +124,8 @@ AGENTS: tuple[AgentModule, ...] = (
     project,
     count_usage,
     count_decisions,
+    deliver,
+    notify,
 )
 
 GROUPS: Mapping[str, Pace] = {
