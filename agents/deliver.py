@@ -20,6 +20,7 @@ from schemas.notices import DeliveryAttempt, DeliveryChanged
 from streams.log.outgoing import Outgoing
 from streams.runtime.agent import Agent, Context
 from streams.runtime.agent_ports import AgentPorts
+from streams.runtime.timer_loop import TimerLoop
 from streams.tables.projection import Tables
 from streams.tables.record_writer import RecordWriter
 from streams.topics import Topic
@@ -34,23 +35,12 @@ def build(ports: AgentPorts) -> tuple[Agent, ...]:
     records = RecordWriter(ports.redis, ports.prefix, ports.publisher, tables, ports.clock)
     queue = DeliveryQueue(ports.redis, ports.prefix, settings.pending_max)
     client = ports.attach(WebhookClient(settings.networks, timeout_s=settings.timeout_s, connections_max=settings.concurrency))
-    deliverer = ports.attach(
-        Deliverer(
-            settings,
-            queue,
-            tables,
-            records,
-            WebhookSecrets(ports.settings),
-            client.post,
-            ports.clock,
-            random_bytes=secrets.token_bytes,
-            registry=ports.registry,
-        )
-    )
-    return (agent(tables, queue, deliverer),)
+    parts = (settings, queue, tables, records, WebhookSecrets(ports.settings), client.post, ports.clock)
+    deliverer = Deliverer(*parts, random_bytes=secrets.token_bytes, registry=ports.registry)
+    return (agent(tables, queue, ports.attach(deliverer.loop)),)
 
 
-def agent(tables: Tables, queue: DeliveryQueue, deliverer: Deliverer) -> Agent:
+def agent(tables: Tables, queue: DeliveryQueue, loop: TimerLoop) -> Agent:
     """The records come first: what is due is looked up in them."""
 
     async def step(event: DeliveryChanged, context: Context) -> Sequence[Outgoing]:
@@ -60,12 +50,12 @@ def agent(tables: Tables, queue: DeliveryQueue, deliverer: Deliverer) -> Agent:
     async def step_many(events: Sequence[tuple[DeliveryChanged, Context]]) -> Sequence[Sequence[Outgoing]]:
         await tables.apply_many([(event, context.place) for event, context in events])
         refused = await queue.apply_many([(event.data, context.place.partition) for event, context in events])
-        deliverer.wake()
+        loop.wake()
         skipped = {each.id for each in refused}
         return [[_skip(event, context)] if event.data.id in skipped else [] for event, context in events]
 
     async def assigned(_topic: Topic, partition: int) -> None:
-        await deliverer.take_partition(partition)
+        await loop.take_partition(partition)
 
     return Agent(name=NAME, reads=(DELIVERIES_CHANGED,), step=step, step_many=step_many, assigned=assigned)
 

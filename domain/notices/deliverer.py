@@ -5,10 +5,8 @@ together have half of the worker's, so that receivers which hang cost the others
 may take: if this process dies it is tried again, with the same ``webhook-id``.
 """
 
-import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
 from datetime import datetime
 
 import msgspec
@@ -23,7 +21,6 @@ from domain.notices.settings import WebhookSettings
 from domain.notices.topics import DELIVERIES_CHANGED, WEBHOOKS_CHANGED
 from domain.notices.webhook_secrets import WebhookSecrets
 from schemas import ids
-from schemas.errors import ClawError, Superseded
 from schemas.notices import (
     DeliveryAttempt,
     DeliveryChanged,
@@ -36,15 +33,14 @@ from schemas.notices import (
 from schemas.traces import new_traceparent
 from streams.clock import Clock
 from streams.log.outgoing import Outgoing
+from streams.runtime.timer_loop import TimerLoop
 from streams.tables.projection import Tables
 from streams.tables.record_writer import RecordWriter
 
 NAME = "deliver"
-POLL_S = 1.0  # between two looks at what is due, while nothing new arrives
 CLAIMED_S = 30.0  # beyond the time limit of an attempt: reading the body, publishing its result
 ENDPOINTS_MAX = 256  # of one partition looked at in a round
 ATTEMPTS_KEPT = 12  # of a delivery, the newest
-STOP_S = 2.0  # for attempts in flight; what is cut off is tried again
 BUCKETS_S = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15, 30)
 
 Post = Callable[[str, bytes, Mapping[str, str]], Awaitable[EndpointAnswer]]
@@ -53,7 +49,7 @@ log = structlog.get_logger(__name__)
 
 
 class Deliverer:
-    """``post`` sends one request and never raises. ``jitter`` is random, 0 to 1. ``run_once`` is one round; ``start`` repeats it."""
+    """``post`` sends one request and never raises. ``jitter`` is random, 0 to 1. ``loop`` runs it."""
 
     def __init__(
         self,
@@ -72,12 +68,9 @@ class Deliverer:
         self._settings, self._queue, self._records, self._secrets, self._post = settings, queue, records, secrets, post
         self._deliveries, self._webhooks = tables.of(DELIVERIES), tables.of(TENANT_WEBHOOKS)
         self._clock, self._random_bytes, self._jitter = clock, random_bytes, jitter
-        self._tokens: dict[int, int] = {}
         self._running: dict[EndpointKey, set[str]] = {}
         self._failing: set[EndpointKey] = set()  # of those that run
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._woken = asyncio.Event()
-        self._loop: asyncio.Task[None] | None = None
+        self.loop = TimerLoop("deliverer", self._take_over, self._serve_partition)
         self._outcomes = Counter(
             "claw_webhook_deliveries", "Attempts to deliver a message, by what followed.", ("outcome",), registry=registry
         )
@@ -93,59 +86,13 @@ class Deliverer:
             "claw_webhooks_disabled", "Webhooks that were switched off, by the reason.", ("reason",), registry=registry
         )
 
-    async def start(self) -> None:
-        """Begin; returns at once."""
-        self._loop = asyncio.create_task(self._run(), name="deliverer")
+    async def _serve_partition(self, partition: int, token: int) -> int:
+        """Begin what is due; returns how many attempts began."""
+        endpoints = await self._queue.claim_endpoints(partition, token, ms_of(self._clock.now()), ENDPOINTS_MAX)
+        return sum([await self._serve(endpoint, token) for endpoint in endpoints])
 
-    async def stop(self) -> None:
-        """Stop: attempts under way have two seconds, then another worker makes them again."""
-        if self._loop is not None:
-            self._loop.cancel()
-            await asyncio.wait((self._loop,))
-            self._loop = None
-        await self.finish(STOP_S)
-
-    async def finish(self, timeout_s: float) -> None:
-        """Wait for the attempts under way; cancel those that are left after ``timeout_s``."""
-        if self._tasks:
-            _, pending = await asyncio.wait(set(self._tasks), timeout=timeout_s)
-            for task in pending:
-                task.cancel()
-            if pending:
-                await asyncio.wait(pending)
-
-    async def take_partition(self, partition: int) -> None:
-        """This worker has the partition now."""
-        self._tokens[partition] = await self._queue.take_over(partition, self._clock.now())
-        self.wake()
-
-    def wake(self) -> None:
-        """Something new is due."""
-        self._woken.set()
-
-    async def run_once(self) -> int:
-        """One round; returns how many attempts began. Raises Unavailable."""
-        begun = 0
-        for partition, token in tuple(self._tokens.items()):
-            try:
-                endpoints = await self._queue.claim_endpoints(partition, token, ms_of(self._clock.now()), ENDPOINTS_MAX)
-                for endpoint in endpoints:
-                    begun += await self._serve(endpoint, token)
-            except Superseded:
-                if self._tokens.get(partition) == token:
-                    del self._tokens[partition]
-        return begun
-
-    async def _run(self) -> None:
-        while True:
-            self._woken.clear()
-            try:
-                await self.run_once()
-            except ClawError as error:
-                log.warning("deliverer_put_off", error=f"{type(error).__name__}: {error}")
-            with suppress(TimeoutError):
-                async with asyncio.timeout(POLL_S):
-                    await self._woken.wait()
+    async def _take_over(self, partition: int) -> int:
+        return await self._queue.take_over(partition, self._clock.now())
 
     async def _serve(self, endpoint: EndpointKey, token: int) -> int:
         """Begin as many attempts at the endpoint as it may have."""
@@ -178,21 +125,16 @@ class Deliverer:
         if is_failing:
             self._failing.add(endpoint)
         self._open.inc()
-        task = asyncio.create_task(self._attempt(endpoint, delivery_id, webhook), name="webhook-attempt")
-        self._tasks.add(task)
-        task.add_done_callback(lambda done: self._end(endpoint, delivery_id, done))
+        work = self._attempt(endpoint, delivery_id, webhook)
+        self.loop.spawn(work, lambda: self._end(endpoint, delivery_id))
 
-    def _end(self, endpoint: EndpointKey, delivery_id: str, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
+    def _end(self, endpoint: EndpointKey, delivery_id: str) -> None:
         self._open.dec()
         running = self._running[endpoint]
         running.discard(delivery_id)
         if not running:
             del self._running[endpoint]
             self._failing.discard(endpoint)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            log.warning("delivery_put_off", webhook=endpoint.webhook_id, delivery=delivery_id, error=f"{type(error).__name__}: {error}")
-        self.wake()
 
     async def _attempt(self, endpoint: EndpointKey, delivery_id: str, webhook: Webhook | None) -> None:
         """One attempt and what follows from it. Raises Unavailable: it is claimed again, and made again."""

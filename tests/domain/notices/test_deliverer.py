@@ -66,7 +66,7 @@ class Receivers:
                 await asyncio.sleep(3_600)
             finally:
                 self.running -= 1
-        answer = self.answers.get(url, lambda _: OK)(self.clock.at)
+        answer: EndpointAnswer = self.answers.get(url, lambda _: OK)(self.clock.at)
         self.requests[url].append((self.clock.at, headers["webhook-id"], answer.is_accepted))
         return answer
 
@@ -136,8 +136,8 @@ class House:
     async def run(self, until: datetime) -> None:
         """Rounds until this time, jumping to the next one at which something is due."""
         while True:
-            begun = await self.deliverer.run_once()
-            await self.deliverer.finish(5)
+            begun = await self.deliverer.loop.run_once()
+            await self.deliverer.loop.finish(5)
             if begun:
                 continue
             pending = [each.next_at for name in self.receivers_ids for each in await self.deliveries(name) if each.next_at]
@@ -158,7 +158,7 @@ class House:
 @pytest.fixture
 async def house(redis, settings) -> House:
     house = House(redis, settings, WebhookSettings(pending_max=100))
-    await house.deliverer.take_partition(0)
+    await house.deliverer.loop.take_partition(0)
     return house
 
 
@@ -189,30 +189,30 @@ async def test_a_receiver_that_hangs_costs_no_other_delivery_anything(house):
     hanging, healthy = await house.open("a"), await house.open("b")
     house.receivers.hanging.add(hanging.url)
     await house.send(*(house.message(hanging, number) for number in range(60)))
-    assert await house.deliverer.run_once() == 4
+    assert await house.deliverer.loop.run_once() == 4
     await house.send(*(house.message(healthy, number) for number in range(4)))
-    await house.deliverer.run_once()
+    await house.deliverer.loop.run_once()
     await asyncio.sleep(0.2)
     assert len(house.receivers.accepted(healthy.url)) == 4
     assert house.receivers.most == 4
-    await house.deliverer.finish(0.01)
+    await house.deliverer.loop.finish(0.01)
 
 
 async def test_failing_endpoints_have_one_attempt_each_and_half_of_all(house, redis, settings):
     house.settings = WebhookSettings(concurrency=4)
     house.deliverer = house.new_deliverer()
-    await house.deliverer.take_partition(0)
+    await house.deliverer.loop.take_partition(0)
     for name in "abcde":
         webhook = await house.open(name, failing_since=BEGIN)
         house.receivers.hanging.add(webhook.url)
         await house.send(*(house.message(webhook, number) for number in range(3)))
     healthy = await house.open("h")
     await house.send(house.message(healthy, 1))
-    await house.deliverer.run_once()
+    await house.deliverer.loop.run_once()
     await asyncio.sleep(0.2)
     assert house.receivers.most == 2
     assert house.receivers.accepted(healthy.url) == ["msg_h_1"]
-    await house.deliverer.finish(0.01)
+    await house.deliverer.loop.finish(0.01)
 
 
 async def test_410_ends_the_subscription_and_a_replay_can_send_what_it_missed(house):
@@ -254,17 +254,17 @@ async def test_a_death_in_an_attempt_repeats_it_elsewhere_under_its_id(house):
     webhook = await house.open("w")
     house.receivers.hanging.add(webhook.url)
     await house.send(house.message(webhook, 1))
-    assert await house.deliverer.run_once() == 1
+    assert await house.deliverer.loop.run_once() == 1
     await asyncio.sleep(0.05)
-    await house.deliverer.finish(0)  # killed
+    await house.deliverer.loop.finish(0)  # killed
     dead, house.deliverer = house.deliverer, house.new_deliverer()
-    await house.deliverer.take_partition(0)
+    await house.deliverer.loop.take_partition(0)
     house.receivers.hanging.clear()
-    assert await house.deliverer.run_once() == 0
+    assert await house.deliverer.loop.run_once() == 0
     house.clock.at += timedelta(seconds=house.settings.timeout_s + 31)
-    assert await dead.run_once() == 0
-    assert await house.deliverer.run_once() == 1
-    await house.deliverer.finish(5)
+    assert await dead.loop.run_once() == 0
+    assert await house.deliverer.loop.run_once() == 1
+    await house.deliverer.loop.finish(5)
     assert house.receivers.accepted(webhook.url) == ["msg_w_1"]
 
 
@@ -305,8 +305,8 @@ async def test_the_specifications_library_verifies_what_is_sent_with_both_secret
     )
     await house.apply(WebhookChanged, rotated)
     await house.send(house.message(webhook, 1))
-    await house.deliverer.run_once()
-    await house.deliverer.finish(5)
+    await house.deliverer.loop.run_once()
+    await house.deliverer.loop.finish(5)
     ((body, headers),) = house.receivers.bodies
     for secret in (SECRET, newer):
         message = Verifier(secret).verify(body, dict(headers))
