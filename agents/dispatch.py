@@ -4,6 +4,9 @@
 Two inbox records of one document under different keys may arrive in either order. The older one of them changes nothing: its sender is
 told, and what the document was before is published again, so that compaction keeps that and not what came late.
 
+A submission that is read again after its document has gone on (a newer version, or this one is searchable already) is not queued again: its
+work would come behind that of the newer version.
+
 The offset of a submission becomes its version. A withdrawal hides the document at once, in the visibility record; its points are removed
 afterwards. A submission with unchanged content is detected and skipped. Documents of upstream systems, and of tenants with many in
 progress, go to the bulk lane so that people do not wait for them; what exceeds a tenant's share of it goes to the slow queue.
@@ -117,9 +120,12 @@ class Dispatch:
             for (event, context), before in zip(submissions, befores, strict=True)
             if not before.is_superseded
         ]
-        changed = [one for one, _ in submitted if not one.is_unchanged]
+        changed = [one for one, _ in submitted if not (one.is_unchanged or one.is_obsolete)]
         requests = [LaneRequest(one.event.tenant, one.event.subject, one.version, one.event.data.origin == "api") for one in changed]
         queues = dict(zip(map(id, changed), await self.lanes.enter_many(requests), strict=True))
+        for one, _ in submitted:
+            if one.is_obsolete:
+                await self.lanes.leave_all(one.event.tenant, one.event.subject, one.version)
         requested = await self._record_requests([(one.event, context) for one, context in submitted])
         queued = {
             id(one.event): [*requested.get(id(one.event), ()), *submission_events(one, queues.get(id(one)), context)]
@@ -127,7 +133,11 @@ class Dispatch:
         }
         superseded = {id(event) for (event, _), before in zip(submissions, befores, strict=True) if before.is_superseded}
         return [
-            await self.restore(event, context) if id(event) in superseded else queued.get(id(event)) or await self.step(event, context)
+            await self.restore(event, context)
+            if id(event) in superseded
+            else queued[id(event)]
+            if id(event) in queued
+            else await self.step(event, context)
             for event, context in events
         ]
 
@@ -185,11 +195,22 @@ class _Submission:
     content_hash: str
     is_unchanged: bool
 
+    @property
+    def is_obsolete(self) -> bool:
+        """Whether it was read before, and nothing is left to do: its work was done, or would be dropped.
+
+        Of a version that is visible the work for every collection is on the log: that for the visible one is the last.
+        """
+        state = self.before.state
+        return state.supersedes(self.version) or state.visible >= self.version
+
 
 def submission_events(submission: _Submission, queue: DocumentQueue | None, context: Context) -> list[Outgoing]:
     """The events of one submission; ``queue`` is None for one that changes nothing."""
     event, before, version = submission.event, submission.before, submission.version
     tidying = removal_events(event, NO_VERSION, before.orphans, context, TIDYING) if before.orphans else []
+    if submission.is_obsolete:
+        return tidying
     if queue is None:
         return [*tidying, no_change_event(event, version, before, context)]
     now, plan, content_hash = context.clock.now(), submission.plan, submission.content_hash

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 import structlog
 from litestar import Litestar, Router
 
-from adapters.secrets.tokens import AccessTokens, check_overlap
+from adapters.secrets.signing import SigningSecrets, check_overlap
 from api.areas import AREAS
 from api.composition import open_ports
 from api.http.cors import Cors, parse_origins
@@ -41,7 +41,7 @@ def create_app(settings: Settings, stuck: Callable[[str], None] = _go_on) -> Lit
 
     ``stuck`` is called, with the reason, when only a restart of the process helps.
     """
-    AccessTokens(settings.auth)
+    SigningSecrets(settings.auth)
     check_overlap(settings.auth, SystemClock().now())
     parse_networks(settings.limits.trusted_proxies)
     AllowedHosts(settings)

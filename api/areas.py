@@ -2,6 +2,7 @@
 
 from api.accounts.area import AREA as ACCOUNTS
 from api.area import ApiArea
+from api.audit.area import AREA as AUDIT
 from api.chats.area import AREA as CHATS
 from api.conversations.area import AREA as CONVERSATIONS
 from api.documents.area import AREA as DOCUMENTS
@@ -13,4 +14,17 @@ from api.openai.area import AREA as OPENAI
 from api.operations.area import AREA as OPERATIONS
 from api.socket.area import AREA as SOCKET
 
-AREAS: tuple[ApiArea, ...] = (HTTP, LIMITS, ACCOUNTS, KNOWLEDGE, CHATS, CONVERSATIONS, DOCUMENTS, NOTICES, SOCKET, OPERATIONS, OPENAI)
+AREAS: tuple[ApiArea, ...] = (
+    HTTP,
+    LIMITS,
+    ACCOUNTS,
+    KNOWLEDGE,
+    CHATS,
+    CONVERSATIONS,
+    DOCUMENTS,
+    NOTICES,
+    SOCKET,
+    OPERATIONS,
+    AUDIT,
+    OPENAI,
+)

@@ -5,6 +5,7 @@ from typing import Any
 
 from domain.accounts.area import AREA as ACCOUNTS
 from domain.area import Area
+from domain.audit.area import AREA as AUDIT
 from domain.chats.area import AREA as CHATS
 from domain.configs.area import AREA as CONFIGS
 from domain.documents.area import AREA as DOCUMENTS
@@ -20,7 +21,7 @@ from streams.tables.projection import Record
 from streams.tables.rebuild import Rebuild, rebuild_records
 from streams.topics import DEAD_LETTERS, Topic
 
-AREAS: tuple[Area, ...] = (DOCUMENTS, CHATS, RETRIEVAL, KNOWLEDGE, INDEXES, CONFIGS, ACCOUNTS, USAGE, LIMITS, NOTICES)
+AREAS: tuple[Area, ...] = (DOCUMENTS, CHATS, RETRIEVAL, KNOWLEDGE, INDEXES, CONFIGS, ACCOUNTS, USAGE, LIMITS, AUDIT, NOTICES)
 
 TOPICS: tuple[Topic, ...] = (*(topic for area in AREAS for topic in area.topics), DEAD_LETTERS)
 RECORDS: tuple[Record[Any, Any], ...] = tuple(record for area in AREAS for record in area.records)

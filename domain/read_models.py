@@ -8,6 +8,8 @@ emails                  ``email_scope(address)`` same
 credentials             credential id            credential id
 account_credentials     ``account id/kind``      credential id     created
 invitations             ``all``                  invitation id     created
+sessions                session id               session id
+account_sessions        account id               session id        created
 conversations           ``tenant/user``          conversation id   last activity
 tenant_conversations    tenant                   conversation id   created
 messages                ``tenant/conversation``  message id        created
@@ -32,6 +34,7 @@ long as its topic keeps it.
 
 from adapters.redis.client import RedisClient
 from domain.accounts.records import ACCOUNT_CREDENTIALS, ACCOUNTS, CREDENTIALS, EMAILS
+from domain.accounts.sessions import ACCOUNT_SESSIONS, SESSIONS
 from domain.areas import RECORDS
 from domain.chats.records import BRIEF_MESSAGE_S, CONVERSATIONS, FEEDBACK, MESSAGES, TENANT_CONVERSATIONS, put_brief_message
 from domain.documents.records import DOCUMENTS
@@ -50,6 +53,8 @@ class ReadModels(Tables):
         self.emails = self.of(EMAILS)
         self.credentials = self.of(CREDENTIALS)
         self.account_credentials = self.of(ACCOUNT_CREDENTIALS)
+        self.sessions = self.of(SESSIONS)
+        self.account_sessions = self.of(ACCOUNT_SESSIONS)
         self.conversations = self.of(CONVERSATIONS)
         self.tenant_conversations = self.of(TENANT_CONVERSATIONS)
         self.messages = self.of(MESSAGES)

@@ -137,6 +137,9 @@ CATALOGUE: dict[str, Code] = {
     "invitation_invalid": Code(
         HTTPStatus.FORBIDDEN, "The invitation is unknown, used or expired", "Ask the operator for another invitation."
     ),
+    "link_invalid": Code(
+        HTTPStatus.FORBIDDEN, "The link is not valid, was used or has expired", "Request a new link, and use the newest one you received."
+    ),
     # what an account or a tenant may hold
     "too_many_streams": Code(
         HTTPStatus.TOO_MANY_REQUESTS, "Too many event streams are open", "Close a stream, or ask the operator to raise the cap in detail."

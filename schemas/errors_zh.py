@@ -29,6 +29,7 @@ CHINESE: dict[str, tuple[str, str]] = {
     "registration_closed": ("注册已关闭", "请向运维人员申请账户。"),
     "invitation_required": ("注册需要邀请", "请在请求中带上运维人员给您的邀请码。"),
     "invitation_invalid": ("邀请码不存在、已使用或已过期", "请向运维人员索取新的邀请码。"),
+    "link_invalid": ("链接无效、已使用或已过期", "请重新申请链接，并使用最新收到的链接。"),
     "too_many_streams": ("打开的事件流过多", "请关闭一个事件流，或请运维人员提高 detail 中的上限。"),
     "too_many_sockets": ("打开的 WebSocket 连接过多", "请关闭一个连接，或请运维人员提高 detail 中的上限。"),
     "too_many_uploads": ("进行中的上传过多", "请等待一个上传结束，或请运维人员提高 detail 中的上限。"),

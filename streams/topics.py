@@ -21,7 +21,7 @@ class Topic:
 
     ``owners`` write it, ``readers`` follow it: agents by their names, ``worker`` for what every worker process reads.
     ``message_bytes_max`` bounds one record; ``count`` names the setting of its number of partitions at creation. ``tombstones``: records
-    without a value are written to it.
+    without a value are written to it. ``compacted``: of a topic with a retention, too, only the newest record of a key is kept.
     """
 
     name: str
@@ -35,6 +35,7 @@ class Topic:
     private: bool = False  # not for analysts
     readers: tuple[str, ...] = ()
     tombstones: bool = False
+    compacted: bool = False
     broker_time: bool = False  # records are stamped by the broker's clock, whatever their producers write
 
     def partitions(self, kafka: KafkaSettings) -> int:
@@ -46,15 +47,13 @@ class Topic:
         config = {"max.message.bytes": str(self.message_bytes_max)}
         if self.broker_time:
             config["message.timestamp.type"] = "LogAppendTime"
-        if self.retention_ms is None:
-            # every rebuild reads the tombstones, and deleted text leaves the disk within about a day
-            return config | {
-                "cleanup.policy": "compact",
-                "delete.retention.ms": str(30 * DAY_MS),
-                "segment.ms": str(DAY_MS),
-                "max.compaction.lag.ms": str(DAY_MS),
-            }
-        return config | {"cleanup.policy": "delete", "retention.ms": str(self.retention_ms)}
+        policies = ["delete"] if self.retention_ms is not None else []
+        if self.compacted or self.retention_ms is None:
+            policies.insert(0, "compact")
+        config["cleanup.policy"] = ",".join(policies)
+        if "compact" in policies:  # every rebuild reads the tombstones, and deleted text leaves the disk within about a day
+            config |= {"delete.retention.ms": str(30 * DAY_MS), "segment.ms": str(DAY_MS), "max.compaction.lag.ms": str(DAY_MS)}
+        return config if self.retention_ms is None else config | {"retention.ms": str(self.retention_ms)}
 
     def types(self) -> tuple[type[Event], ...]:
         """The event classes of the union, in order."""

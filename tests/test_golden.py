@@ -22,7 +22,15 @@ GOLDEN = Path(__file__).parent / "golden"
 SAMPLES = sorted(GOLDEN.glob("claw.*.json"))
 EXTENSION = re.compile(r"[a-z0-9]{1,20}\Z")
 TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}\Z")
-FREE_MAPS = {"metadata", "versions", "timings_ms", "value", "fields", "channels"}  # whose keys are data; value: of a configuration key
+FREE_MAPS = {
+    "detail",
+    "metadata",
+    "versions",
+    "timings_ms",
+    "value",
+    "fields",
+    "channels",
+}  # whose keys are data; value: of a configuration key
 CORE = {"specversion", "id", "source", "type", "subject", "time", "datacontenttype", "dataschema", "data"}
 
 

@@ -166,6 +166,7 @@ class Generate:
         """
         tries, question = tries_of(context), event.data.question
         tries.number += 1
+        tries.alone &= context.held
         tries.is_first = tries.number == 1 and self.is_first(question, context) and found.known
         if tries.is_first:
             tries.alone = True

@@ -14,7 +14,8 @@ RECENT_ENDS_MAX = 10_000
 @dataclass(slots=True)
 class Tries:
     """The tries of one event in this process. ``number`` counts them. ``is_first``: this one, and no other can have come before it here or
-    elsewhere. ``alone``: nothing that another worker has published, or will, ends the reply for its readers. ``unshown``: the usage of
+    elsewhere. ``alone``: nothing that another worker has published ends the reply for its readers, and none has
+    had the lease since. ``unshown``: the usage of
     calls that were not the answer, each with its attempt; published with the end.
     """
 

@@ -86,6 +86,11 @@ def address_of(scope: Scope) -> str:
     return str(scope["state"][_ADDRESS])
 
 
+def find_address(scope: Scope) -> str:
+    """The client's address; "" on a route that is open to everybody."""
+    return str(scope["state"].get(_ADDRESS, ""))
+
+
 async def enforce_limits(ports: HttpPorts, scope: HTTPScope | WebSocketScope, address: str, caller: Caller | None) -> None:
     """Apply the deny list, the allow list and the rules; the response gets the rate-limit headers of the caller."""
     if ports.limiting.check_access(address, caller):

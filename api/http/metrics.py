@@ -48,6 +48,9 @@ class Metrics:
         )
         self.denials = Counter("claw_limit_denials", "Requests of callers on the deny list.", ("kind",), registry=self.registry)
         self.logins = Counter("claw_logins", "Logins.", ("outcome",), registry=self.registry)
+        self.audit_dropped = Counter(
+            "claw_audit_dropped", "Refusals that the audit log did not take: too many at once, or Kafka away.", registry=self.registry
+        )
         self.feedback = Counter("claw_feedback", "Ratings given to answers, by model.", ("model", "rating"), registry=self.registry)
         self.fallbacks = Counter("claw_redis_fallbacks", "Decisions made without Redis.", ("what",), registry=self.registry)
         self._lookups = Counter(

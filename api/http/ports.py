@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from adapters.secrets.tokens import AccessTokens
 from api.area import Opening
 from api.http.access import Access
+from api.http.audit_queue import AuditQueue
 from api.http.caps import Caps
 from api.http.hosts import AllowedHosts
 from api.http.idempotency import Idempotency
@@ -24,6 +25,7 @@ class HttpPorts:
     """``configs`` follows the configuration topic; ``limiting`` takes its rules and lists from it."""
 
     hosts: AllowedHosts
+    audit: AuditQueue
     tokens: AccessTokens
     identities: Identities
     access: Access
@@ -45,9 +47,12 @@ def open_ports(opening: Opening) -> HttpPorts:
     opening.run(reporter)
     places = Places(core.redis, prefix, replicas=settings.limits.replicas, fell_back=core.metrics.fallbacks.labels("places").inc)
     opening.run(places)
+    audit = AuditQueue(core.publisher, core.metrics.audit_dropped.inc)
+    opening.run(audit)
     tokens = AccessTokens(settings.auth)
     return HttpPorts(
         hosts=AllowedHosts(settings),
+        audit=audit,
         tokens=tokens,
         identities=Identities(tokens, core.read_models, core.clock),
         access=Access(core.read_models),

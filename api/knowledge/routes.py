@@ -87,10 +87,10 @@ async def change(request: ApiRequest, knowledge_base_id: FromPath[UUID], data: J
 async def remove(request: ApiRequest, knowledge_base_id: FromPath[UUID]) -> None:
     """Its documents are no longer found once this returns; their points leave the index afterwards."""
     ports, caller = request.ports(KnowledgePorts), request.user
-    if str(knowledge_base_id) == ids.default_knowledge_base(caller.tenant):
-        raise Refused("forbidden", "the default knowledge base cannot be deleted: upstream systems write to it")
     async with ports.core.records.lease(f"knowledge/{knowledge_base_id}"):
         present = await ports.http.access.find_own_knowledge_base(caller, str(knowledge_base_id))
+        if present.id == ids.default_knowledge_base(caller.tenant):
+            raise Refused("forbidden", "the default knowledge base cannot be deleted: upstream systems write to it")
         require_match(request, present.revision)
         await _withdraw_all(request, present)
         deleted_base = msgspec.structs.replace(present, deleted=True, updated_at=ports.core.clock.now(), revision=present.revision + 1)

@@ -5,10 +5,10 @@ from http import HTTPStatus
 from typing import Annotated, Any, Literal
 
 import msgspec
-import structlog
 from litestar import Litestar, Response, Router, delete, get, post, put
 from litestar.params import JSONBody, QueryParameter
 
+from api.http.audit import record_audit
 from api.http.gate import ANYBODY, OPERATOR, address_of
 from api.http.late_repeats import RUNS_AGAIN
 from api.http.openapi import PROBLEMS, Cursor, Limit
@@ -19,6 +19,7 @@ from api.limits.overview import limits
 from api.limits.ports import LimitPorts
 from domain.limits.access_lists import ENTRIES_MAX, AccessLists, canonical_value, problem_of
 from domain.limits.rules import OPENAI_ROOT, ROOT, network_of, problems_of
+from schemas import ids
 from schemas.bodies.limits import (
     AccessPut,
     AccessRemove,
@@ -44,7 +45,6 @@ Top = Annotated[int, QueryParameter(ge=1, le=100, description="Names per dimensi
 WindowName = Annotated[Literal["minute", "hour", "day"], QueryParameter(description="The length of the window, up to now.")]
 
 REVISION_DIGITS_MAX = 18  # of an offset-like number; Python refuses to convert very long ones
-log = structlog.get_logger(__name__)
 
 
 @get("/rate-limits/me", opt=ANYBODY, responses=PROBLEMS, summary="Get your rate limits")
@@ -83,6 +83,7 @@ async def put_rules(request: ApiRequest, data: JSONBody[RulesPut]) -> Response[R
     config = await request.ports(LimitPorts).config_writer.change(
         RATE_LIMIT_RULES, value, by=subject_of(request.user), reason=data.reason, expected=_if_match_revision(request)
     )
+    await _record(request, "rate_limit_rules.change", RATE_LIMIT_RULES, reason=data.reason, revision=str(config.revision))
     return _response(request, config)
 
 
@@ -113,7 +114,7 @@ async def reset(request: ApiRequest, data: JSONBody[ResetBody]) -> ResetView:
     value = network_of(data.value) if data.kind == "address" else data.value
     buckets = [(rule, value) for rule in limiting.rules if rule.scope in scopes and data.rule in {"", rule.name}]
     done = await limiting.reset(buckets)
-    log.info("rate_limits_reset", kind=data.kind, value=data.value, rule=data.rule, by=subject_of(request.user), reason=data.reason)
+    await _record(request, "rate_limit.reset", f"{data.kind}/{data.value}", rule=data.rule, reason=data.reason)
     return ResetView(reset=done)
 
 
@@ -196,6 +197,7 @@ async def _put(request: ApiRequest, access: Access, data: AccessPut) -> AccessVi
     config = await request.ports(LimitPorts).config_writer.change(
         RATE_LIMIT_ACCESS + entry.name, msgspec.to_builtins(entry), by=subject_of(request.user), reason=data.reason
     )
+    await _record(request, "rate_limit_access.add", entry.name, reason=data.reason)
     return AccessView(entry=entry, changed_at=config.changed_at, changed_by=config.changed_by, revision=config.revision)
 
 
@@ -211,6 +213,14 @@ async def _remove(request: ApiRequest, access: Access, data: AccessRemove) -> No
     if config is None or config.value is None:
         raise Refused("not_found", f"there is no entry {name}")
     await request.ports(LimitPorts).config_writer.change(RATE_LIMIT_ACCESS + name, None, by=subject_of(request.user), reason=data.reason)
+    await _record(request, "rate_limit_access.remove", name, reason=data.reason)
+
+
+async def _record(request: ApiRequest, action: str, target: str, **detail: str) -> None:
+    """On the installation's audit log: limits concern every tenant."""
+    await record_audit(
+        request, action, tenant=ids.INSTALLATION, target=target, detail={name: text for name, text in detail.items() if text}
+    )
 
 
 def _list_entries(request: ApiRequest, access: Access, limit: int, cursor: str) -> Page[AccessView]:

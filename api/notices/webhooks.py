@@ -14,6 +14,7 @@ from litestar.params import FromPath, JSONBody
 
 from adapters.webhooks.client import check_webhook_url
 from adapters.webhooks.signatures import PREFIX, new_secret
+from api.http.audit import audited
 from api.http.gate import PERSON
 from api.http.late_repeats import ANSWERED
 from api.http.openapi import PROBLEMS, Cursor, Limit
@@ -54,7 +55,7 @@ async def create(request: ApiRequest, data: JSONBody[WebhookCreate]) -> Response
             created_at=now,
             updated_at=now,
         )
-        await _write(request, webhook)
+        await _write(request, webhook, "webhook.create")
     return _secret_response(request, webhook, HTTPStatus.CREATED)
 
 
@@ -87,7 +88,7 @@ async def change(request: ApiRequest, webhook_id: FromPath[UUID], data: JSONBody
         present = await find_webhook(request, webhook_id)
         require_match(request, present.revision)
         changed = msgspec.structs.replace(present, **changes, updated_at=request.core.clock.now(), revision=present.revision + 1)
-        await _write(request, changed)
+        await _write(request, changed, "webhook.change")
     return _response(changed)
 
 
@@ -107,7 +108,7 @@ async def remove(request: ApiRequest, webhook_id: FromPath[UUID]) -> None:
             updated_at=request.core.clock.now(),
             revision=present.revision + 1,
         )
-        await _write(request, gone)
+        await _write(request, gone, "webhook.delete")
 
 
 @post(
@@ -134,7 +135,7 @@ async def rotate(request: ApiRequest, webhook_id: FromPath[UUID]) -> Response[We
                 updated_at=now,
                 revision=present.revision + 1,
             )
-            await _write(request, present)
+            await _write(request, present, "webhook.rotate")
     return _secret_response(request, present, HTTPStatus.OK)
 
 
@@ -177,9 +178,10 @@ def _secret_response(request: ApiRequest, webhook: Webhook, status: int) -> Resp
     return json_response(view, status, headers)
 
 
-async def _write(request: ApiRequest, webhook: Webhook) -> None:
+async def _write(request: ApiRequest, webhook: Webhook, action: str) -> None:
+    """With its entry in the audit log. The address stays out of it: it may be a secret."""
     event = await request.event(WebhookChanged, webhook.id, webhook)
-    await request.core.records.change(Outgoing(WEBHOOKS_CHANGED, event))
+    await request.core.records.change(Outgoing(WEBHOOKS_CHANGED, event), await audited(request, action, target=webhook.id))
 
 
 def _response(webhook: Webhook) -> Response[WebhookView]:

@@ -5,10 +5,10 @@ from http import HTTPStatus
 from typing import Annotated, Any, cast
 from uuid import UUID
 
-import structlog
 from litestar import Response, Router, delete, get, post
 from litestar.params import FromPath, JSONBody, QueryParameter
 
+from api.http.audit import record_audit
 from api.http.gate import ADMIN
 from api.http.late_repeats import RUNS_AGAIN
 from api.http.openapi import PROBLEMS, Cursor, Limit
@@ -38,8 +38,6 @@ WARMABLE = frozenset({"retrieval", "document_content"})
 Prefix = Annotated[
     str, QueryParameter(max_length=300, description="Only keys with this prefix, which begins with a scenario: `retrieval/…`.")
 ]
-
-log = structlog.get_logger(__name__)
 
 
 @get("/cache/stats", opt=ADMIN, responses=PROBLEMS, summary="Get cache statistics")
@@ -100,7 +98,7 @@ async def remove(request: ApiRequest, key: FromPath[str]) -> None:
     """By the key that the list shows. ``404`` when there is none; a computation in progress is not stored either."""
     scenario, name = _split_key(key.lstrip("/"), "key")
     there = await request.core.cache.invalidation.key(request.user.tenant, scenario, name)
-    _audit(request, "key", f"{scenario}/{name}")
+    await record_audit(request, "cache.invalidate", target=f"{scenario}/{name}", detail={"by": "key"})
     if not there:
         raise Refused("not_found", "there is no such entry")
 
@@ -123,7 +121,7 @@ async def invalidate(request: ApiRequest, data: JSONBody[InvalidateRequest]) -> 
         else:
             scenario, prefix = _split_key(what, "prefix")
             entries = await invalidation.prefix(tenant, scenario, prefix)
-        _audit(request, how, what)
+        await record_audit(request, "cache.invalidate", target=what, detail={"by": how})
         return json_response(Invalidated(entries=entries))
 
     return await run_idempotent(request, make)
@@ -135,7 +133,7 @@ async def warm(request: ApiRequest, data: JSONBody[WarmupRequest]) -> Response[W
 
     async def make() -> Response[Any]:
         began = await warmup.begin(request, data)
-        _audit(request, "warmup", data.scenario)
+        await record_audit(request, "cache.warm_up", target=data.scenario)
         return json_response(began, HTTPStatus.ACCEPTED, {"Location": f"/api/v1/cache/warmup/{began.id}"})
 
     return await run_idempotent(request, make)
@@ -177,10 +175,6 @@ def _split_key(text: str, field: str) -> tuple[Scenario, str]:
     if not slash:
         raise invalid_field(field, "does not begin with a scenario and a slash", "such as retrieval/")
     return _check_scenario(name, field), rest
-
-
-def _audit(request: ApiRequest, how: str, what: str) -> None:
-    log.info("cache_changed", how=how, what=what, tenant=request.user.tenant, by=request.user.account_id)
 
 
 def router() -> Router:

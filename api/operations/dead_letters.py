@@ -8,6 +8,7 @@ from typing import Annotated, Any, cast
 from litestar import Response, Router, get, post
 from litestar.params import FromPath, QueryParameter
 
+from api.http.audit import record_audit
 from api.http.gate import ADMIN
 from api.http.late_repeats import RUNS_AGAIN
 from api.http.openapi import PROBLEMS, Cursor, Limit
@@ -66,6 +67,7 @@ async def redrive(request: ApiRequest, letter_id: FromPath[str]) -> Response[Red
         if letter is None or not DeadLetterFilter(tenant=request.user.tenant).matches(letter):
             raise Refused("not_found", f"there is no dead letter {letter_id[:40]}")
         done = await _redrive(request.ports(OperationsPorts)).send(letter_id, letter, later=await letters.find_later(letter))
+        await record_audit(request, "dead_letter.redrive", target=letter_id, detail={"topic": letter.topic, "outcome": done.outcome})
         place = done.place
         outcome = cast("Any", done.outcome)  # the letter exists, so its outcome is not "gone"
         return json_response(

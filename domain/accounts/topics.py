@@ -1,6 +1,7 @@
-"""The topics of accounts and credentials."""
+"""The topics of accounts, credentials and sessions."""
 
-from schemas import records
+from schemas import records, sessions
+from schemas.settings.auth import SESSION_TTL_S_MAX
 from streams.topics import Topic
 
 ACCOUNTS_CHANGED = Topic(
@@ -23,6 +24,17 @@ INVITATIONS_CHANGED = Topic(
     ("api",),
     "Hashes of invitations to register.",
     None,
+    private=True,
+    readers=("project",),
+)
+SESSIONS_CHANGED = Topic(
+    "claw.sessions.changed.v1",
+    "session id",
+    sessions.SessionChanged,
+    ("api",),
+    "Sessions: logins, rotations of their refresh tokens, ends.",
+    SESSION_TTL_S_MAX * 1_000,  # no session outlasts its last event by more
+    compacted=True,
     private=True,
     readers=("project",),
 )

@@ -7,7 +7,7 @@ take turns. A tenant whose file ended its parser is in the slow queue with every
 """
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 from prometheus_client import Counter
 
@@ -91,6 +91,11 @@ class Lanes:
     async def leave(self, tenant: str, key: str, version: int, lane: Lane) -> None:
         """This version gives its place back; a repeat does nothing."""
         await self._redis.execute_command("ZREM", self._keys(tenant)[("express", "bulk").index(lane)], f"{version}/{key}")
+
+    async def leave_all(self, tenant: str, key: str, version: int) -> None:
+        """The same, whichever lane it took."""
+        for lane in get_args(Lane):
+            await self.leave(tenant, key, version, lane)
 
     async def next_queue(self, tenant: str) -> DocumentQueue:
         """The queue of the tenant's next document from the API, as far as is known before it is dispatched."""

@@ -83,6 +83,7 @@ async def register(settings: Settings, wanted: Register, tenant: str, role: Acco
             tenant=tenant,
         )
         changes = [writer.outgoing(topic, kind, made.account.tenant, record.id, record) for topic, kind, record in made.changes()]
+        changes.append(writer.audited("account.create", made.account.tenant, made.account.id, role=role))
         if tenant:
             async with writer.records.lease(tenant_lease(tenant)):
                 await writer.records.change(*await writer.missing_tenant(tenant), *changes)
@@ -98,7 +99,10 @@ async def grant_role(settings: Settings, email: str, role: AccountRole) -> Accou
         if account is None:
             raise Refused("not_found", f"no account has the address {email} any more")
         changed = msgspec.structs.replace(account, role=role, revision=account.revision + 1)
-        await writer.records.change(writer.outgoing(ACCOUNTS_CHANGED, AccountChanged, changed.tenant, changed.id, changed))
+        await writer.records.change(
+            writer.outgoing(ACCOUNTS_CHANGED, AccountChanged, changed.tenant, changed.id, changed),
+            writer.audited("account.change", changed.tenant, changed.id, role=role),
+        )
         return changed
 
 

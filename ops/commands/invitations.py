@@ -26,7 +26,7 @@ async def create(settings: Settings, email: str, days: float) -> int:
         text, invitation = new_invitation(secrets.token_bytes, writer.now, writer.now + timedelta(days=days), email)
         async with writer.records.lease(invitation_lease(text)):
             changed = writer.outgoing(INVITATIONS_CHANGED, InvitationChanged, ids.INSTALLATION, invitation.id, invitation)
-            await writer.records.change(changed)
+            await writer.records.change(changed, writer.audited("invitation.create", ids.INSTALLATION, invitation.id))
     print(text)
     return 0
 
@@ -54,6 +54,9 @@ async def revoke(settings: Settings, beginning: str) -> int:
             if present is None or present.account_id:
                 raise Refused("not_found", "the invitation has just been used or revoked")
             gone = msgspec.structs.replace(present, revoked=True, revision=present.revision + 1)
-            await writer.records.change(writer.outgoing(INVITATIONS_CHANGED, InvitationChanged, ids.INSTALLATION, gone.id, gone))
+            await writer.records.change(
+                writer.outgoing(INVITATIONS_CHANGED, InvitationChanged, ids.INSTALLATION, gone.id, gone),
+                writer.audited("invitation.revoke", ids.INSTALLATION, gone.id),
+            )
     print(f"{gone.id[:ID_CHARS]} can no longer be used")
     return 0

@@ -1,6 +1,9 @@
 """The records that the operator's commands change: published and written through under a lease, as in the API."""
 
+import getpass
+import os
 import secrets
+import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -8,11 +11,13 @@ from uuid import uuid4
 
 from domain.accounts.registration import DEFAULT_KNOWLEDGE_BASE_NAME
 from domain.accounts.topics import ACCOUNTS_CHANGED
+from domain.audit.entries import audit_entry
 from domain.documents.topics import TENANT_NAME
 from domain.knowledge.topics import KNOWLEDGE_CHANGED
 from domain.read_models import ReadModels
 from ops.commands.connections import open_connections
 from schemas import ids
+from schemas.audit import Actor
 from schemas.errors import ConfigurationError
 from schemas.events import Event
 from schemas.records import Account, AccountChanged, KnowledgeBase, KnowledgeBaseChanged
@@ -22,6 +27,8 @@ from streams.clock import SystemClock
 from streams.log.outgoing import Outgoing
 from streams.tables.record_writer import RecordWriter
 from streams.topics import Topic
+
+SOURCE = "/claw/ops"
 
 
 class OperatorRecords:
@@ -33,8 +40,23 @@ class OperatorRecords:
     def outgoing(self, topic: Topic, kind: type[Event], tenant: str, subject: str, data: object) -> Outgoing:
         """The event with ``data`` of ``subject``."""
         trace = new_traceparent(secrets.token_bytes)
-        event = kind(id=str(uuid4()), source="/claw/ops", subject=subject, time=self.now, tenant=tenant, traceparent=trace, data=data)
+        event = kind(id=str(uuid4()), source=SOURCE, subject=subject, time=self.now, tenant=tenant, traceparent=trace, data=data)
         return Outgoing(topic, event)
+
+    def audited(self, action: str, tenant: str, target: str, **detail: str) -> Outgoing:
+        """The entry on the audit log of ``tenant``, to be published with the change that it records."""
+        return audit_entry(
+            action,
+            Actor(kind="command"),
+            id=str(uuid4()),
+            tenant=tenant,
+            at=self.now,
+            source=SOURCE,
+            traceparent=new_traceparent(secrets.token_bytes),
+            target=target,
+            address=socket.gethostname(),
+            detail={"user": _user_name()} | detail,
+        )
 
     async def missing_tenant(self, tenant: str) -> Sequence[Outgoing]:
         """The events of a tenant's service account and default knowledge base; none when they exist. Hold ``tenant_lease``."""
@@ -65,6 +87,14 @@ async def open_operator_records(settings: Settings) -> AsyncIterator[OperatorRec
     async with open_connections(settings) as (redis, publisher):
         views = ReadModels(redis, prefix)
         yield OperatorRecords(views, RecordWriter(redis, prefix, publisher, views, clock), clock.now())
+
+
+def _user_name() -> str:
+    """The user at the command line; the number of one without a name, as in containers."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
 
 
 def service_account(tenant: str) -> str:

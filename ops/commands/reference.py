@@ -213,7 +213,9 @@ def _partitions(topic: Topic) -> str:
 
 
 def _retention(topic: Topic) -> str:
-    return "compacted, for ever" if topic.retention_ms is None else f"{topic.retention_ms // DAY_MS} d"
+    if topic.retention_ms is None:
+        return "compacted, for ever"
+    return f"{'compacted, ' if topic.compacted else ''}{topic.retention_ms // DAY_MS} d"
 
 
 def errors_page() -> str:

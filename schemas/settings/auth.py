@@ -8,6 +8,8 @@ from schemas.settings.section import Secret, Section
 
 Registration = Literal["open", "closed", "invitation"]
 
+SESSION_TTL_S_MAX = 90 * 86_400  # sessions stay in the tables for that long after their last change
+
 
 class AuthSettings(Section, frozen=True, kw_only=True):
     """Authentication."""
@@ -32,6 +34,25 @@ class AuthSettings(Section, frozen=True, kw_only=True):
         ),
     ] = ""
     access_token_ttl_s: Annotated[int, Meta(ge=60, le=86_400, description="Lifetime of an access token.")] = 3600
+    session_ttl_s: Annotated[
+        int,
+        Meta(ge=3_600, le=SESSION_TTL_S_MAX, description="Longest life of a session; then a new login is needed, however active it is."),
+    ] = 2_592_000
+    refresh_ttl_s: Annotated[
+        int, Meta(ge=600, le=SESSION_TTL_S_MAX, description="Life of a refresh token: a session that is not refreshed for so long is over.")
+    ] = 1_209_600
+    refresh_grace_s: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=60,
+            description="How long after its use a refresh token still leads to the same successor, unless that was used: for tabs that"
+            " refresh at the same moment, and for responses that were lost. After that a second use ends the session.",
+        ),
+    ] = 10.0
+    sessions_max: Annotated[
+        int, Meta(ge=1, le=500, description="Sessions of one account; another login ends the one unused for longest.")
+    ] = 50
     registration: Annotated[
         Registration,
         Meta(

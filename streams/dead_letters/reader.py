@@ -4,7 +4,6 @@ The id of a dead letter is its log offset, ``partition-offset``. Every call has 
 bounded number of records.
 """
 
-import heapq
 import re
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, replace
@@ -14,12 +13,13 @@ from typing import Generic, TypeVar
 import msgspec
 from msgspec import Struct
 
-from adapters.kafka import StoredRecord, TopicPartition
+from adapters.kafka import StoredRecord
 from schemas.errors import Refused, Unavailable
 from schemas.settings import KafkaSettings
 from streams.dead_letters.writer import LEFT_OUT
-from streams.log.reader import LogReader, open_log_reader
-from streams.tables.cursor import decode_cursor, encode_cursor, invalid_cursor
+from streams.log.backward import BackwardReader
+from streams.log.reader import open_log_reader
+from streams.tables.cursor import decode_offsets, encode_offsets
 from streams.topics import DEAD_LETTERS
 
 WINDOW = 16  # records of one partition read at once, going back in time; of at most 2 MiB each
@@ -116,27 +116,17 @@ class DeadLetterReader:
 
         Raises Refused("validation_failed") for a cursor that no page returned.
         """
-        before = _decode_offsets(cursor) if cursor else {}
+        before = decode_offsets(cursor) if cursor else {}
         async with open_log_reader(self._kafka) as log:
             bounds = await log.bounds(await log.partitions(DEAD_LETTERS))
-            stacks = [
-                _BackwardReader(log, place, begin, min(before.get(place.partition, end), end)) for place, (begin, end) in bounds.items()
-            ]
-            heads = [head for number, stack in enumerate(stacks) if (head := await stack.head(number))]
-            heapq.heapify(heads)
+            starts = {place: (begin, min(before.get(place.partition, end), end)) for place, (begin, end) in bounds.items()}
+            records, scanned = BackwardReader(log, starts, WINDOW), 0
             items: list[T] = []
-            scanned = 0
-            while heads and len(items) < limit and scanned < SCANNED_MAX:
-                number = heads[0][-1]
-                letter = self._parse(stacks[number].pop())
+            while len(items) < limit and scanned < SCANNED_MAX and (record := await records.pop()) is not None:
                 scanned += 1
-                if wanted.matches(letter):
+                if wanted.matches(letter := self._parse(record)):
                     items.append(view(letter))
-                if head := await stacks[number].head(number):
-                    heapq.heapreplace(heads, head)
-                else:
-                    heapq.heappop(heads)
-        return DeadLetterPage(items, _encode_offsets({stack.place.partition: stack.before for stack in stacks}) if heads else "")
+        return DeadLetterPage(items, "" if records.is_at_end else encode_offsets(records.before))
 
     async def get(self, letter_id: str) -> DeadLetter | None:
         """The dead letter of this id; None when it is gone or never existed. Raises Refused("not_found") for text that is no id."""
@@ -221,29 +211,6 @@ class DeadLetterReader:
             return ""
 
 
-class _BackwardReader:
-    """One partition, read backwards a window at a time; ``before`` is the offset after the next record."""
-
-    def __init__(self, log: LogReader, place: TopicPartition, begin: int, before: int) -> None:
-        self.place = place
-        self.before = before
-        self._log, self._begin, self._read_from = log, begin, before
-        self._records: list[StoredRecord] = []
-
-    async def head(self, number: int) -> tuple[int, int, int] | None:
-        """The sort key of the next record among other partitions', with ``number`` last; None at the beginning of the log."""
-        while not self._records and self._read_from > self._begin:
-            start_at = max(self._begin, self._read_from - WINDOW)
-            self._records = await self._log.read_range(self.place, start_at, self._read_from)
-            self._read_from = start_at
-        return (-self._records[-1].timestamp, -self._records[-1].offset, number) if self._records else None
-
-    def pop(self) -> StoredRecord:
-        record = self._records.pop()
-        self.before = record.offset
-        return record
-
-
 def _whole(letter: DeadLetter) -> DeadLetter:
     return letter
 
@@ -258,14 +225,3 @@ class _TenantField(Struct):
 
 def _parse_number(text: str | None) -> int:
     return int(text) if text and text.isdecimal() else 0
-
-
-def _encode_offsets(before: dict[int, int]) -> str:
-    return encode_cursor(msgspec.json.encode([*before.items()]))
-
-
-def _decode_offsets(cursor: str) -> dict[int, int]:
-    try:
-        return dict(msgspec.json.decode(decode_cursor(cursor), type=list[tuple[int, int]]))
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        raise invalid_cursor() from None

@@ -40,6 +40,7 @@ class Context:
     headers: Mapping[str, bytes] = field(default_factory=dict)
     alive: Callable[[], None] = _do_nothing  # a step that waits long for a shared resource calls it now and then: heartbeat of the step
     advance: Callable[[], Awaitable[None]] = _keep_attempt  # a higher attempt, for another try; Superseded when that is another worker's
+    held: bool = True  # whether the lease was this worker's from the try before to this one, as far as is known
     notes: Any = None  # what the step keeps for its next try in this process
     since_s: float = 0.0  # start of the step, or its last heartbeat before it first failed: the time limit of retries counts from there
 

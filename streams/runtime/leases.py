@@ -27,7 +27,7 @@ UNRELEASED_LEASES = 20  # lives of a lease for which one is remembered: Redis ma
 RENEWALS_AT_ONCE = 32  # renewals in flight together: half of a process's Redis connections
 
 # KEYS: lease, attempt. ARGV: holder, lease ms, attempt ttl s, take it by force, a holder that has ended, the beginning of this worker's and
-# its predecessors' holders ('': there are none), that of its own, an attempt to stay above. Returns the attempt, or 0 when it is held.
+# its predecessors' holders ('': there are none), that of its own. Returns the attempt, or 0 when it is held.
 ACQUIRE = Script("""
 local holder = redis.call('GET', KEYS[1])
 if holder and holder ~= ARGV[1] and holder ~= ARGV[5] and ARGV[4] == '0' then
@@ -36,11 +36,22 @@ if holder and holder ~= ARGV[1] and holder ~= ARGV[5] and ARGV[4] == '0' then
   if not by_predecessor then return 0 end
 end
 local time = redis.call('TIME')
-local above = math.max(tonumber(redis.call('GET', KEYS[2]) or '0'), tonumber(ARGV[8]))
-local attempt = math.max(above + 1, time[1] * 1000 + math.floor(time[2] / 1000))
+local attempt = math.max(tonumber(redis.call('GET', KEYS[2]) or '0') + 1, time[1] * 1000 + math.floor(time[2] / 1000))
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 redis.call('SET', KEYS[2], string.format('%.0f', attempt), 'EX', ARGV[3])
 return attempt
+""")
+
+# KEYS: lease, attempt. ARGV: holder, lease ms, own attempt, attempt ttl s. Returns the next attempt, 0 when another worker has the lease or
+# had it meanwhile, and 1 when it was the holder's throughout.
+ADVANCE = Script("""
+local holder, known = redis.call('GET', KEYS[1]), tonumber(redis.call('GET', KEYS[2]) or '0')
+if holder ~= ARGV[1] and (holder or known > tonumber(ARGV[3])) then return {0, 0} end
+local time = redis.call('TIME')
+local attempt = math.max(math.max(known, tonumber(ARGV[3])) + 1, time[1] * 1000 + math.floor(time[2] / 1000))
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+redis.call('SET', KEYS[2], string.format('%.0f', attempt), 'EX', ARGV[4])
+return {attempt, holder == ARGV[1] and 1 or 0}
 """)
 
 # KEYS: lease, attempt. ARGV: holder, lease ms, own attempt, attempt ttl s. A lease that expired (Redis was down) and that no other
@@ -124,22 +135,24 @@ class KeyLeases:
             if not lease.lost.is_set():
                 await asyncio.shield(asyncio.ensure_future(self._release(lease)))
 
-    async def advance(self, lease: KeyLease) -> None:
+    async def advance(self, lease: KeyLease) -> bool:
         """Give a lease that is held a higher attempt: what its holder does again must not be taken for what was done before. Without Redis
-        the worker's own clock gives it. Superseded when another worker took the lease meanwhile.
+        the worker's own clock gives it. Superseded when another worker has the lease, or had it meanwhile.
+
+        Whether it was held throughout: not where it ran out, or Redis cannot tell; then others may have worked under the key.
         """
         async with lease.lock:
             try:
-                arguments = (lease.holder, self._lease_ms, ATTEMPT_TTL_S, 0, lease.holder, "", "", lease.attempt)
-                attempt = await ACQUIRE(self._redis, lease.keys, arguments)
+                attempt, held = await ADVANCE(self._redis, lease.keys, (lease.holder, self._lease_ms, lease.attempt, ATTEMPT_TTL_S))
             except Unavailable:
                 self._count_fallback()
                 lease.attempt = max(lease.attempt + 1, self._time_ms)
-                return
+                return False
             if not attempt:
                 self._mark_lost(lease)
                 raise Superseded("another worker took the lease")
             lease.attempt = int(attempt)
+            return bool(held)
 
     async def still_owner(self, lease: KeyLease) -> bool:
         """Whether no newer worker has the key; with Redis down: as far as this worker knows."""
@@ -164,7 +177,7 @@ class KeyLeases:
             ended = self._unreleased[keys[0]].holder if keys[0] in self._unreleased else lease.holder
             try:
                 holders = (ended, self._line, f"{self._worker}/")
-                attempt = await ACQUIRE(self._redis, keys, (lease.holder, self._lease_ms, ATTEMPT_TTL_S, force, *holders, 0))
+                attempt = await ACQUIRE(self._redis, keys, (lease.holder, self._lease_ms, ATTEMPT_TTL_S, force, *holders))
             except Unavailable:
                 self._count_fallback()
                 return lease

@@ -189,7 +189,7 @@ class Wrapper:
             if execution.detached:
                 raise Superseded("the partition was given away")  # who has it now tries again
             if lease is not None:
-                await self._ports.leases.advance(lease)
+                context.held = await self._ports.leases.advance(lease)
                 context.attempt = lease.attempt
 
         def alive() -> None:  # for the watchdog and for the time limit of retries, the step begins anew

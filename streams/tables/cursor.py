@@ -2,6 +2,9 @@
 
 import base64
 import binascii
+from collections.abc import Mapping
+
+import msgspec
 
 from schemas.errors import FieldError, Refused
 
@@ -16,6 +19,19 @@ def decode_cursor(cursor: str) -> bytes:
     try:
         return base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
+        raise invalid_cursor() from None
+
+
+def encode_offsets(before: Mapping[int, int]) -> str:
+    """The offsets of a topic's partitions as a cursor."""
+    return encode_cursor(msgspec.json.encode([*before.items()]))
+
+
+def decode_offsets(cursor: str) -> dict[int, int]:
+    """The offsets by partition. Raises Refused("validation_failed")."""
+    try:
+        return dict(msgspec.json.decode(decode_cursor(cursor), type=list[tuple[int, int]]))
+    except (msgspec.DecodeError, UnicodeDecodeError):
         raise invalid_cursor() from None
 
 

@@ -111,7 +111,7 @@ def _inbox_channel(kafka: KafkaSettings) -> dict[str, Any]:
 def _configuration(topic: Topic) -> dict[str, Any]:
     """The topic's configuration in the binding's types."""
     return {
-        name: [value] if name == "cleanup.policy" else int(value) if value.isdecimal() else value
+        name: value.split(",") if name == "cleanup.policy" else int(value) if value.isdecimal() else value
         for name, value in topic.configuration().items()
     }
 

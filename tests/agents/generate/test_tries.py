@@ -21,7 +21,7 @@ from domain.chats.reply_fold import ReplyFold
 from domain.chats.reply_log import ReplyState
 from domain.chats.topics import CHATS_ANSWERED, CHATS_ASKED, MESSAGES_CHANGED
 from domain.usage.topics import USAGE_RECORDED
-from schemas.chats import ChatAsked, ChatGrounded, Completed, Grounding, MessageChanged, Usage
+from schemas.chats import ChatAsked, ChatGrounded, Completed, Grounding, MessageChanged, ReplyCancelled, ReplyCompleted, ReplyFailed, Usage
 from schemas.errors import Superseded, Unavailable
 from schemas.settings import ModelSettings
 from streams.log.outgoing import LogOffset, Outgoing
@@ -50,6 +50,7 @@ class World:
     visible: int = 5
     attempts: int = 0
     calls: int = 0
+    leases_lost: bool = False  # Redis has forgotten who had them
 
     def append(self, outgoing: Outgoing) -> LogOffset:
         events = self.log.setdefault(outgoing.topic.name, [])
@@ -184,10 +185,10 @@ async def _handle(worker: Worker, event: ChatGrounded, *, replayed: bool) -> boo
     context = Context(LogOffset("g", 0, 0), world.attempts, replayed, port, StandingClock(), worker.still_owner)
 
     async def advance() -> None:
-        if not worker.owns:
+        if not (worker.owns or world.redis_down or world.leases_lost):
             raise Superseded
         world.attempts += 1
-        context.attempt, context.replayed = world.attempts, True
+        context.attempt, context.replayed, context.held = world.attempts, True, worker.owns
 
     context.advance = advance
     generate = Generate(port, ModelSettings(delta_window_ms=0), port, port, port, port, port)
@@ -206,6 +207,16 @@ async def _repeat(action: Callable[[], Awaitable[T]], before_again: Callable[[],
         except Unavailable:
             if before_again is not None:
                 await before_again()
+
+
+def _valid_ends(events: Sequence[Any]) -> list[Any]:
+    """The ends that no start of a higher attempt has voided before."""
+    newest, ends = -1, []
+    for event in events:
+        newest = max(newest, event.data.attempt)
+        if isinstance(event, ReplyCompleted | ReplyFailed | ReplyCancelled) and event.data.attempt == newest:
+            ends.append(event)
+    return ends
 
 
 def _grounded(world: World, asked: ChatAsked | None) -> ChatGrounded:
@@ -259,7 +270,8 @@ class Adversary:
             if self.twice:  # the same question again, once the projector has read what there is
                 world.project()
                 await self._deliver(msgspec.structs.replace(events[0], id="asked-twice"))
-            for worker in self.workers:  # who was left behind comes back and does what it can
+            for worker in self.workers:  # who was left behind comes back and does what it can, at first in vain
+                world.log_fails = "refused" if world.leases_lost else ""
                 while await self._let_on(worker):
                     pass
         finally:
@@ -294,6 +306,7 @@ class Adversary:
             await self._let_on(others[-1 - number % len(others)])
         if fault.forget and not self.twice:  # else the API knows that the tables are lost
             self.world.table.clear()
+            self.world.leases_lost = True
         if fault.kind in ("kill", "end", "lose"):
             self._end(owner, fault.kind)
         else:
@@ -341,7 +354,11 @@ SEARCHED_AGAIN = [  # and answered by the first event all the same, by a worker 
 ADOPTED = [Fault(9, 0, "lose", forget=False), Fault(10, 2, "lose", forget=False)]  # while the one before it was about to store its own
 
 
+COMES_BACK = [Fault(5, 0, "lose", forget=True)]  # behind a worker that has ended the reply; no lease tells it
+
+
 @given(st.lists(FAULTS, max_size=6), st.booleans())
+@example(COMES_BACK, False)
 @example([Fault(14, 0, "kill", forget=True)], False)
 @example([Fault(2, 0, "redis", forget=False)], True)
 @example(SEARCHED_AGAIN, False)
@@ -353,6 +370,7 @@ def test_a_reply_ends_once_is_said_once_and_is_charged_once(faults, twice):
     answered, messages = world.log[CHATS_ANSWERED.name], world.log[MESSAGES_CHANGED.name]
     fold = _fold(answered)
     assert fold.end is not None, "the reader waits for ever"
+    assert len({each.data.attempt for each in _valid_ends(answered)}) == 1, "whoever reads the whole topic sees one end, too"
     newest = max(enumerate(messages), key=lambda each: (each[1].data.attempt, each[0]))[1].data
     assert isinstance(fold.end, Completed)
     assert (fold.end.text, fold.end.usage) == (newest.content, newest.usage), "what was said is what is stored"

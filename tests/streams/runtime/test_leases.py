@@ -189,6 +189,32 @@ async def test_what_a_holder_does_again_has_a_higher_attempt(workers, redis, mon
     await nowhere.aclose()
 
 
+async def test_a_holder_whose_lease_ran_out_and_was_another_workers_does_nothing_again(workers, redis):
+    """It stood still; meanwhile another worker took the key, did the work and gave the lease back."""
+    first, second = workers("w1"), workers("w2")
+    async with first.hold("a", b"k", PLACE) as lease:
+        await redis.unlink(lease.keys[0])  # as if it had run out
+        async with second.hold("a", b"k", PLACE):
+            pass
+        with pytest.raises(Superseded):
+            await first.advance(lease)
+        assert lease.lost.is_set()
+
+
+async def test_a_holder_learns_whether_the_lease_was_its_own_throughout(workers, redis, monkeypatch):
+    leases, nowhere = workers("w"), connect(RedisSettings(url="redis://127.0.0.1:1/0"))
+    async with leases.hold("a", b"k", PLACE) as lease:
+        assert await leases.advance(lease)
+        await redis.unlink(lease.keys[0])
+        assert not await leases.advance(lease), "it ran out, and nobody is known to have had it"
+        await redis.unlink(*lease.keys)
+        assert not await leases.advance(lease), "Redis lost all it knew"
+        assert await leases.advance(lease)
+        monkeypatch.setattr(leases, "_redis", nowhere)
+        assert not await leases.advance(lease), "nobody can tell"
+    await nowhere.aclose()
+
+
 async def test_a_holder_whose_lease_was_taken_does_nothing_again(workers):
     first, second = workers("w1"), workers("w2", wait_s_max=0.1)
     async with first.hold("a", b"k", PLACE) as lease, second.hold("a", b"k", PLACE) as newer:

@@ -63,7 +63,9 @@ class TestTopic:
         """Partitions, replicas and every line of the configuration, in the binding's types."""
         binding = self.channel(topic)["bindings"]["kafka"]
         assert (binding["partitions"], binding["replicas"]) == (topic.partitions(SETTINGS.kafka), SETTINGS.kafka.replication_factor)
-        configured = {name: value[0] if isinstance(value, list) else str(value) for name, value in binding["topicConfiguration"].items()}
+        configured = {
+            name: ",".join(value) if isinstance(value, list) else str(value) for name, value in binding["topicConfiguration"].items()
+        }
         assert configured == topic.configuration()
 
     def test_has_a_message_with_schema_key_and_example_for_every_event(self, topic: Topic):

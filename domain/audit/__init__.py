@@ -1,0 +1,1 @@
+"""The audit log: entries as events, read back from their topic."""
