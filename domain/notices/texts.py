@@ -33,8 +33,8 @@ _TEXTS: Mapping[NoticeKind, Mapping[Language, NoticeText]] = {
         "zh": NoticeText("《{title}》已可检索", "文档已解析并建立索引，现在提问即可检索到它。"),
     },
     "document.failed": {
-        "en": NoticeText("“{title}” could not be processed", "{cause} {remedy}"),
-        "zh": NoticeText("《{title}》处理失败", "{cause_zh}。{remedy_zh}"),
+        "en": NoticeText("“{title}” could not be processed", "{cause} {remedy} Its status has the details."),
+        "zh": NoticeText("《{title}》处理失败", "{cause_zh}。{remedy_zh}详情见文档状态。"),
     },
     "quota.nearly_used": {
         "en": NoticeText(

@@ -26,6 +26,7 @@ from agents import (
     project,
     query,
     retrieve,
+    send_mail,
     summarise,
 )
 from domain import composition
@@ -126,6 +127,7 @@ AGENTS: tuple[AgentModule, ...] = (
     count_decisions,
     deliver,
     notify,
+    send_mail,
 )
 
 GROUPS: Mapping[str, Pace] = {
