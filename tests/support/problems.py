@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from domain.areas import ERRORS
 from schemas.errors import CATALOGUE
 
 
@@ -13,7 +14,7 @@ def is_problem(answer: Any, status: int, code: str) -> dict[str, Any]:
     assert body["code"] == code
     assert body["status"] == status
     assert body["type"] == f"urn:claw:problem:{code}"
-    assert body["title"] == CATALOGUE[code].title
+    assert body["title"] == {**CATALOGUE, **ERRORS}[code].title
     assert body["detail"]
     assert body["request_id"] == answer.headers["x-request-id"]
     return body

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from aiosmtpd.controller import Controller
@@ -100,7 +100,7 @@ async def test_a_mail_arrives_as_it_was_written():
         await send(port)
     (mail,) = inbox.mails
     assert (mail.mail_from, mail.rcpt_tos) == ("claw@example.org", ["li@example.com"])
-    assert b"Message-ID: <m1@example.org>" in bytes(mail.content or b"")
+    assert b"Message-ID: <m1@example.org>" in cast("bytes", mail.content)
 
 
 @pytest.mark.parametrize(("reply", "error"), [("451 later", Unavailable), ("550 nobody here", Refused)])
@@ -119,9 +119,9 @@ async def test_no_server_and_a_silent_one_are_tried_again():
 
 async def test_a_password_is_only_sent_encrypted_to_a_server_with_a_valid_certificate(certificate):
     server, trusting = certificate
-    login = {"user": "claw", "password": Secret("right"), "security": "starttls", "host": "localhost"}
+    login: dict[str, Any] = {"user": "claw", "password": Secret("right"), "security": "starttls", "host": "localhost"}
     inbox = Inbox()
-    options = {"tls_context": server, "authenticator": inbox.authenticate, "auth_required": True}
+    options: dict[str, Any] = {"tls_context": server, "authenticator": inbox.authenticate, "auth_required": True}
     with served(inbox, **options) as port:
         await send(port, context=trusting, **login)
         with pytest.raises(Unavailable, match="refused the login: 535"):
