@@ -220,7 +220,8 @@ def submission_events(submission: _Submission, queue: DocumentQueue | None, cont
 def requested_event(event: DocumentSubmitted, requests: tuple[SubmissionRequest, ...], context: Context) -> Outgoing:
     """The requests by which late repeats are recognised, for whoever restores them."""
     data = DocumentRequests(knowledge_base_id=event.data.knowledge_base_id, document_id=event.data.document_id, requests=requests)
-    return Outgoing(DOCUMENTS_REQUESTED, DocumentRequested.from_cause(event, REQUESTED, data=data, now=context.clock.now()))
+    requested = DocumentRequested.from_cause(event, REQUESTED, data=data, now=context.clock.now())
+    return Outgoing(DOCUMENTS_REQUESTED, requested.with_content_id(_encode(data)))
 
 
 def no_change_event(event: DocumentSubmitted, version: int, before: PriorState, context: Context) -> Outgoing:
@@ -272,6 +273,7 @@ def work_events(
 def restoration_events(event: Submitted, present: Submitted, newest: InboxRecord, context: Context) -> list[Outgoing]:
     """``present`` on the log again, behind ``event``, and the refusal of ``event``: ``newest`` is newer."""
     again = type(present).from_cause(event, RESTORATION, data=present.data, now=context.clock.now())
+    again = again.with_content_id(_encode(present.data))
     outgoing = [Outgoing(DOCUMENTS_SUBMITTED, again)]
     if isinstance(again, DocumentSubmitted) and again.data.record is not None:
         outgoing.append(alias_event(again, NAME, again.data, again.data.record.key_sha256))
@@ -290,4 +292,10 @@ def removal_events(event: Submitted, version: int, orphans: tuple[str, ...], con
     """The request to remove points up to a version, and files."""
     data = event.data
     gone = Removal(knowledge_base_id=data.knowledge_base_id, document_id=data.document_id, version=version, blobs=orphans)
-    return [Outgoing(DOCUMENTS_EMBEDDED, DocumentRemovalRequested.from_cause(event, name, data=gone, now=context.clock.now()))]
+    removal = DocumentRemovalRequested.from_cause(event, name, data=gone, now=context.clock.now())
+    return [
+        Outgoing(DOCUMENTS_EMBEDDED, removal.with_content_id(_encode(gone)))
+    ]  # one event may lie at two offsets, which are two versions
+
+
+_encode = msgspec.json.Encoder().encode

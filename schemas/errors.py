@@ -131,11 +131,9 @@ CATALOGUE: dict[str, Code] = {
         "Wait for Retry-After seconds, or ask the operator to raise the budget that rule names (CLAW_BUDGET_*).",
     ),
     "registration_closed": Code(HTTPStatus.FORBIDDEN, "Registration is closed", "Ask the operator for an account."),
-    "invitation_required": Code(
-        HTTPStatus.FORBIDDEN, "Registration needs an invitation", "Send the invitation that the operator gave you."
-    ),
+    "invitation_required": Code(HTTPStatus.FORBIDDEN, "Registration needs an invitation", "Send the invitation that you were given."),
     "invitation_invalid": Code(
-        HTTPStatus.FORBIDDEN, "The invitation is unknown, used or expired", "Ask the operator for another invitation."
+        HTTPStatus.FORBIDDEN, "The invitation is unknown, used or expired", "Ask who invited you for another invitation."
     ),
     "link_invalid": Code(
         HTTPStatus.FORBIDDEN, "The link is not valid, was used or has expired", "Request a new link, and use the newest one you received."

@@ -46,6 +46,11 @@ def default_knowledge_base(tenant: str) -> str:
     return derive("knowledge-base", tenant, "default")
 
 
+def own_knowledge_base(tenant: str, account: str) -> str:
+    """Id of the default knowledge base of an account that joined a tenant."""
+    return derive("knowledge-base", tenant, "own", account)
+
+
 def document_key(tenant: str, knowledge_base: str, document: str) -> str:
     """Key of every document event: ``tenant/kb/document``; neither part may contain a slash."""
     return f"{tenant}/{knowledge_base}/{document}"

@@ -19,7 +19,11 @@ Sharing = Literal["private", "tenant"]
 
 
 class Account(Struct, frozen=True, kw_only=True):
-    """A person or a service. The e-mail address is part of this record, the password hash of ``Credential``."""
+    """A person or a service. The e-mail address is part of this record, the password hash of ``Credential``.
+
+    ``knowledge_base_id``: its default knowledge base, "" for that of the tenant. ``verified_at``: when its owner proved that the address is
+    theirs.
+    """
 
     id: str
     tenant: str
@@ -30,12 +34,25 @@ class Account(Struct, frozen=True, kw_only=True):
     created_at: datetime
     disabled: bool = False
     revision: int = 1
+    knowledge_base_id: str = ""
+    verified_at: datetime | None = None
+
+
+class ReplacedSecret(Struct, frozen=True, kw_only=True):
+    """The secret of an API key before its rotation, accepted until ``until``. ``secret_at`` as in ``Credential``."""
+
+    secret_hash: str
+    until: datetime
+    secret_at: datetime | None = None
 
 
 class Credential(Struct, frozen=True, kw_only=True):
     """A password (argon2id) or an API key (SHA-256 of 256 random bits). Lives on a topic analysts cannot read.
 
     ``mode`` of a key: that of questions which name none; ``grounded`` also forbids the other one. None: the question decides.
+    ``addresses``: the CIDRs from which a key may be used; () anywhere. ``secret_at``: the time from which the secret of a rotated key was
+    derived; None: a derived id's was derived from its creation, another's is random. ``rotations``: the requests of the last rotations, the
+    newest last.
     """
 
     id: str
@@ -50,12 +67,17 @@ class Credential(Struct, frozen=True, kw_only=True):
     revoked: bool = False
     revision: int = 1
     mode: AnswerMode | None = None
+    addresses: tuple[str, ...] = ()
+    secret_at: datetime | None = None
+    previous: ReplacedSecret | None = None
+    rotations: tuple[str, ...] = ()
 
 
 class Invitation(Struct, frozen=True, kw_only=True):
     """Lets one person register. ``id`` is the SHA-256 of its 256 random bits, in hexadecimal: the text itself is stored nowhere.
 
     ``account_id``: the account that was registered with it, "" while it is unused. ``email``: the only address it is for; "" any.
+    ``tenant``: the organisation that its holder joins in this ``role``; "" for an organisation of their own.
     """
 
     id: str
@@ -64,6 +86,18 @@ class Invitation(Struct, frozen=True, kw_only=True):
     email: str = ""
     account_id: str = ""
     revoked: bool = False
+    revision: int = 1
+    tenant: str = ""
+    role: AccountRole = "user"
+    invited_by: str = ""
+
+
+class Organisation(Struct, frozen=True, kw_only=True):
+    """A tenant as its members know it; ``id`` is the tenant."""
+
+    id: str
+    name: str = ""
+    created_at: datetime
     revision: int = 1
 
 
@@ -123,9 +157,15 @@ class CredentialChanged(Event, tag="claw.credential.changed.v1", frozen=True, kw
 
 
 class InvitationChanged(Event, tag="claw.invitation.changed.v1", frozen=True, kw_only=True):
-    """Subject and key: invitation id. The event concerns the installation, so ``tenant`` is ``-``."""
+    """Subject and key: invitation id. ``tenant`` is the inviting one, ``-`` for an invitation of the operator."""
 
     data: Invitation
+
+
+class OrganisationChanged(Event, tag="claw.organisation.changed.v1", frozen=True, kw_only=True):
+    """Subject and key: tenant."""
+
+    data: Organisation
 
 
 class ConversationChanged(Event, tag="claw.conversation.changed.v1", frozen=True, kw_only=True):

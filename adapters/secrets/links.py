@@ -7,16 +7,15 @@ when its binding ends with its use, such as the id and revision of the password 
 import base64
 import binascii
 from datetime import UTC, datetime
-from typing import Literal
 
 import msgspec
 from msgspec import Struct
 
 from adapters.secrets.signing import SigningSecrets, url_text
 from schemas.errors import Refused
+from schemas.notices import LinkPurpose
 from schemas.settings import AuthSettings
 
-LinkPurpose = Literal["verify_email", "reset_password", "invitation"]
 LINK_CHARS_MAX = 2_048
 
 

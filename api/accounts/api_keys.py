@@ -1,31 +1,36 @@
-"""API keys for programs: ``claw_<id>_<secret>``, shown once, stored as a hash."""
+"""API keys for programs: ``claw_<id><checksum>_<secret>``, shown once, stored as a hash."""
 
 import base64
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
-import msgspec
-from litestar import Response, Router, delete, get, post
+from litestar import Response, Router, delete, get, patch, post
 from litestar.params import FromPath, JSONBody
+from msgspec.structs import replace
 
 from api.accounts.ports import AccountPorts
+from api.http.audit import audited
 from api.http.gate import PERSON
-from api.http.identity import key_hash, key_text
 from api.http.late_repeats import ANSWERED
 from api.http.openapi import PROBLEMS, Cursor, Limit
 from api.http.request import ApiRequest
-from api.http.responses import begin_idempotent, find_created, invalid_field, json_response, map_page
+from api.http.responses import begin_idempotent, etag, find_created, invalid_field, json_response, require_match
+from domain.accounts.address_ranges import canonical_range
+from domain.accounts.key_text import key_hash, key_text
 from domain.accounts.topics import CREDENTIALS_CHANGED
-from schemas.bodies.auth import ApiKey, ApiKeyCreate, ApiKeyCreated
+from schemas import ids
+from schemas.bodies.auth import ApiKey, ApiKeyCreate, ApiKeyCreated, ApiKeyPatch, ApiKeyRotate
 from schemas.bodies.pages import Page
-from schemas.errors import Refused
-from schemas.records import Credential, CredentialChanged
+from schemas.errors import FieldError, Refused
+from schemas.records import Credential, CredentialChanged, ReplacedSecret
 from streams.log.outgoing import Outgoing
 
 KEYS_MAX = 100  # of one account
 SECRET_BYTES = 32
+ROTATIONS_MAX = 16  # whose requests a key remembers: a late repeat of an older one than these rotates it again
 
 
 @post("/api-keys", opt=PERSON | ANSWERED, responses=PROBLEMS, summary="Create an API key")
@@ -34,6 +39,7 @@ async def create(request: ApiRequest, data: JSONBody[ApiKeyCreate]) -> Response[
     ports, caller, now = request.ports(AccountPorts), request.user, request.core.clock.now()
     if data.expires_at is not None and data.expires_at <= now:
         raise invalid_field("expires_at", "is in the past", "a time in the future")
+    addresses = _canonical_addresses(data.addresses)
     await begin_idempotent(request)
     credential_id = await request.new_id("api-key", caller.tenant, caller.account_id)
     secret = _secret(request, credential_id, now)
@@ -48,56 +54,146 @@ async def create(request: ApiRequest, data: JSONBody[ApiKeyCreate]) -> Response[
         created_at=now,
         expires_at=data.expires_at,
         mode=data.mode,
+        addresses=addresses,
     )
-    async with ports.core.records.lease(f"api-keys/{caller.account_id}"):
+    async with ports.core.records.lease(keys_lease(caller.account_id)):
         present = await find_created(request, ports.core.read_models.account_credentials, _scope(request), credential_id)
         if present is not None:
             return _creation_response(present, _secret(request, credential_id, present.created_at))
         if await ports.core.read_models.account_credentials.count(_scope(request)) >= KEYS_MAX:
             raise Refused("forbidden", f"an account may have {KEYS_MAX} API keys; delete one")
-        await _write(request, credential)
+        await _write(request, credential, "api_key.create", scopes=" ".join(credential.scopes), addresses=" ".join(addresses))
     return _creation_response(credential, secret)
 
 
 @get("/api-keys", opt=PERSON, responses=PROBLEMS, summary="List API keys, the newest first")
 async def list_(request: ApiRequest, limit: Limit = 20, cursor: Cursor = "") -> Page[ApiKey]:
     """Without their secrets, which are not stored."""
-    return map_page(await request.core.read_models.account_credentials.list(_scope(request), limit=limit, cursor=cursor), ApiKey.of)
+    page = await request.core.read_models.account_credentials.list(_scope(request), limit=limit, cursor=cursor)
+    used = await request.http.key_uses.read(request.user.tenant, [each.id for each in page.items])
+    return Page(items=tuple(ApiKey.of(each, used.get(each.id)) for each in page.items), next_cursor=page.next_cursor or None)
+
+
+@get("/api-keys/{key_id:str}", opt=PERSON, responses=PROBLEMS, summary="Get an API key")
+async def read(request: ApiRequest, key_id: FromPath[UUID]) -> Response[ApiKey]:
+    """With its ETag, and without its secret, which is not stored."""
+    return await _response(request, await _find(request, str(key_id)))
+
+
+@patch("/api-keys/{key_id:str}", opt=PERSON, responses=PROBLEMS, summary="Rename an API key")
+async def change(request: ApiRequest, key_id: FromPath[UUID], data: JSONBody[ApiKeyPatch]) -> Response[ApiKey]:
+    """With ``If-Match`` a concurrent change is refused with ``412``."""
+    async with request.core.records.lease(keys_lease(request.user.account_id)):
+        present = await _find(request, str(key_id))
+        require_match(request, present.revision)
+        changed = replace(present, name=data.name, revision=present.revision + 1)
+        await _write(request, changed, "api_key.change")
+    return await _response(request, changed)
+
+
+@post("/api-keys/{key_id:str}/rotate", opt=PERSON | ANSWERED, responses=PROBLEMS, status_code=HTTPStatus.OK, summary="Rotate an API key")
+async def rotate(request: ApiRequest, key_id: FromPath[UUID], data: JSONBody[ApiKeyRotate]) -> Response[ApiKeyCreated]:
+    """A new secret for the same key, in the only response that has it; a repeat with the same ``Idempotency-Key`` has it again. The secret
+    of before is accepted until the overlap ends; one that was still accepted from an earlier rotation ends now.
+    """
+    caller, now = request.user, request.core.clock.now()
+    await begin_idempotent(request)
+    rotation = await request.new_id("api-key-rotation", caller.tenant, caller.account_id) if request.idempotency_key is not None else ""
+    async with request.core.records.lease(keys_lease(caller.account_id)):
+        present = await _find(request, str(key_id))
+        if rotation and rotation in present.rotations:
+            if rotation != present.rotations[-1] or present.secret_at is None:
+                raise Refused("deleted_since", "the key was rotated once more since")
+            return _creation_response(present, request.http.tokens.key_secret(present.id, present.secret_at), HTTPStatus.OK)
+        # where the id is derived the secret must be, by which the key ends with the signing secret
+        is_derived = bool(rotation) or ids.is_derived(present.id)
+        secret = request.http.tokens.key_secret(present.id, now) if is_derived else _random_secret(request)
+        until = now + timedelta(seconds=data.overlap_s)
+        previous = ReplacedSecret(secret_hash=present.secret_hash, until=until, secret_at=present.secret_at)
+        changed = replace(
+            present,
+            secret_hash=key_hash(secret),
+            secret_at=now if is_derived else None,
+            previous=previous if data.overlap_s else None,
+            rotations=(*present.rotations, rotation)[-ROTATIONS_MAX:] if rotation else present.rotations,
+            revision=present.revision + 1,
+        )
+        await _write(request, changed, "api_key.rotate", overlap_s=str(data.overlap_s))
+    request.http.identities.forget(changed.id)
+    return _creation_response(changed, secret, HTTPStatus.OK)
 
 
 @delete("/api-keys/{key_id:str}", opt=PERSON, responses=PROBLEMS, summary="Revoke an API key")
 async def revoke(request: ApiRequest, key_id: FromPath[UUID]) -> None:
     """The key is refused everywhere within a second."""
-    ports, caller = request.ports(AccountPorts), request.user
-    async with ports.core.records.lease(f"api-keys/{caller.account_id}"):
-        present = await ports.core.read_models.account_credentials.get(_scope(request), str(key_id))
-        if present is None:
-            raise Refused("not_found", f"there is no API key {key_id}")
-        await _write(request, msgspec.structs.replace(present, revoked=True, revision=present.revision + 1))
-    ports.http.identities.forget(str(key_id))
+    async with request.core.records.lease(keys_lease(request.user.account_id)):
+        await revoke_key(request, await _find(request, str(key_id)))
+
+
+async def revoke_key(request: ApiRequest, present: Credential) -> None:
+    """Revoke the key for whoever may; hold ``keys_lease``."""
+    await _write(request, replace(present, revoked=True, revision=present.revision + 1), "api_key.revoke")
+    request.http.identities.forget(present.id)
+    await request.http.key_uses.forget(present.tenant, present.id)
+
+
+def keys_lease(account_id: str) -> str:
+    """The name of the lease to hold while keys of an account are changed."""
+    return f"api-keys/{account_id}"
+
+
+def _canonical_addresses(texts: Sequence[str]) -> tuple[str, ...]:
+    """The ranges, each once. Raises Refused naming every one that is none."""
+    found, errors = dict[str, None](), []
+    for number, text in enumerate(texts):
+        try:
+            found[canonical_range(text)] = None
+        except ValueError:
+            errors.append(FieldError(f"addresses[{number}]", "is not an address or a CIDR", "such as 203.0.113.0/24 or 2001:db8::/48"))
+    if errors:
+        raise Refused("validation_failed", errors=tuple(errors))
+    return tuple(found)
+
+
+async def _find(request: ApiRequest, key_id: str) -> Credential:
+    present = await request.core.read_models.account_credentials.get(_scope(request), key_id)
+    if present is None:
+        raise Refused("not_found", f"there is no API key {key_id}")
+    return present
 
 
 def _secret(request: ApiRequest, credential_id: str, created_at: datetime) -> str:
     """256 bits as text. With an ``Idempotency-Key`` they are derived, so that a repeat returns the same without them being stored."""
     if request.idempotency_key is None:
-        return base64.urlsafe_b64encode(request.core.random_bytes(SECRET_BYTES)).decode().rstrip("=")
+        return _random_secret(request)
     return request.http.tokens.key_secret(credential_id, created_at)
 
 
-def _creation_response(credential: Credential, secret: str) -> Response[ApiKeyCreated]:
-    shown = msgspec.structs.asdict(ApiKey.of(credential))
-    return json_response(ApiKeyCreated(**shown, key=key_text(credential.id, secret)), HTTPStatus.CREATED)
+def _random_secret(request: ApiRequest) -> str:
+    return base64.urlsafe_b64encode(request.core.random_bytes(SECRET_BYTES)).decode().rstrip("=")
+
+
+def _creation_response(credential: Credential, secret: str, status: HTTPStatus = HTTPStatus.CREATED) -> Response[ApiKeyCreated]:
+    return json_response(ApiKeyCreated(**ApiKey.fields_of(credential), key=key_text(credential.id, secret)), status)
+
+
+async def _response(request: ApiRequest, credential: Credential) -> Response[ApiKey]:
+    used = await request.http.key_uses.read(credential.tenant, [credential.id])
+    return json_response(ApiKey.of(credential, used.get(credential.id)), HTTPStatus.OK, {"ETag": etag(credential.revision)})
 
 
 def _scope(request: ApiRequest) -> str:
     return f"{request.user.account_id}/api_key"
 
 
-async def _write(request: ApiRequest, credential: Credential) -> None:
+async def _write(request: ApiRequest, credential: Credential, action: str, **detail: str) -> None:
     event: Any = await request.event(CredentialChanged, credential.id, credential)
-    await request.core.records.change(Outgoing(CREDENTIALS_CHANGED, event))
+    detail = {"name": credential.name, "account": credential.account_id} | detail
+    await request.core.records.change(
+        Outgoing(CREDENTIALS_CHANGED, event), await audited(request, action, target=credential.id, detail=detail)
+    )
 
 
 def router() -> Router:
     """The routes of this module."""
-    return Router("", route_handlers=[create, list_, revoke], tags=["auth"])
+    return Router("", route_handlers=[create, list_, read, change, rotate, revoke], tags=["auth"])

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 
+from adapters.secrets.links import Links
 from adapters.secrets.passwords import Passwords
+from adapters.secrets.session_tokens import SessionTokens
 from api.area import Opening
 from api.core import Core
 from api.http.ports import HttpPorts
@@ -20,6 +22,8 @@ class AccountPorts:
     core: Core
     http: HttpPorts
     passwords: Passwords
+    links: Links
+    session_tokens: SessionTokens
     known_networks: KnownNetworks
     storage: Storage
     usage: Counter
@@ -39,6 +43,8 @@ def open_ports(opening: Opening) -> AccountPorts:
         core=core,
         http=limits.http,
         passwords=passwords,
+        links=Links(core.settings.auth),
+        session_tokens=SessionTokens(core.settings.auth),
         known_networks=KnownNetworks(core.redis, core.settings.redis.key_prefix),
         storage=Storage(core.redis, core.settings.redis.key_prefix),
         usage=limits.usage,

@@ -1,6 +1,7 @@
 """Between routing and handler: authentication, rate limits, authorisation.
 
 Limits are applied after the credential is read (rules by user need it) and before a bad one is refused (so that guessing is limited).
+A credential in a header wins over one in a cookie; one in a cookie is subject to the checks of ``api.http.pages``.
 A route declares its access in ``opt``; one that declares nothing requires an access token.
 """
 
@@ -10,11 +11,13 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send, WebSocketScope
 
 from api.area import ports_of
+from api.core import Core
 from api.http.caps import free_held
 from api.http.envelope import response_headers_of
 from api.http.identity import Caller
 from api.http.ports import HttpPorts
 from api.http.problems import deny
+from domain.accounts.errors import EMAIL_UNVERIFIED
 from schemas.errors import ClawError, Refused
 
 OPEN: dict[str, Any] = {"access": "open"}  # health, metrics, schema: no credential, no limit
@@ -24,6 +27,7 @@ ANYBODY: dict[str, Any] = {"access": "caller"}  # any valid credential
 CHAT: dict[str, Any] = {"access": "caller", "scope": "chat"}
 KNOWLEDGE_READ: dict[str, Any] = {"access": "caller", "scope": "knowledge:read"}
 KNOWLEDGE_WRITE: dict[str, Any] = {"access": "caller", "scope": "knowledge:write"}
+UNVERIFIED: dict[str, Any] = {"unverified": True}  # also before the account's address is verified, where that is required
 OPS: dict[str, Any] = {"access": "caller", "scope": "ops"}
 # an account of the role in person, or its key with the scope ops
 ADMIN: dict[str, Any] = {"access": "caller", "scope": "ops", "role": "admin"}  # of the tenant
@@ -63,15 +67,20 @@ async def admit(scope: HTTPScope | WebSocketScope) -> None:
     ports = ports_of(scope["litestar_app"])(HttpPorts)
     authorization, hosts, forwarded_for = _read_headers(scope)
     ports.hosts.check(hosts)
-    caller, refusal = None, None
-    if access != "public":
-        caller, refusal = await _identify(ports, authorization)
+    by_cookie = not authorization and access != "public" and (token := ports.pages.access_token(scope)) != ""
     address = ports.limiting.address_of(scope.get("client"), forwarded_for)
     scope["state"][_ADDRESS] = address
+    caller, refusal = None, None
+    if access != "public":
+        caller, refusal = await _identify(ports, f"Bearer {token}" if by_cookie else authorization, address)
     await enforce_limits(ports, scope, address, caller)
     if refusal is not None:
         raise refusal
     if caller is not None:
+        if by_cookie:
+            ports.pages.check(scope, caller.session_id)
+        if not caller.verified and "unverified" not in opt and ports_of(scope["litestar_app"])(Core).settings.auth.needs_verification:
+            raise Refused(EMAIL_UNVERIFIED)
         if access == "person" and caller.scopes is not None:
             raise Refused("forbidden", "an API key may not do this; log in")
         if "role" in opt and not caller.has_role(opt["role"]):
@@ -103,9 +112,9 @@ async def enforce_limits(ports: HttpPorts, scope: HTTPScope | WebSocketScope, ad
         raise ports.limiting.refusal(decision)
 
 
-async def _identify(ports: HttpPorts, authorization: str) -> tuple[Caller | None, Refused | None]:
+async def _identify(ports: HttpPorts, authorization: str, address: str) -> tuple[Caller | None, Refused | None]:
     try:
-        return await ports.identities.authenticate(authorization), None
+        return await ports.identities.authenticate(authorization, address), None
     except Refused as refusal:
         return None, refusal
 

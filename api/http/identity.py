@@ -1,31 +1,38 @@
-"""Authentication: an access token or an API key in the Authorization header, and nowhere else (URLs end up in logs)."""
+"""Authentication: an access token or an API key in the Authorization header, or an access token in the cookie of a page; never in URLs."""
 
-import hashlib
 import hmac
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from uuid import UUID
+from typing import Literal
 
 from adapters.secrets.tokens import AccessTokens
 from api.http.recent import Recent
+from domain.accounts.address_ranges import is_within
+from domain.accounts.errors import ADDRESS_NOT_ALLOWED, SESSION_ENDED
+from domain.accounts.key_text import PREFIX as KEY_PREFIX
+from domain.accounts.key_text import key_hash, split_key
+from domain.limits.client_address import UNKNOWN
 from domain.read_models import ReadModels
 from schemas import ids
 from schemas.errors import Refused, Unavailable
 from schemas.records import ROLES, Account, AccountRole, AnswerMode, Credential, Scope, Tier
 from streams.clock import Clock
 
-KEY_PREFIX = "claw_"
-FRESH_S = 1.0  # a revoked key or a disabled account is refused within this
+FRESH_S = 1.0  # a revoked key, an ended session or a disabled account is refused within this
 STALE_S = 900.0  # how long a caller seen here stays authenticated while Redis is down
 CALLERS_MAX = 20_000
 CREDENTIAL_CHARS_MAX = 4_096  # of the header: our tokens have some 300
-NOT_VALID = "the API key is not valid"
+NOT_VALID = "the API key is unknown or revoked"
+
+SessionState = Literal["open", "ended"]
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
     """The account behind a request. ``scopes`` is None for an access token, which has all rights of the account; ``key_id`` is the id of an
-    API key, "" for an access token; ``mode`` is that of the key, None when it has none.
+    API key, "" for an access token; ``mode`` is that of the key, None when it has none; ``session_id`` is "" for a key, and for an access
+    token of a release without sessions.
     """
 
     account_id: str
@@ -36,6 +43,8 @@ class Caller:
     key_id: str = ""
     expires_at: datetime | None = None  # of the credential; None when it has no end
     mode: AnswerMode | None = None
+    session_id: str = ""
+    verified: bool = True  # also while Redis is down and nobody can say
 
     def has_role(self, role: AccountRole) -> bool:
         """Whether the account has this role or a higher one."""
@@ -48,17 +57,24 @@ class Caller:
 
 
 class Identities:
-    """Authenticates an Authorization header as a Caller."""
+    """Authenticates an Authorization header as a Caller. ``used`` hears of every use of an API key."""
 
-    def __init__(self, tokens: AccessTokens, views: ReadModels, clock: Clock) -> None:
-        self._tokens = tokens
+    def __init__(
+        self, tokens: AccessTokens, views: ReadModels, clock: Clock, used: Callable[[Credential], object] = lambda _credential: None
+    ) -> None:
+        self._tokens, self._used = tokens, used
         self._views = views
         self._clock = clock
         self._keys: Recent[str, Credential] = Recent(CALLERS_MAX)
         self._accounts: Recent[str, Account] = Recent(CALLERS_MAX)
+        self._sessions: Recent[str, SessionState] = Recent(CALLERS_MAX)
 
-    async def authenticate(self, authorization: str) -> Caller:
-        """The caller; Refused("unauthenticated"). While Redis is down callers seen lately, and valid access tokens, stay authenticated."""
+    async def authenticate(self, authorization: str, address: str = UNKNOWN) -> Caller:
+        """The caller, whose client has this ``address``. While Redis is down callers seen lately, and valid access tokens, stay
+        authenticated.
+
+        Raises Refused: "unauthenticated", "api_key_malformed", or "address_not_allowed" for a key with other address ranges.
+        """
         scheme, _, credential = authorization.partition(" ")
         credential = credential.strip()
         if scheme.lower() != "bearer" or not credential:
@@ -66,36 +82,73 @@ class Identities:
         if len(credential) > CREDENTIAL_CHARS_MAX:
             raise Refused("unauthenticated")
         if credential.startswith(KEY_PREFIX):
-            return await self._by_key(credential)
+            return await self._by_key(credential, address)
         return await self._by_token(credential)
 
     def forget(self, credential_id: str) -> None:
         """Drop the entry of a key that was revoked here."""
         self._keys.forget(credential_id)
 
+    def forget_account(self, account_id: str) -> None:
+        """Drop the entry of an account that was changed here."""
+        self._accounts.forget(account_id)
+
+    def refuse_session(self, session_id: str) -> None:
+        """Refuse a session that was ended here, from now on."""
+        self._sessions.put(session_id, "ended")
+
     async def _by_token(self, token: str) -> Caller:
         claims = self._tokens.read(token, self._clock.now())
         expires_at = datetime.fromtimestamp(claims.exp, UTC)
+        if claims.sid:
+            await self._check_session(claims.sid)
         try:
             account = await self._account(claims.sub)
         except Unavailable:  # the signature still identifies the account
-            return Caller(claims.sub, claims.tenant, claims.role, claims.tier, expires_at=expires_at)
-        return _as_caller(account, expires_at)
+            return Caller(claims.sub, claims.tenant, claims.role, claims.tier, expires_at=expires_at, session_id=claims.sid)
+        return replace(caller_of(account, expires_at), session_id=claims.sid)
 
-    async def _by_key(self, key: str) -> Caller:
+    async def _check_session(self, session_id: str) -> None:
+        """Refused("session_ended"). While Redis is down a session goes on unless its end was seen here."""
+        state = self._sessions.get(session_id, FRESH_S)
+        if state is None:
+            try:
+                state = "ended" if await self._views.sessions.get(session_id, session_id) is None else "open"
+            except Unavailable:
+                state = self._sessions.get(session_id, STALE_S)
+            else:
+                self._sessions.put(session_id, state)
+        if state == "ended":
+            raise Refused(SESSION_ENDED)
+
+    async def _by_key(self, key: str, address: str) -> Caller:
         credential_id, secret = split_key(key)
         credential = await self._credential(credential_id)
-        if credential is None or not hmac.compare_digest(credential.secret_hash, key_hash(secret)):
+        if credential is None or credential.kind != "api_key" or credential.revoked:
             raise Refused("unauthenticated", NOT_VALID)
         now = self._clock.now()
-        if ids.is_derived(credential_id) and not self._tokens.is_key_secret(secret, credential_id, credential.created_at, now):
-            raise Refused("unauthenticated", "the signing secret changed, which ended this API key: create another one")
-        if credential.kind != "api_key" or credential.revoked:
-            raise Refused("unauthenticated", NOT_VALID)
+        self._check_secret(credential, secret, now)
         if credential.expires_at is not None and credential.expires_at <= now:
             raise Refused("unauthenticated", "the API key has expired")
-        caller = _as_caller(await self._account(credential.account_id), credential.expires_at, frozenset(credential.scopes), credential.id)
-        return replace(caller, mode=credential.mode)
+        account = await self._account(credential.account_id)
+        if not is_within(address, credential.addresses):
+            raise Refused(ADDRESS_NOT_ALLOWED, f"{address} is in none of the key's address ranges")
+        self._used(credential)
+        return replace(caller_of(account, credential.expires_at, frozenset(credential.scopes), credential.id), mode=credential.mode)
+
+    def _check_secret(self, credential: Credential, secret: str, now: datetime) -> None:
+        """Refused("unauthenticated") unless this is the key's secret, or the one before its rotation while both are accepted."""
+        hashed, previous = key_hash(secret), credential.previous
+        if hmac.compare_digest(credential.secret_hash, hashed):
+            derived_at = credential.secret_at or (credential.created_at if ids.is_derived(credential.id) else None)
+        elif previous is not None and hmac.compare_digest(previous.secret_hash, hashed):
+            if previous.until <= now:
+                raise Refused("unauthenticated", "the API key was rotated, and its previous secret has expired: use the new one")
+            derived_at = previous.secret_at or (credential.created_at if ids.is_derived(credential.id) else None)
+        else:
+            raise Refused("unauthenticated", NOT_VALID)
+        if derived_at is not None and not self._tokens.is_key_secret(secret, credential.id, derived_at, now):
+            raise Refused("unauthenticated", "the signing secret changed, which ended this API key: create another one")
 
     async def _credential(self, credential_id: str) -> Credential | None:
         known = self._keys.get(credential_id, FRESH_S)
@@ -132,25 +185,7 @@ class Identities:
         return account
 
 
-def _as_caller(account: Account, expires_at: datetime | None, scopes: frozenset[Scope] | None = None, key_id: str = "") -> Caller:
-    return Caller(account.id, account.tenant, account.role, account.tier, scopes, key_id, expires_at)
-
-
-def key_text(credential_id: str, secret: str) -> str:
-    """The key as its owner uses it: ``claw_<id>_<secret>``."""
-    return f"{KEY_PREFIX}{UUID(credential_id).hex}_{secret}"
-
-
-def split_key(key: str) -> tuple[str, str]:
-    """Credential id and secret of a key; Refused for another format."""
-    _, _, rest = key.partition("_")
-    hexadecimal, _, secret = rest.partition("_")
-    try:
-        return str(UUID(hexadecimal)), secret
-    except ValueError:
-        raise Refused("unauthenticated", NOT_VALID) from None
-
-
-def key_hash(secret: str) -> str:
-    """The stored hash of a key's secret; a plain hash is enough for 256 random bits."""
-    return hashlib.sha256(secret.encode()).hexdigest()
+def caller_of(account: Account, expires_at: datetime | None = None, scopes: frozenset[Scope] | None = None, key_id: str = "") -> Caller:
+    """The account as the caller of a request."""
+    verified = account.verified_at is not None
+    return Caller(account.id, account.tenant, account.role, account.tier, scopes, key_id, expires_at, verified=verified)

@@ -48,6 +48,7 @@ class Metrics:
         )
         self.denials = Counter("claw_limit_denials", "Requests of callers on the deny list.", ("kind",), registry=self.registry)
         self.logins = Counter("claw_logins", "Logins.", ("outcome",), registry=self.registry)
+        self.refreshes = Counter("claw_session_refreshes", "Uses of refresh tokens.", ("outcome",), registry=self.registry)
         self.audit_dropped = Counter(
             "claw_audit_dropped", "Refusals that the audit log did not take: too many at once, or Kafka away.", registry=self.registry
         )

@@ -200,6 +200,8 @@ def openapi_config() -> OpenAPIConfig:
         ),
         tags=[
             Tag(name="auth", description="Accounts, sessions, API keys."),
+            Tag(name="users", description="The accounts of an organisation."),
+            Tag(name="organisation", description="The caller's organisation, its members and invitations."),
             Tag(name="conversations", description="Conversations and their messages."),
             Tag(name="chat", description="Questions and streamed answers."),
             Tag(name="knowledge", description="Knowledge bases."),

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from adapters.secrets.session_tokens import SessionTokens
 from adapters.secrets.tokens import AccessTokens
 from api.area import Opening
 from api.http.access import Access
@@ -11,13 +12,16 @@ from api.http.hosts import AllowedHosts
 from api.http.idempotency import Idempotency
 from api.http.identity import Identities
 from api.http.open_count import OpenCount
+from api.http.pages import PageSessions
 from api.http.rate_limiting import RateLimiting
+from domain.accounts.key_uses import KeyUses
 from domain.configs.configs import Configs
 from domain.limits.decisions import DecisionReporter
 from domain.limits.limiter import Limiter
 from domain.limits.live_rules import live_rules
 from domain.limits.places import Places
 from domain.limits.reservations import build_reservations
+from schemas.records import Credential
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +31,9 @@ class HttpPorts:
     hosts: AllowedHosts
     audit: AuditQueue
     tokens: AccessTokens
+    pages: PageSessions
     identities: Identities
+    key_uses: KeyUses
     access: Access
     configs: Configs
     limiting: RateLimiting
@@ -49,12 +55,20 @@ def open_ports(opening: Opening) -> HttpPorts:
     opening.run(places)
     audit = AuditQueue(core.publisher, core.metrics.audit_dropped.inc)
     opening.run(audit)
-    tokens = AccessTokens(settings.auth)
+    tokens, uses = AccessTokens(settings.auth), KeyUses(core.redis, prefix)
+
+    def record_use(credential: Credential) -> None:
+        now = core.clock.now()
+        if uses.is_due(credential, now):
+            core.background.run(uses.write(credential, now))
+
     return HttpPorts(
         hosts=AllowedHosts(settings),
         audit=audit,
         tokens=tokens,
-        identities=Identities(tokens, core.read_models, core.clock),
+        pages=PageSessions(settings, SessionTokens(settings.auth), core.clock),
+        identities=Identities(tokens, core.read_models, core.clock, record_use),
+        key_uses=uses,
         access=Access(core.read_models),
         configs=configs,
         limiting=RateLimiting(

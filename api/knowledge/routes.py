@@ -89,7 +89,7 @@ async def remove(request: ApiRequest, knowledge_base_id: FromPath[UUID]) -> None
     ports, caller = request.ports(KnowledgePorts), request.user
     async with ports.core.records.lease(f"knowledge/{knowledge_base_id}"):
         present = await ports.http.access.find_own_knowledge_base(caller, str(knowledge_base_id))
-        if present.id == ids.default_knowledge_base(caller.tenant):
+        if present.id in {ids.default_knowledge_base(caller.tenant), ids.own_knowledge_base(caller.tenant, caller.account_id)}:
             raise Refused("forbidden", "the default knowledge base cannot be deleted: upstream systems write to it")
         require_match(request, present.revision)
         await _withdraw_all(request, present)

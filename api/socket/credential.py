@@ -21,11 +21,13 @@ class ConnectionCredential:
         self._place: Place | None = None
         self._announced: datetime | None = None  # the expiry that was announced to the client
 
-    async def authenticate(self, authorization: str) -> Caller:
-        """Accept a credential, the first or a newer one. Raises Refused when it is not valid, belongs to another account, or the account
-        has too many connections; Unavailable while Redis is down.
+    async def authenticate(self, authorization: str, address: str) -> Caller:
+        """Accept a credential, the first or a newer one, of the client at this ``address``.
+
+        Raises Refused when it is not valid, belongs to another account, or the account has too many connections; Unavailable while Redis
+        is down.
         """
-        caller = await self._ports.http.identities.authenticate(authorization)
+        caller = await self._ports.http.identities.authenticate(authorization, address)
         counted, settings = self.caller, self._ports.core.settings.socket
         if counted is None:
             if self._ports.by_account[caller.account_id] >= settings.per_user_max:
@@ -41,7 +43,7 @@ class ConnectionCredential:
     async def check(self, address: str) -> None:
         """Raises Refused when the credential has expired or was revoked, or when its account is disabled or on the deny list."""
         with suppress(Unavailable):  # unknown for now; the next check decides
-            self.caller = await self._ports.http.identities.authenticate(self.authorization)
+            self.caller = await self._ports.http.identities.authenticate(self.authorization, address)
         verdict = self._ports.http.limiting.verdict(address, self.caller)
         if verdict is not None and verdict.access == "deny":
             raise Refused("access_denied")

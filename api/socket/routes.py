@@ -1,5 +1,6 @@
 """The route of the WebSocket: the checks of the handshake, and the count of connections."""
 
+from dataclasses import replace
 from typing import Any
 
 from litestar import Router, WebSocket, websocket
@@ -33,7 +34,11 @@ def _check_handshake(socket: WebSocket[Any, Any, Any], ports: SocketPorts) -> Of
     check_query(scope["query_string"])
     check_origin(header(scope["headers"], b"origin"), header(scope["headers"], b"host"), settings.origins)
     ports.sockets.check_capacity()
-    return parse_offer(scope["subprotocols"], header(scope["headers"], b"authorization"))
+    offer = parse_offer(scope["subprotocols"], header(scope["headers"], b"authorization"))
+    if offer.authorization or not (token := ports.http.pages.access_token(scope)):
+        return offer
+    ports.http.pages.check_origin(scope, required=True)  # the browser sends its cookie with the connection of any page
+    return replace(offer, authorization=f"Bearer {token}")
 
 
 def router() -> Router:

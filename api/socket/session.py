@@ -176,7 +176,7 @@ class SocketSession:
     async def _admit(self) -> CloseReason | None:
         """Authenticate the credential of the handshake."""
         try:
-            caller = await self._credential.authenticate(self._offered)
+            caller = await self._credential.authenticate(self._offered, self._address)
         except ClawError as error:
             return await self._refuse(error)
         self._send_soon(_welcome("", caller))
@@ -185,7 +185,7 @@ class SocketSession:
     async def _authenticate(self, frame: Authenticate) -> None:
         scope: Any = {**self._socket.scope, "state": {"response_headers": []}}  # a frame has no response headers
         await enforce_limits(self._ports.http, scope, self._address, None)  # limits guessing
-        caller = await self._credential.authenticate(f"Bearer {frame.token}")
+        caller = await self._credential.authenticate(f"Bearer {frame.token}", self._address)
         self._send_soon(_welcome(frame.id, caller))
 
     # time

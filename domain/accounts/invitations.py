@@ -13,7 +13,7 @@ import msgspec
 
 from domain.accounts.records import email_scope
 from domain.accounts.topics import INVITATIONS_CHANGED
-from schemas.errors import Refused
+from schemas.errors import FieldError, Refused
 from schemas.records import Invitation, InvitationChanged
 from streams.tables.projection import Record, Tables, rank_of
 
@@ -30,6 +30,16 @@ INVITATIONS = Record(
     gone=lambda event: event.data.revoked,
     rank=lambda event, _offset: rank_of(event.data.created_at),
 )
+TENANT_INVITATIONS = Record(  # those of organisations
+    table="tenant_invitations",
+    topic=INVITATIONS_CHANGED,
+    event=InvitationChanged,
+    type=Invitation,
+    scope=lambda event: event.data.tenant,
+    applies=lambda event: event.data.tenant != "",
+    gone=lambda event: event.data.revoked,
+    rank=lambda event, _offset: rank_of(event.data.created_at),
+)
 
 
 def new_invitation(random_bytes: Callable[[int], bytes], now: datetime, expires_at: datetime, email: str = "") -> tuple[str, Invitation]:
@@ -43,21 +53,32 @@ def invitation_id(text: str) -> str:
     return hashlib.sha256(text.strip().encode()).hexdigest()
 
 
-async def use_invitation(tables: Tables, text: str, email: str, account_id: str, now: datetime) -> Invitation:
-    """The record as it is once ``account_id`` has registered with it; hold ``invitation_lease``.
+async def find_invitation(tables: Tables, invitation: str) -> Invitation | None:
+    """The invitation of this id, if there is one that was not revoked."""
+    return await tables.of(INVITATIONS).get(LISTED, invitation)
+
+
+async def use_invitation(tables: Tables, invitation: str, email: str, account_id: str, now: datetime) -> Invitation:
+    """The record of this id as it is once ``account_id`` has registered with it; hold ``invitation_lease``.
 
     Raises Refused("invitation_invalid") alike for one that is unknown, used by another account, revoked, expired, or for another address.
     """
-    present = await tables.of(INVITATIONS).get(LISTED, invitation_id(text))
+    present = await find_invitation(tables, invitation)
     if present is None or present.account_id not in ("", account_id):
-        raise Refused("invitation_invalid")
+        raise invalid_invitation()
     if not present.account_id and present.expires_at <= now:
-        raise Refused("invitation_invalid")
+        raise invalid_invitation()
     if present.email and email_scope(present.email) != email_scope(email):
-        raise Refused("invitation_invalid")
+        raise invalid_invitation()
     return msgspec.structs.replace(present, account_id=account_id, revision=present.revision + 1)
 
 
-def invitation_lease(text: str) -> str:
-    """The name of the lease to hold while an invitation is used."""
-    return f"invitation/{invitation_id(text)}"
+def invalid_invitation() -> Refused:
+    """The refusal, the same whatever is wrong."""
+    detail = "is unknown, used, revoked, expired, or for another e-mail address"
+    return Refused("invitation_invalid", errors=(FieldError("invitation", detail, "one that is unused"),))
+
+
+def invitation_lease(invitation: str) -> str:
+    """The name of the lease to hold while the invitation of this id is used or revoked."""
+    return f"invitation/{invitation}"

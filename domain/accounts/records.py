@@ -67,6 +67,24 @@ ACCOUNT_CREDENTIALS = Record(
     gone=lambda event: event.data.revoked,
     rank=lambda event, _offset: rank_of(event.data.created_at),
 )
+TENANT_ACCOUNTS = Record(
+    table="tenant_accounts",
+    topic=ACCOUNTS_CHANGED,
+    event=AccountChanged,
+    type=Account,
+    scope=lambda event: event.data.tenant,
+    rank=lambda event, _offset: rank_of(event.data.created_at),
+)
+TENANT_API_KEYS = Record(
+    table="tenant_api_keys",
+    topic=CREDENTIALS_CHANGED,
+    event=CredentialChanged,
+    type=Credential,
+    scope=lambda event: event.data.tenant,
+    applies=lambda event: event.data.kind == "api_key",
+    gone=lambda event: event.data.revoked,
+    rank=lambda event, _offset: rank_of(event.data.created_at),
+)
 OPERATORS = Record(  # they are told of what concerns the installation
     table="operators",
     topic=ACCOUNTS_CHANGED,

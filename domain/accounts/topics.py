@@ -27,6 +27,15 @@ INVITATIONS_CHANGED = Topic(
     private=True,
     readers=("project",),
 )
+ORGANISATIONS_CHANGED = Topic(
+    "claw.organisations.changed.v1",
+    "tenant",
+    records.OrganisationChanged,
+    ("api", "ops"),
+    "Names of organisations.",
+    None,
+    readers=("project",),
+)
 SESSIONS_CHANGED = Topic(
     "claw.sessions.changed.v1",
     "session id",

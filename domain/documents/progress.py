@@ -61,6 +61,7 @@ def refusal_event(
     event = DocumentProgressed.from_cause(
         cause, f"{agent}:refused", data=refusal(knowledge_base_id, document_id, problem), now=now, subject=subject
     )
+    event = event.with_content_id(_encode(event.data))
     return Outgoing(DOCUMENTS_PROGRESSED, event, key=f"{subject}/refused", partition=publisher.partition_for(DOCUMENTS_PROGRESSED, subject))
 
 

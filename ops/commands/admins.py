@@ -13,10 +13,11 @@ import msgspec
 
 from adapters.secrets.passwords import Passwords
 from api.http.request import decode_json
+from domain.accounts.organisations import organisation_lease
 from domain.accounts.records import email_scope, find_account
 from domain.accounts.registration import new_account
 from domain.accounts.topics import ACCOUNTS_CHANGED
-from ops.commands.operator_records import OperatorRecords, check_tenant, open_operator_records, tenant_lease
+from ops.commands.operator_records import OperatorRecords, check_tenant, open_operator_records
 from schemas import ids
 from schemas.bodies.auth import Register
 from schemas.errors import ConfigurationError, Refused
@@ -81,11 +82,12 @@ async def register(settings: Settings, wanted: Register, tenant: str, role: Acco
             now=writer.now,
             role=role,
             tenant=tenant,
+            verified_at=writer.now,  # the operator vouches for it
         )
         changes = [writer.outgoing(topic, kind, made.account.tenant, record.id, record) for topic, kind, record in made.changes()]
         changes.append(writer.audited("account.create", made.account.tenant, made.account.id, role=role))
         if tenant:
-            async with writer.records.lease(tenant_lease(tenant)):
+            async with writer.records.lease(organisation_lease(tenant)):
                 await writer.records.change(*await writer.missing_tenant(tenant), *changes)
         else:
             await writer.records.change(*changes)
@@ -95,14 +97,16 @@ async def register(settings: Settings, wanted: Register, tenant: str, role: Acco
 async def grant_role(settings: Settings, email: str, role: AccountRole) -> Account:
     """The account with this address, with this role."""
     async with open_operator_records(settings) as writer, writer.records.lease(f"email/{email_scope(email)}"):
-        account = await find_account(writer.views, email)
-        if account is None:
+        found = await find_account(writer.views, email)
+        if found is None:
             raise Refused("not_found", f"no account has the address {email} any more")
-        changed = msgspec.structs.replace(account, role=role, revision=account.revision + 1)
-        await writer.records.change(
-            writer.outgoing(ACCOUNTS_CHANGED, AccountChanged, changed.tenant, changed.id, changed),
-            writer.audited("account.change", changed.tenant, changed.id, role=role),
-        )
+        async with writer.records.lease(organisation_lease(found.tenant)):
+            account = await writer.views.accounts.get(found.id, found.id) or found
+            changed = msgspec.structs.replace(account, role=role, revision=account.revision + 1)
+            await writer.records.change(
+                writer.outgoing(ACCOUNTS_CHANGED, AccountChanged, changed.tenant, changed.id, changed),
+                writer.audited("account.change", changed.tenant, changed.id, role=role),
+            )
         return changed
 
 

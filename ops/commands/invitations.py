@@ -24,7 +24,7 @@ async def create(settings: Settings, email: str, days: float) -> int:
         raise ConfigurationError(f"--days: {days:g} is not more than 0 and at most {DAYS_MAX}")
     async with open_operator_records(settings) as writer:
         text, invitation = new_invitation(secrets.token_bytes, writer.now, writer.now + timedelta(days=days), email)
-        async with writer.records.lease(invitation_lease(text)):
+        async with writer.records.lease(invitation_lease(invitation.id)):
             changed = writer.outgoing(INVITATIONS_CHANGED, InvitationChanged, ids.INSTALLATION, invitation.id, invitation)
             await writer.records.change(changed, writer.audited("invitation.create", ids.INSTALLATION, invitation.id))
     print(text)
@@ -49,7 +49,7 @@ async def revoke(settings: Settings, beginning: str) -> int:
         found = [each for each in page.items if each.id.startswith(beginning) and not each.account_id]
         if len(found) != 1:
             raise Refused("not_found", f"{len(found)} unused invitations have an id that begins with {beginning!r}: see `claw invite list`")
-        async with writer.records.lease(f"invitation/{found[0].id}"):
+        async with writer.records.lease(invitation_lease(found[0].id)):
             present: Invitation | None = await writer.views.of(INVITATIONS).get(LISTED, found[0].id)
             if present is None or present.account_id:
                 raise Refused("not_found", "the invitation has just been used or revoked")

@@ -9,9 +9,10 @@ import secrets
 from pathlib import Path
 from uuid import uuid4
 
-from api.http.identity import key_hash, key_text
+from domain.accounts.key_text import key_hash, key_text
+from domain.accounts.organisations import organisation_lease
 from domain.accounts.topics import CREDENTIALS_CHANGED
-from ops.commands.operator_records import check_tenant, open_operator_records, service_account, tenant_lease
+from ops.commands.operator_records import check_tenant, open_operator_records, service_account
 from schemas.records import AnswerMode, Credential, CredentialChanged, Scope
 from schemas.settings import Settings
 
@@ -56,7 +57,7 @@ async def create_key(settings: Settings, tenant: str, name: str, mode: AnswerMod
             created_at=writer.now,
             mode=mode,
         )
-        async with writer.records.lease(tenant_lease(tenant)):
+        async with writer.records.lease(organisation_lease(tenant)):
             await writer.records.change(
                 writer.outgoing(CREDENTIALS_CHANGED, CredentialChanged, tenant, credential.id, credential),
                 *await writer.missing_tenant(tenant),

@@ -10,7 +10,7 @@ from datetime import datetime
 from uuid import uuid4
 
 from domain.accounts.registration import DEFAULT_KNOWLEDGE_BASE_NAME
-from domain.accounts.topics import ACCOUNTS_CHANGED
+from domain.accounts.topics import ACCOUNTS_CHANGED, ORGANISATIONS_CHANGED
 from domain.audit.entries import audit_entry
 from domain.documents.topics import TENANT_NAME
 from domain.knowledge.topics import KNOWLEDGE_CHANGED
@@ -20,7 +20,7 @@ from schemas import ids
 from schemas.audit import Actor
 from schemas.errors import ConfigurationError
 from schemas.events import Event
-from schemas.records import Account, AccountChanged, KnowledgeBase, KnowledgeBaseChanged
+from schemas.records import Account, AccountChanged, KnowledgeBase, KnowledgeBaseChanged, Organisation, OrganisationChanged
 from schemas.settings import Settings
 from schemas.traces import new_traceparent
 from streams.clock import SystemClock
@@ -59,7 +59,7 @@ class OperatorRecords:
         )
 
     async def missing_tenant(self, tenant: str) -> Sequence[Outgoing]:
-        """The events of a tenant's service account and default knowledge base; none when they exist. Hold ``tenant_lease``."""
+        """The events of a tenant: its service account, default knowledge base and name; none when it exists. Hold its lease."""
         account_id = service_account(tenant)
         if await self.views.accounts.get(account_id, account_id) is not None:
             return ()
@@ -77,7 +77,12 @@ class OperatorRecords:
         made = self.outgoing(ACCOUNTS_CHANGED, AccountChanged, tenant, account_id, account)
         if await self.views.knowledge_bases.get(tenant, base_id) is not None:
             return (made,)  # the tenant of a person, whose base stays theirs and as private as it is
-        return (self.outgoing(KNOWLEDGE_CHANGED, KnowledgeBaseChanged, tenant, base_id, base), made)
+        organisation = Organisation(id=tenant, name=tenant, created_at=now)
+        return (
+            self.outgoing(KNOWLEDGE_CHANGED, KnowledgeBaseChanged, tenant, base_id, base),
+            self.outgoing(ORGANISATIONS_CHANGED, OrganisationChanged, tenant, tenant, organisation),
+            made,
+        )
 
 
 @asynccontextmanager
@@ -100,11 +105,6 @@ def _user_name() -> str:
 def service_account(tenant: str) -> str:
     """The id of a tenant's service account, which owns the tenant's keys and has no login."""
     return ids.derive("service-account", tenant)
-
-
-def tenant_lease(tenant: str) -> str:
-    """The name of the lease to hold while a tenant is created."""
-    return f"tenant/{tenant}"
 
 
 def check_tenant(tenant: str) -> None:

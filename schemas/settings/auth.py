@@ -60,6 +60,22 @@ class AuthSettings(Section, frozen=True, kw_only=True):
             " (invitation). Commands of the operator create accounts in any case."
         ),
     ] = "open"
+    registration_domains: Annotated[
+        str,
+        Meta(
+            description="Comma-separated domains of the e-mail addresses that may register without an invitation to an organisation, such"
+            " as example.org; empty any. Addresses have to be verified then, as with CLAW_AUTH_VERIFIED_REQUIRED."
+        ),
+    ] = ""
+    verified_required: Annotated[
+        bool,
+        Meta(
+            description="Whether accounts can do nothing but manage their sessions before they verified their e-mail address by the link in"
+            " a mail (CLAW_MAIL_*). Accounts that commands of the operator created are verified."
+        ),
+    ] = False
+    reset_ttl_s: Annotated[int, Meta(ge=300, le=86_400, description="Life of a link to reset a password.")] = 3_600
+    verify_ttl_s: Annotated[int, Meta(ge=3_600, le=2_592_000, description="Life of a link to verify an address.")] = 259_200
     strength_min: Annotated[
         int,
         Meta(
@@ -70,3 +86,13 @@ class AuthSettings(Section, frozen=True, kw_only=True):
         ),
     ] = 2
     hash_concurrency: Annotated[int, Meta(ge=1, le=64, description="Password hashes computed at once per process (64 MiB each).")] = 2
+
+    @property
+    def allowed_domains(self) -> frozenset[str]:
+        """``registration_domains`` in lower case; empty: any."""
+        return frozenset(each.strip().lower().removeprefix("@") for each in self.registration_domains.split(",") if each.strip())
+
+    @property
+    def needs_verification(self) -> bool:
+        """Whether an account can be used only once its address is verified. A domain that nobody proves to be in would keep nobody out."""
+        return self.verified_required or bool(self.allowed_domains)

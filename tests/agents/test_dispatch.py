@@ -105,7 +105,9 @@ async def test_the_requests_behind_a_document_go_to_the_log_with_it(route: Dispa
     assert requested(await route.step(keyed(5), context(offset=5))) == [[3, 4, 5]]
     again = await route.step(keyed(4), context(offset=4))
     assert requested(again) == [[3, 4, 5]]
-    assert [each.event.id for each in again] == [second[0].event.id]  # the newer version is queued: the older one is not again
+    assert len(again) == 1, "the newer version is queued: the older one is not again"
+    assert again[0].event.id != second[0].event.id, "one id has one content"
+    assert [each.event.id for each in await route.step(keyed(4), context(offset=4))] == [again[0].event.id]
     assert await route.requests.find(KEY, keyed(4).id) == EarlierSubmission(4, is_deleted=False)
 
 
@@ -235,6 +237,17 @@ async def test_a_submission_read_again_behind_a_newer_one_is_not_queued_again(ro
     assert states(await route.step(second, context(offset=4))) == ["queued"]
     await shown(route, second, 4)
     assert [await route.step(each, context(offset=at)) for at, each in ((3, first), (4, second))] == [[], []]
+
+
+async def test_a_withdrawal_that_lies_twice_on_the_log_makes_two_removals(route: Dispatch):
+    """A worker died before it committed and published the same event again: two offsets are two versions, and no id has two contents."""
+    first = await route.step(withdrawn(), context(offset=50))
+    second = await route.step(withdrawn(), context(offset=51))
+    removals = [each.event for outgoing in (first, second) for each in outgoing if each.topic is DOCUMENTS_EMBEDDED]
+    assert [each.data.version for each in removals] == [50, 51]
+    assert len({each.id for each in removals}) == 2
+    again = await route.step(withdrawn(), context(offset=51))
+    assert [each.event.id for each in again if each.topic is DOCUMENTS_EMBEDDED] == [removals[1].id]
 
 
 async def test_a_place_in_a_lane_is_given_back_when_nothing_is_queued(route: Dispatch):

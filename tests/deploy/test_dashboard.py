@@ -3,6 +3,7 @@
 import ast
 import json
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ SUFFIXES = {"Counter": ("_total",), "Gauge": ("",), "Histogram": ("_bucket", "_s
 OF_THE_SCRAPE = {"job", "lane", "instance", "le", "class"}
 
 
+@cache
 def metrics() -> dict[str, set[str]]:
     """Every series the code exposes with its labels, read from the constructors of prometheus_client."""
     found: dict[str, set[str]] = {}
@@ -28,7 +30,7 @@ def metrics() -> dict[str, set[str]]:
                 name, labels = node.args[0], node.args[2] if len(node.args) > 2 else ast.Tuple(elts=[])
                 if isinstance(name, ast.Constant) and isinstance(name.value, str) and name.value.startswith("claw_"):
                     for suffix in SUFFIXES[node.func.id]:
-                        found[f"{name.value}{suffix}"] = set(ast.literal_eval(labels))
+                        found[f"{name.value.removesuffix('_total')}{suffix}"] = set(ast.literal_eval(labels))
     return found
 
 

@@ -62,7 +62,7 @@ def _free_port() -> int:
 
 
 async def send(port: int, *, context: ssl.SSLContext | None = None, **server: Any) -> None:
-    client = SmtpClient(SmtpServer(**{"host": "127.0.0.1", "port": port, "security": "none", "timeout_s": 1.0} | server), 2, context)
+    client = SmtpClient(SmtpServer(**dict[str, Any](host="127.0.0.1", port=port, security="none", timeout_s=1.0) | server), 2, context)
     message = build_message("m1", MailSender("Claw", "claw@example.org"), "li@example.com", "密码重置", "请点击链接。\n", NOW, "zh")
     try:
         await client.send(message)

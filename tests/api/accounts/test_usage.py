@@ -11,8 +11,8 @@ import pytest
 from api.accounts.ports import AccountPorts
 from api.chats.ports import ChatPorts
 from api.core import Core
-from api.http.identity import KEY_PREFIX
 from api.limits.ports import LimitPorts
+from domain.accounts.key_text import PREFIX as KEY_PREFIX
 from domain.chats.topics import CHATS_ASKED
 from domain.usage.counters import usage_changes
 from schemas import ids

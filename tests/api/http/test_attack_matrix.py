@@ -24,7 +24,7 @@ from schemas.settings import AuthSettings, Settings
 from schemas.settings.section import Secret
 from streams.log.outgoing import Outgoing
 from tests.support.api_people import colleague, promoted, tenant_of
-from tests.support.api_process import House, Person, events
+from tests.support.api_process import PASSWORD, House, Person, events
 from tests.support.attacks import CREDENTIAL_ATTACKS, CredentialAttack, NoTarget, Target, base_rows
 from tests.support.hostile_requests import Operation, operations
 
@@ -44,6 +44,8 @@ STATE = (  # what shows whether anything of the victim's was changed
     "/webhooks/{webhook_id}/deliveries",
     "/notices",
     "/api-keys",
+    "/auth/sessions",
+    "/users/me",
     "/conversations",
     "/knowledge",
 )
@@ -99,8 +101,13 @@ async def scene(house: House, dead_letters: None) -> AsyncIterator[Scene]:
     await promoted(house, stranger)
     await promoted(house, operator)
     key = (await victim.call("POST", "/api-keys", json={"name": "k", "scopes": SCOPES})).json()
-    objects = {**await _make_objects(victim), "key_id": key["id"]}
+    login = {"email": victim.email, "password": PASSWORD}
+    session, ended = [(await house.client.post("/api/v1/auth/login", json=login)).json() for _ in range(2)]
+    await victim.call("DELETE", f"/auth/sessions/{ended['session_id']}")
+    objects = {**await _make_objects(victim), "key_id": key["id"], "session_id": session["session_id"]}
     fellow, admin = await colleague(house, victim), await colleague(house, victim, role="admin")
+    invitation = (await admin.call("POST", "/organisation/invitations", json={})).json()["id"]
+    objects |= {"user_id": victim.user["id"], "invitation": invitation}
     revoked = (await operator.call("POST", "/api-keys", json={"name": "r", "scopes": SCOPES})).json()
     keys = {}
     for scope in SCOPES:
@@ -118,6 +125,8 @@ async def scene(house: House, dead_letters: None) -> AsyncIterator[Scene]:
         **_forged(victim),
         "no credential": "",
         "another scheme": f"Basic {victim.token}",
+        "a refresh token": f"Bearer {session['refresh_token']}",
+        "a session that has ended": f"Bearer {ended['access_token']}",
         "a key that was revoked": f"Bearer {revoked['key']}",
         "a token of a disabled account": f"Bearer {disabled.token}",
         "a user": f"Bearer {victim.token}",

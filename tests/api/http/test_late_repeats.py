@@ -17,7 +17,7 @@ from schemas.indexes import IndexPlan
 from schemas.settings import AuthSettings, Settings
 from schemas.settings.section import Secret
 from streams.log.outgoing import LogOffset, Outgoing
-from tests.support.api_people import asked, key_of, tenant_of
+from tests.support.api_people import asked, key_of, promoted, tenant_of
 from tests.support.api_process import PASSWORD, House, Person, lose
 from tests.support.problems import is_problem
 from tests.support.reply_speaker import Speaker
@@ -69,6 +69,18 @@ async def _knowledge(case: Case) -> tuple[Send, After]:
 
 async def _api_key(case: Case) -> tuple[Send, After]:
     return lambda: case.send("/api-keys", json={"name": "k"}), lambda: case.person.call("POST", "/api-keys", json={"name": "other"})
+
+
+async def _rotation(case: Case) -> tuple[Send, After]:
+    made = (await case.person.call("POST", "/api-keys", json={"name": "k"})).json()
+    path = f"/api-keys/{made['id']}"
+    return lambda: case.send(f"{path}/rotate", json={}), lambda: case.person.call("PATCH", path, json={"name": "newer"})
+
+
+async def _invitation(case: Case) -> tuple[Send, After]:
+    await promoted(case.house, case.person, "admin")
+    path = "/organisation/invitations"
+    return lambda: case.send(path, json={"role": "user"}), lambda: case.person.call("POST", path, json={"role": "admin"})
 
 
 async def _register(case: Case) -> tuple[Send, After]:
@@ -161,7 +173,7 @@ async def _webhook(case: Case) -> tuple[Send, After]:
     return lambda: case.send("/webhooks", json={"url": "https://hooks.example.com/"}), changed
 
 
-async def _rotation(case: Case) -> tuple[Send, After]:
+async def _webhook_rotation(case: Case) -> tuple[Send, After]:
     path = f"/webhooks/{(await case.person.call('POST', '/webhooks', json={'url': 'https://hooks.example.com/'})).json()['id']}"
     return lambda: case.send(f"{path}/secret"), lambda: case.person.call("PATCH", path, json={"description": "newer"})
 
@@ -174,9 +186,11 @@ CASES: dict[str, Callable[[Case], Awaitable[tuple[Send, After]]]] = {
     "/api/v1/conversations": _conversation,
     "/api/v1/knowledge": _knowledge,
     "/api/v1/api-keys": _api_key,
+    "/api/v1/api-keys/{key_id:str}/rotate": _rotation,
+    "/api/v1/organisation/invitations": _invitation,
     "/api/v1/auth/register": _register,
     "/api/v1/webhooks": _webhook,
-    "/api/v1/webhooks/{webhook_id:str}/secret": _rotation,
+    "/api/v1/webhooks/{webhook_id:str}/secret": _webhook_rotation,
     DOCUMENTS: _document("", json={"document_id": "d", "text": "older"}),
     f"{DOCUMENTS}/upload": _document("/upload", **FILE),
     f"{DOCUMENTS}/url": _document("/url", json={"document_id": "d", "url": "https://93.184.216.34/"}),
@@ -189,7 +203,9 @@ CASES: dict[str, Callable[[Case], Awaitable[tuple[Send, After]]]] = {
     f"{INDEX}/back": _back,
     f"{INDEX}/drop": _drop,
 }
-IDENTITY = frozenset({"id", "user", "key", "secret", "reply_id", "document_id", "version", "task_id", "rating"})  # of what was written
+IDENTITY = frozenset(  # of what was written
+    {"id", "user", "key", "secret", "invitation", "reply_id", "document_id", "version", "task_id", "rating"}
+)
 
 
 def routes() -> dict[str, Any]:
