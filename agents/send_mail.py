@@ -22,7 +22,7 @@ from streams.runtime.agent_ports import AgentPorts
 from streams.tables.record_writer import RecordWriter
 from streams.topics import Topic
 
-WORKER_GROUP = "documents"
+WORKER_GROUP = "chat"  # not with the documents: who signs links shares no process with what reads foreign files
 
 
 def build(ports: AgentPorts) -> tuple[Agent, ...]:
@@ -36,7 +36,7 @@ def build(ports: AgentPorts) -> tuple[Agent, ...]:
         tables,
         RecordWriter(ports.redis, ports.prefix, ports.publisher, tables, ports.clock),
         RangeReader(ports.settings.kafka, MAILS_REQUESTED),
-        Links(ports.settings.auth),
+        Links(ports.settings.auth) if ports.settings.auth.secret else None,
         client.send if client else None,
         MailSender(settings.sender_name, settings.sender),
         ports.clock,

@@ -43,8 +43,9 @@ log = structlog.get_logger(__name__)
 
 
 class Mailer:
-    """``send`` is None where no mail server is set: every mail is then skipped, which is logged. ``pages_url``: where links lead, without a
-    slash at its end; "": mails have the link's text alone. ``loop`` runs it.
+    """``send`` is None where no mail server is set: every mail is then skipped, which is logged. ``links`` is None where this process has
+    no signing secret: mails with a link wait for one that has. ``pages_url``: where links lead, without a slash at its end; "": mails have
+    the link's text alone. ``loop`` runs it.
     """
 
     def __init__(
@@ -54,7 +55,7 @@ class Mailer:
         tables: Tables,
         records: RecordWriter,
         requests: RangeSource,
-        links: Links,
+        links: Links | None,
         send: Send | None,
         sender: MailSender,
         clock: Clock,
@@ -121,6 +122,8 @@ class Mailer:
             return "skipped", "its link has expired"
         if self._send is None:
             return "skipped", "no mail server is set (CLAW_MAIL_HOST)"
+        if mail.link is not None and self._links is None:
+            return None, "this worker cannot sign its link: set CLAW_AUTH_SECRET"
         expires_at = mail.link.expires_at if mail.link else None
         subject, body = mail_text(mail.template, mail.language, mail.fields, self._link(event), expires_at)
         try:
@@ -133,7 +136,7 @@ class Mailer:
 
     def _link(self, event: MailRequested) -> str:
         link = event.data.link
-        if link is None:
+        if link is None or self._links is None:
             return ""
         text = self._links.issue(link.purpose, link.subject, link.binding, link.expires_at)
         # behind a number sign it is sent to no server, and stands in no server's log

@@ -1,8 +1,8 @@
 """Worker groups: which agents share a process, and how often they read.
 
 Agents are grouped by what they wait for, because a slow agent delays its neighbours: ``knowledge`` waits for the index (with the embedded
-engine there is one such worker), ``chat`` for the model, ``documents`` for CPU in child processes, for web pages, receivers of webhooks and
-the mail server, ``tables`` for Redis.
+engine there is one such worker), ``chat`` for the model and the mail server, ``documents`` for CPU in child processes, for web pages and
+for receivers of webhooks, ``tables`` for Redis.
 An agent says its group itself (``WORKER_GROUP``); a new agent is its module and one line in ``AGENTS``.
 """
 
