@@ -25,7 +25,6 @@ from domain.read_models import ReadModels
 from schemas import ids
 from schemas.chats import MessageChanged
 from schemas.documents import DocumentProgressed, Progress, State
-from schemas.errors import Problem
 from schemas.events import Event
 from schemas.notices import (
     DeliveryChanged,
@@ -247,18 +246,20 @@ def _document_data(progress: Progress) -> Mapping[str, Any]:
 
 
 def _document_fields(progress: Progress) -> Mapping[str, str]:
-    cause = progress.cause or Problem(code="")
     fields = {
         "knowledge_base_id": progress.knowledge_base_id,
         "document_id": progress.document_id,
         "title": progress.title or progress.document_id,
-        "code": cause.code,
-        "cause": _sentence(cause.title),
-        "remedy": cause.remedy,
-        "cause_zh": cause.title_zh or cause.title,
-        "remedy_zh": cause.remedy_zh or cause.remedy,
     }
-    return {name: value for name, value in fields.items() if value}
+    if (cause := progress.cause) is not None:
+        fields |= {
+            "code": cause.code,
+            "cause": _sentence(cause.title),
+            "remedy": cause.remedy,
+            "cause_zh": cause.title_zh or cause.title,
+            "remedy_zh": cause.remedy_zh or cause.remedy,
+        }
+    return fields
 
 
 def _sentence(text: str) -> str:
