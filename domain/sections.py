@@ -3,11 +3,14 @@
 from collections.abc import Mapping
 
 from domain.configs.settings import ConfigSettings
+from domain.notices.settings import MailSettings, WebhookSettings
 from schemas.settings import Settings
 from schemas.settings.section import Section
 
 SECTIONS: tuple[type[Section], ...] = (
     ConfigSettings,
+    WebhookSettings,
+    MailSettings,
 )  # an area's section stands in its own ``settings.py`` and imports nothing but schemas
 
 
