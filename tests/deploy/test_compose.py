@@ -22,8 +22,8 @@ SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 DOCKERFILE = (ROOT / "deploy" / "Dockerfile").read_text(encoding="utf-8")
 ENTRY_FILES = [ROOT / "deploy" / "compose.env.example", ROOT / "deploy" / "tls.env.example"]
 OURS = sorted(name for name, service in SERVICES.items() if str(service["image"]).startswith("claw:"))
-SECTION_CLASSES = (*(section for _, section in sections_of(Settings)), *SECTIONS)
-KNOWN = {section.prefix + field.name.upper(): field for section in SECTION_CLASSES for field in msgspec.structs.fields(section)}
+ALL_SECTIONS = (*(section for _, section in sections_of(Settings)), *SECTIONS)
+KNOWN = {section.prefix + field.name.upper(): field for section in ALL_SECTIONS for field in msgspec.structs.fields(section)}
 SECRETS = {name for name, field in KNOWN.items() if isinstance(field.default, Secret)}
 REFERENCE = re.compile(r"\$\{(?P<name>[A-Z_]+)(?:(?P<operator>:[?-])(?P<word>[^}]*))?\}")
 NOT_IN_CONTAINERS = {
@@ -178,7 +178,8 @@ class TestSecrets:
     @pytest.mark.parametrize(
         ("secret", "holders"),
         [
-            ("CLAW_AUTH_SECRET", {"api"}),
+            ("CLAW_AUTH_SECRET", {"api", "worker-chat"}),  # the latter signs the links in mails
+            ("CLAW_MAIL_PASSWORD", {"worker-chat"}),
             ("CLAW_DOCUMENT_SECRET", {"api", "worker-documents"}),
             ("CLAW_MODEL_API_KEY", {"worker-chat", "worker-knowledge"}),
             ("CLAW_MODEL_SECOND_API_KEY", {"worker-chat", "worker-knowledge"}),
