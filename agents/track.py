@@ -1,4 +1,4 @@
-"""chats.asked, chats.grounded, messages.changed, documents.submitted, documents.progressed, indexes.changed -> track -> the table of tasks
+"""what chats, documents, indexes and notices publish, but no deltas -> track -> the table of tasks
 
 Tasks are what these events say of them (``domain/tasks/steps.py``). The deltas of an answer are never read, and nothing is published: a
 task costs one round trip of Redis for a batch of events.

@@ -33,7 +33,7 @@ MAILS_REQUESTED = Topic(
     "Mails to be sent, with their addresses; links are signed when a mail is sent.",
     7 * DAY_MS,
     private=True,
-    readers=("send_mail",),
+    readers=("send_mail", "track"),
 )
 MAILS_ENDED = Topic(
     "claw.mails.ended.v1",
@@ -42,7 +42,7 @@ MAILS_ENDED = Topic(
     ("send_mail",),
     "What became of mails, without their addresses.",
     MAILS_ENDED_MS,
-    readers=("project",),
+    readers=("project", "track"),
 )
 WEBHOOKS_CHANGED = Topic(
     "claw.webhooks.changed.v1",
@@ -62,5 +62,5 @@ DELIVERIES_CHANGED = Topic(
     "Messages to webhooks: what is to be sent, every attempt, and the end.",
     DELIVERIES_MS,
     private=True,
-    readers=("project", "deliver"),
+    readers=("project", "deliver", "track"),
 )
