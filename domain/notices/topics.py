@@ -42,7 +42,7 @@ MAILS_ENDED = Topic(
     ("send_mail",),
     "What became of mails, without their addresses.",
     MAILS_ENDED_MS,
-    readers=("project", "track"),
+    readers=("project",),
 )
 WEBHOOKS_CHANGED = Topic(
     "claw.webhooks.changed.v1",
@@ -62,5 +62,5 @@ DELIVERIES_CHANGED = Topic(
     "Messages to webhooks: what is to be sent, every attempt, and the end.",
     DELIVERIES_MS,
     private=True,
-    readers=("project", "deliver", "track"),
+    readers=("project", "deliver"),
 )
