@@ -10,6 +10,7 @@ account_credentials     ``account id/kind``      credential id     created
 invitations             ``all``                  invitation id     created
 sessions                session id               session id
 account_sessions        account id               session id        created
+identities              identity id              identity id
 conversations           ``tenant/user``          conversation id   last activity
 tenant_conversations    tenant                   conversation id   created
 messages                ``tenant/conversation``  message id        created
