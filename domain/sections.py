@@ -3,10 +3,17 @@
 from collections.abc import Mapping
 
 from domain.accounts.settings import OidcSettings
+from domain.configs.settings import ConfigSettings
+from domain.notices.settings import MailSettings, WebhookSettings
 from schemas.settings import Settings
 from schemas.settings.section import Section
 
-SECTIONS: tuple[type[Section], ...] = (OidcSettings,)  # an area's section stands in its own ``settings.py`` and imports nothing but schemas
+SECTIONS: tuple[type[Section], ...] = (
+    ConfigSettings,
+    WebhookSettings,
+    MailSettings,
+    OidcSettings,
+)  # an area's section stands in its own ``settings.py`` and imports nothing but schemas
 
 
 def load_settings(environ: Mapping[str, str]) -> Settings:

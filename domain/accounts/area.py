@@ -23,6 +23,8 @@ from domain.accounts.topics import (
     SESSIONS_CHANGED,
 )
 from domain.area import Area
+from domain.config_keys import config_keys
+from schemas.settings import AuthSettings
 
 AREA = Area(
     name="accounts",
@@ -34,4 +36,5 @@ AREA = Area(
         *(SESSIONS, ACCOUNT_SESSIONS, IDENTITIES),
     ),
     errors=ERRORS,
+    configs=config_keys(AuthSettings, "registration", public=True),
 )

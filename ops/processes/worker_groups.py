@@ -1,7 +1,8 @@
 """Worker groups: which agents share a process, and how often they read.
 
 Agents are grouped by what they wait for, because a slow agent delays its neighbours: ``knowledge`` waits for the index (with the embedded
-engine there is one such worker), ``chat`` for the model, ``documents`` for CPU in child processes and for web pages, ``tables`` for Redis.
+engine there is one such worker), ``chat`` for the model and the mail server, ``documents`` for CPU in child processes, for web pages and
+for receivers of webhooks, ``tables`` for Redis.
 An agent says its group itself (``WORKER_GROUP``); a new agent is its module and one line in ``AGENTS``.
 """
 
@@ -14,15 +15,18 @@ from adapters.models import metrics
 from agents import (
     count_decisions,
     count_usage,
+    deliver,
     dispatch,
     embed,
     generate,
     index,
     ingest,
+    notify,
     parse,
     project,
     query,
     retrieve,
+    send_mail,
     summarise,
 )
 from domain import composition
@@ -121,6 +125,9 @@ AGENTS: tuple[AgentModule, ...] = (
     project,
     count_usage,
     count_decisions,
+    deliver,
+    notify,
+    send_mail,
 )
 
 GROUPS: Mapping[str, Pace] = {

@@ -94,6 +94,7 @@ def base_rows() -> Mapping[str, Row]:
         f"{conversation}/replies/{{reply_id}}",
         "/api/v1/knowledge/queries/{reply_id}",
     )
+    webhook = "/api/v1/webhooks/{webhook_id}"
     bases = ["{knowledge_base_id}"]
     return {
         "GET /livez": ANYBODY,
@@ -151,6 +152,19 @@ def base_rows() -> Mapping[str, Row]:
         "GET /api/v1/rate-limits/denylist": INSTALLATION,
         "PUT /api/v1/rate-limits/denylist": INSTALLATION,
         "DELETE /api/v1/rate-limits/denylist": INSTALLATION,
+        "GET /api/v1/configs": INSTALLATION,
+        "GET /api/v1/configs/public": ANYBODY,
+        "GET /api/v1/configs/audit": INSTALLATION,
+        "POST /api/v1/configs/export": INSTALLATION,
+        "POST /api/v1/configs/import": INSTALLATION,
+        # the installation's: an operator may, and whoever is less is refused for the role
+        "GET /api/v1/configs/{config_key}": Target(stranger=None, colleague=None),
+        "PUT /api/v1/configs/{config_key}": Target(stranger=None, colleague=None),
+        "DELETE /api/v1/configs/{config_key}": Target(stranger=None, colleague=None),
+        "GET /api/v1/configs/{config_key}/history": Target(stranger=None, colleague=None),
+        "GET /api/v1/configs/{config_key}/diff": Target(stranger=None, colleague=None),
+        "POST /api/v1/configs/{config_key}/rollback": Target(stranger=None, colleague=None),
+        "GET /api/v1/configs/{config_key}/propagation": Target(stranger=None, colleague=None),
         "GET /api/v1/conversations": OWN,
         "POST /api/v1/conversations": Target({"knowledge_base_ids": bases}),
         f"GET {conversation}": Target(),
@@ -205,6 +219,23 @@ def base_rows() -> Mapping[str, Row]:
         "POST /api/v1/cache/invalidate": TENANT,
         "POST /api/v1/cache/warmup": TENANT,
         "GET /api/v1/cache/warmup/{warmup_id}": Target(colleague=None),
+        "GET /api/v1/notices": OWN,
+        "GET /api/v1/notices/unread": OWN,
+        "GET /api/v1/notices/stream": OWN,
+        "POST /api/v1/notices/read": OWN,
+        "POST /api/v1/notices/{notice_id}/read": Target(),
+        "GET /api/v1/notices/preferences": OWN,
+        "PUT /api/v1/notices/preferences": OWN,
+        "GET /api/v1/webhooks": OWN,
+        "POST /api/v1/webhooks": OWN,
+        f"GET {webhook}": Target(),
+        f"PATCH {webhook}": Target({"description": "mine"}),
+        f"DELETE {webhook}": Target(),
+        f"POST {webhook}/secret": Target(),
+        f"POST {webhook}/test": Target(),
+        f"POST {webhook}/replay": Target({"since": "2026-01-01T00:00:00Z"}),
+        f"GET {webhook}/deliveries": Target(),
+        f"GET {webhook}/deliveries/{{delivery_id}}": Target(),
         "POST /v1/chat/completions": Target(
             {"model": "claw", "messages": [{"role": "user", "content": "Days?"}], "metadata": {"knowledge_base_ids": "{knowledge_base_id}"}}
         ),
