@@ -1,5 +1,6 @@
 """Logins at an identity provider that speaks the real protocol, from a browser's first request to its session."""
 
+import time
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -85,8 +86,10 @@ async def test_a_person_is_the_same_account_whatever_their_address_becomes(joine
         headers = {"x-csrf-token": session["csrf_token"]}
         assert (await client.post("/api/v1/conversations", json={}, headers=headers)).status_code == 201
     assert await find_password(joined.ports(Core).read_models, session["user"]["id"]) is None
+    began_s = time.perf_counter()
     failed = await joined.client.post("/api/v1/auth/login", json={"email": person["email"], "password": PASSWORD})
     is_problem(failed, 401, "login_failed")
+    assert time.perf_counter() - began_s > 0.01  # a hash was computed, as for a wrong password
     person["email"] = f"{uuid.uuid4().hex}@example.org"
     async with browser(joined) as client:
         assert (await log_in(client))["user"]["id"] == session["user"]["id"]
