@@ -14,6 +14,7 @@ from api.notices.area import AREA as NOTICES
 from api.openai.area import AREA as OPENAI
 from api.operations.area import AREA as OPERATIONS
 from api.socket.area import AREA as SOCKET
+from api.tasks.area import AREA as TASKS
 
 AREAS: tuple[ApiArea, ...] = (
     HTTP,
@@ -26,6 +27,7 @@ AREAS: tuple[ApiArea, ...] = (
     DOCUMENTS,
     NOTICES,
     SOCKET,
+    TASKS,
     OPERATIONS,
     AUDIT,
     OPENAI,
