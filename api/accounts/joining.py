@@ -41,9 +41,10 @@ async def check_registration(request: ApiRequest, data: Register) -> PresentedIn
     Raises Refused("registration_closed", "email_domain_refused", "invitation_required", or "invitation_invalid" for a link that was
     forged or has expired).
     """
-    registration = request.core.settings.auth.registration
+    auth = request.core.live.settings.auth
+    registration = auth.registration
     invitation = _read_invitation(request, data) if data.invitation else PresentedInvitation()
-    is_domain_allowed = allows_domain(request.core.settings.auth, data.email)
+    is_domain_allowed = allows_domain(auth, data.email)
     if registration == "closed" or not is_domain_allowed:
         found = await find_invitation(request.core.read_models, invitation.id) if invitation.id else None
         if found is None or not found.tenant:
