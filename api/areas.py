@@ -10,12 +10,25 @@ from api.documents.area import AREA as DOCUMENTS
 from api.http.area import AREA as HTTP
 from api.knowledge.area import AREA as KNOWLEDGE
 from api.limits.area import AREA as LIMITS
+from api.notices.area import AREA as NOTICES
 from api.openai.area import AREA as OPENAI
 from api.operations.area import AREA as OPERATIONS
 from api.socket.area import AREA as SOCKET
+from api.tasks.area import AREA as TASKS
 
 AREAS: tuple[ApiArea, ...] = (
-    *(HTTP, LIMITS, CONFIGS, ACCOUNTS),
-    *(KNOWLEDGE, CHATS, CONVERSATIONS, DOCUMENTS, SOCKET),
-    *(OPERATIONS, AUDIT, OPENAI),
+    HTTP,
+    LIMITS,
+    CONFIGS,
+    ACCOUNTS,
+    KNOWLEDGE,
+    CHATS,
+    CONVERSATIONS,
+    DOCUMENTS,
+    NOTICES,
+    SOCKET,
+    TASKS,
+    OPERATIONS,
+    AUDIT,
+    OPENAI,
 )

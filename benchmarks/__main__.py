@@ -21,6 +21,7 @@ from benchmarks import (
     start,
     streams,
     tables,
+    tasks,
     trace,
     updates,
 )
@@ -43,6 +44,7 @@ ALL = {
     "cache": cache.run,
     "configs": configs.run,
     "tables": tables.run,
+    "tasks": tasks.run,
     "sheet": sheet.run,
     "rerank": rerank.run,
 }

@@ -39,6 +39,8 @@ from domain.indexes.second_vectors import SecondVectors
 from domain.read_models import ReadModels
 from domain.retrieval.search import SearchService
 from domain.retrieval.vector_cache import VectorCache
+from domain.tasks.settings import TaskSettings
+from domain.tasks.table import TaskTable
 from schemas.errors import ConfigurationError
 from schemas.settings import CacheSettings, CapSettings, RetrievalSettings, Settings
 from streams.cache import RedisCache
@@ -153,6 +155,11 @@ def logged_epoch(ports: AgentPorts) -> LoggedEpoch:
 def table_watch(ports: AgentPorts) -> TableWatch:
     """The watch over the tables: ask for it first, so that it is started before what reads them."""
     return ports.attach(watch_tables(ports.settings, ports.redis, ports.publisher, ports.clock))
+
+
+def task_table(ports: AgentPorts) -> TaskTable:
+    """The table of tasks."""
+    return TaskTable(ports.redis, ports.prefix, ports.settings.of(TaskSettings))
 
 
 def text_worker(ports: AgentPorts) -> TextWorker:

@@ -15,6 +15,7 @@ from schemas import model_names
 from schemas.errors import ClawError, ConfigurationError
 from schemas.records import AnswerMode
 from schemas.settings import WORKER_GROUPS, Settings
+from schemas.tasks import TASK_KINDS, TASK_STATES
 
 FAILED, MISCONFIGURED = 1, 2
 
@@ -99,6 +100,7 @@ def parser() -> argparse.ArgumentParser:
     _redrive_command(commands)
     _rebuild_commands(commands)
     _usage_commands(commands)
+    _task_commands(commands)
     _replay_command(commands)
     _faults_command(commands)
     reference = _add(
@@ -260,6 +262,30 @@ def _usage_commands(commands: Any) -> None:
     reconcile = _add(usage.add_subparsers(title="commands", metavar="COMMAND", required=True), "reconcile", _usage_reconcile, about)
     reconcile.add_argument("--since", default="", help="only windows that began within this time span, such as 90m, 2h, 7d")
     reconcile.add_argument("--repair", action="store_true", help="rebuild the counters from the topic when a sum differs")
+
+
+def _task_commands(commands: Any) -> None:
+    about = "List, show, cancel and retry tasks; show the workers."
+    tasks = commands.add_parser("tasks", help=about, description=about)
+    kinds = tasks.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    listed = _add(kinds, "list", _tasks_list, "List the newest tasks of a tenant.")
+    listed.add_argument("--kind", choices=TASK_KINDS, help="only tasks of this kind")
+    listed.add_argument("--state", choices=TASK_STATES, help="only tasks in this state")
+    listed.add_argument("--account", default="", help="only tasks of the account with this id")
+    listed.add_argument("--limit", type=int, default=50, help="maximum number to list (default: 50)")
+    show = _add(kinds, "show", _tasks_show, "Show all that is known of a task, as JSON.")
+    counted = _add(kinds, "stats", _tasks_stats, "Show counts by state, durations and rates of each kind of task.")
+    counted.add_argument("--since", default="1d", help="only tasks created within this time span, such as 90m, 2h, 7d (default: 1d)")
+    for command in (listed, show, counted):
+        command.add_argument("--tenant", default="default", help="tenant that owns the tasks (default: default)")
+    cancel = _add(kinds, "cancel", _tasks_cancel, "Cancel a task through the API.")
+    retry = _add(kinds, "retry", _tasks_retry, "Retry a task that failed or was cancelled through the API, as a new task.")
+    for command in (cancel, retry):
+        command.add_argument("--url", default="", help="URL of the API (default: on this machine, CLAW_PORT)")
+        command.add_argument("--key-file", default="", metavar="PATH", help="file with an API key (default: CLAW_HOME/key)")
+    for command in (show, cancel, retry):
+        command.add_argument("id", metavar="ID", help="id of the task")
+    _add(kinds, "workers", _tasks_workers, "Show the worker groups and their workers; exit 1 when a group has no worker that is up.")
 
 
 def _replay_command(commands: Any) -> None:
@@ -598,6 +624,48 @@ def _usage_reconcile(settings: Settings, chosen: argparse.Namespace) -> Any:
 
     _quiet_driver()
     return usage.reconcile(settings, since=chosen.since, repair=chosen.repair)
+
+
+def _tasks_list(settings: Settings, chosen: argparse.Namespace) -> Any:
+    from ops.commands import tasks
+
+    _quiet_driver()
+    return tasks.list_tasks(
+        settings, chosen.tenant, kind=chosen.kind, state=chosen.state, account=chosen.account, limit=max(1, chosen.limit)
+    )
+
+
+def _tasks_show(settings: Settings, chosen: argparse.Namespace) -> Any:
+    from ops.commands import tasks
+
+    _quiet_driver()
+    return tasks.show(settings, chosen.tenant, chosen.id)
+
+
+def _tasks_stats(settings: Settings, chosen: argparse.Namespace) -> Any:
+    from ops.commands import tasks
+
+    _quiet_driver()
+    return tasks.stats(settings, chosen.tenant, chosen.since)
+
+
+def _tasks_workers(settings: Settings, _chosen: argparse.Namespace) -> Any:
+    from ops.commands import tasks
+
+    _quiet_driver()
+    return tasks.workers(settings)
+
+
+def _tasks_cancel(settings: Settings, chosen: argparse.Namespace) -> Any:
+    from ops.commands import tasks
+
+    return tasks.act(settings, "cancel", chosen.id, url=chosen.url, key_file=chosen.key_file)
+
+
+def _tasks_retry(settings: Settings, chosen: argparse.Namespace) -> Any:
+    from ops.commands import tasks
+
+    return tasks.act(settings, "retry", chosen.id, url=chosen.url, key_file=chosen.key_file)
 
 
 def _replay(settings: Settings, chosen: argparse.Namespace) -> Any:

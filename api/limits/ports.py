@@ -7,6 +7,7 @@ from api.core import Core
 from api.http.ports import HttpPorts
 from api.limits.budget_watch import BudgetWatch
 from api.limits.quotas import Quotas
+from api.limits.usage_notices import UsageNotices
 from domain.configs.configs import ConfigWriter
 from domain.limits.decisions import DecisionCounters
 from domain.limits.topics import LIMITS_DECIDED
@@ -37,7 +38,8 @@ def open_ports(opening: Opening) -> LimitPorts:
     core, http = opening.core, opening.ports(HttpPorts)
     kafka, prefix = core.settings.kafka, core.settings.redis.key_prefix
     usage = usage_counter(core.redis, prefix, USAGE_RECORDED.partitions(kafka))
-    budget = Budget(core.settings.budget, usage, core.clock, core.metrics.observe_budget)
+    notices = UsageNotices(core)
+    budget = Budget(core.settings.budget, usage, core.clock, notices.observe_budget)
     opening.run(BudgetWatch(budget))
     return LimitPorts(
         core=core,
@@ -45,6 +47,6 @@ def open_ports(opening: Opening) -> LimitPorts:
         config_writer=ConfigWriter(core.live.configs, core.records, core.publisher, core.clock, core.random_bytes, "api"),
         decisions=DecisionCounters(core.redis, prefix, LIMITS_DECIDED.partitions(kafka)),
         usage=usage,
-        quotas=Quotas(core.live.of(QuotaSettings), usage, core.clock, core.metrics, budget),
+        quotas=Quotas(core.live.of(QuotaSettings), usage, core.clock, core.metrics, budget, notices.observe_quota),
         budget=budget,
     )

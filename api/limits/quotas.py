@@ -6,6 +6,7 @@ progress, and by no more. While Redis is down quotas are not enforced.
 
 import asyncio
 import math
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from api.http.identity import Caller
@@ -24,8 +25,18 @@ from streams.tables.counters import Counter
 class Quotas:
     """The quotas of every tier, and what accounts have used of them; and the budget of all."""
 
-    def __init__(self, settings: Live[QuotaSettings], usage: Counter, clock: Clock, metrics: Metrics, budget: Budget) -> None:
+    def __init__(
+        self,
+        settings: Live[QuotaSettings],
+        usage: Counter,
+        clock: Clock,
+        metrics: Metrics,
+        budget: Budget,
+        observe: Callable[[Caller, QuotaView], None] = lambda _caller, _quota: None,
+    ) -> None:
+        """``observe`` is called with what is read before a question."""
         self._settings, self._usage, self._clock, self._metrics, self._budget = settings, usage, clock, metrics, budget
+        self._observe = observe
 
     async def check(self, caller: Caller) -> None:
         """Refused("quota_exceeded" or "budget_spent") with the seconds until the reset; costs no round trip where neither is set."""
@@ -35,6 +46,8 @@ class Quotas:
         except Unavailable:
             self._metrics.fallbacks.labels("quotas").inc()
             return
+        for quota in quotas:
+            self._observe(caller, quota)
         exceeded = [quota for quota in quotas if quota.left == 0]
         if exceeded:
             last = max(exceeded, key=lambda quota: quota.resets_at)

@@ -94,6 +94,7 @@ def base_rows() -> Mapping[str, Row]:
         f"{conversation}/replies/{{reply_id}}",
         "/api/v1/knowledge/queries/{reply_id}",
     )
+    webhook = "/api/v1/webhooks/{webhook_id}"
     bases = ["{knowledge_base_id}"]
     return {
         "GET /livez": ANYBODY,
@@ -205,7 +206,16 @@ def base_rows() -> Mapping[str, Row]:
         f"GET {document}/chunks": Target(),
         f"POST {document}/reprocess": Target(),
         "GET /api/v1/inbox/refusals": TENANT,
+        "GET /api/v1/tasks": OWN,
+        "GET /api/v1/tasks/stats": OWN,
+        "GET /api/v1/tasks/workers": INSTALLATION,
+        "GET /api/v1/tasks/stream": OWN,
+        "GET /api/v1/tasks/{task_id}": Target(),
+        "POST /api/v1/tasks/{task_id}/cancel": Target(),
+        "POST /api/v1/tasks/{task_id}/retry": Target(),
         "GET /api/v1/tasks/dead-letters": TENANT,
+        "GET /api/v1/tasks/dead-letters/groups": TENANT,
+        "POST /api/v1/tasks/dead-letters/redrive": TENANT,
         # an admin of the tenant may; whoever is less is refused for the role
         "POST /api/v1/tasks/dead-letters/{letter_id}/redrive": Target(colleague=None),
         "GET /api/v1/cache/stats": TENANT,
@@ -216,6 +226,23 @@ def base_rows() -> Mapping[str, Row]:
         "POST /api/v1/cache/invalidate": TENANT,
         "POST /api/v1/cache/warmup": TENANT,
         "GET /api/v1/cache/warmup/{warmup_id}": Target(colleague=None),
+        "GET /api/v1/notices": OWN,
+        "GET /api/v1/notices/unread": OWN,
+        "GET /api/v1/notices/stream": OWN,
+        "POST /api/v1/notices/read": OWN,
+        "POST /api/v1/notices/{notice_id}/read": Target(),
+        "GET /api/v1/notices/preferences": OWN,
+        "PUT /api/v1/notices/preferences": OWN,
+        "GET /api/v1/webhooks": OWN,
+        "POST /api/v1/webhooks": OWN,
+        f"GET {webhook}": Target(),
+        f"PATCH {webhook}": Target({"description": "mine"}),
+        f"DELETE {webhook}": Target(),
+        f"POST {webhook}/secret": Target(),
+        f"POST {webhook}/test": Target(),
+        f"POST {webhook}/replay": Target({"since": "2026-01-01T00:00:00Z"}),
+        f"GET {webhook}/deliveries": Target(),
+        f"GET {webhook}/deliveries/{{delivery_id}}": Target(),
         "POST /v1/chat/completions": Target(
             {"model": "claw", "messages": [{"role": "user", "content": "Days?"}], "metadata": {"knowledge_base_ids": "{knowledge_base_id}"}}
         ),
