@@ -58,7 +58,7 @@ async def test_a_change_reaches_every_process_and_shows_in_the_next_answer(up: U
     async with asyncio.timeout(BUSY * EVERYWHERE_S):
         while not (await propagation(client.session, operator, "model.max_tokens"))["in_force"]:
             await asyncio.sleep(0.05)
-    assert await finish_reason(client) == "length"
+    assert await completion_tokens(client) == 2
     code, printed = await up.command("config", "history", "retrieval.passages")
     assert (code, "short answers" in printed.splitlines()[0]) == (0, True), printed
     code, printed = await up.command("config", "set", "node.log_level", "error")
@@ -157,13 +157,13 @@ async def count_passages(client: Client) -> int:
     raise AssertionError("the stream ended before it said what was retrieved")
 
 
-async def finish_reason(client: Client) -> str:
+async def completion_tokens(client: Client) -> int:
     """Of an answer."""
     conversation = await client.create_conversation()
     async with client.ask(conversation, "How long does the ferry to Hooge take?") as answer:
         async for sent in events(answer.content):
             if sent.name == "completed":
-                return str(sent.data["finish_reason"])
+                return int(sent.data["usage"]["completion_tokens"])
     raise AssertionError("the answer was not completed")
 
 
