@@ -4,6 +4,7 @@ from api.accounts.area import AREA as ACCOUNTS
 from api.area import ApiArea
 from api.audit.area import AREA as AUDIT
 from api.chats.area import AREA as CHATS
+from api.configs.area import AREA as CONFIGS
 from api.conversations.area import AREA as CONVERSATIONS
 from api.documents.area import AREA as DOCUMENTS
 from api.http.area import AREA as HTTP
@@ -13,10 +14,12 @@ from api.notices.area import AREA as NOTICES
 from api.openai.area import AREA as OPENAI
 from api.operations.area import AREA as OPERATIONS
 from api.socket.area import AREA as SOCKET
+from api.tasks.area import AREA as TASKS
 
 AREAS: tuple[ApiArea, ...] = (
     HTTP,
     LIMITS,
+    CONFIGS,
     ACCOUNTS,
     KNOWLEDGE,
     CHATS,
@@ -24,6 +27,7 @@ AREAS: tuple[ApiArea, ...] = (
     DOCUMENTS,
     NOTICES,
     SOCKET,
+    TASKS,
     OPERATIONS,
     AUDIT,
     OPENAI,

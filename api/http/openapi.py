@@ -213,6 +213,7 @@ def openapi_config() -> OpenAPIConfig:
             Tag(name="notices", description="Notices of the account, and how they arrive."),
             Tag(name="webhooks", description="Endpoints that get events by POST, signed after the Standard Webhooks specification."),
             Tag(name="rate limits", description="Rules, allow and deny lists, and decisions."),
+            Tag(name="configuration", description="Settings that change while everything runs: keys, history, propagation."),
             Tag(name="cache", description="Caches: their statistics, entries, warm-up and invalidation."),
             Tag(name="audit", description="The audit log: who did what that concerns security."),
             Tag(name="usage", description="Usage, cost and quotas."),

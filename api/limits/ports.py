@@ -14,6 +14,7 @@ from domain.limits.topics import LIMITS_DECIDED
 from domain.usage.budget import Budget
 from domain.usage.counters import usage_counter
 from domain.usage.topics import USAGE_RECORDED
+from schemas.settings import QuotaSettings
 from streams.tables.counters import Counter
 
 
@@ -43,9 +44,9 @@ def open_ports(opening: Opening) -> LimitPorts:
     return LimitPorts(
         core=core,
         http=http,
-        config_writer=ConfigWriter(http.configs, core.records, core.publisher, core.clock, core.random_bytes, "api"),
+        config_writer=ConfigWriter(core.live.configs, core.records, core.publisher, core.clock, core.random_bytes, "api"),
         decisions=DecisionCounters(core.redis, prefix, LIMITS_DECIDED.partitions(kafka)),
         usage=usage,
-        quotas=Quotas(core.settings.quotas, usage, core.clock, core.metrics, budget, notices.observe_quota),
+        quotas=Quotas(core.live.of(QuotaSettings), usage, core.clock, core.metrics, budget, notices.observe_quota),
         budget=budget,
     )

@@ -17,6 +17,7 @@ from schemas.bodies.usage import QuotaView
 from schemas.errors import Refused, Unavailable
 from schemas.settings.quotas import Measure, Period, QuotaSettings
 from streams.clock import Clock
+from streams.live import Live
 from streams.log.partitions import partition_of
 from streams.tables.counters import Counter
 
@@ -26,7 +27,7 @@ class Quotas:
 
     def __init__(
         self,
-        settings: QuotaSettings,
+        settings: Live[QuotaSettings],
         usage: Counter,
         clock: Clock,
         metrics: Metrics,
@@ -68,7 +69,7 @@ class Quotas:
 
     async def views(self, caller: Caller) -> tuple[QuotaView, ...]:
         """What the caller has used of each quota of their tier. Raises Unavailable."""
-        limits = self._settings.of(caller.tier)
+        limits = self._settings.value.of(caller.tier)
         now, periods = self._clock.now(), sorted({period for _, period in limits})
         sums = await asyncio.gather(*(self._read_usage(caller, period, now) for period in periods))
         spent = dict(zip(periods, sums, strict=True))

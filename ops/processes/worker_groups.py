@@ -28,10 +28,11 @@ from agents import (
     retrieve,
     send_mail,
     summarise,
+    track,
 )
 from domain import composition
 from domain.areas import TOPICS
-from domain.chats.topics import MESSAGES_CHANGED
+from domain.chats.topics import CHATS_ASKED, CHATS_GROUNDED, MESSAGES_CHANGED
 from domain.documents.reconciler import Reconciler
 from domain.indexes.reindexer import reindexer
 from domain.limits.topics import LIMITS_DECIDED
@@ -123,6 +124,7 @@ AGENTS: tuple[AgentModule, ...] = (
     ingest,
     dispatch,
     project,
+    track,
     count_usage,
     count_decisions,
     deliver,
@@ -136,7 +138,7 @@ GROUPS: Mapping[str, Pace] = {
     "documents": Pace(),
     "tables": Pace(
         pace_s=TABLES_PACE_S,
-        unhurried=(MESSAGES_CHANGED, USAGE_RECORDED, LIMITS_DECIDED),
+        unhurried=(CHATS_ASKED, CHATS_GROUNDED, MESSAGES_CHANGED, USAGE_RECORDED, LIMITS_DECIDED),
         first=(build_setback_check,),
         services=(build_reindexer, build_reconciler, build_table_rebuilder),
     ),

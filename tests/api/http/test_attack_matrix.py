@@ -151,6 +151,7 @@ async def _make_objects(victim: Person) -> dict[str, str]:
         "reply_id": asked["reply_id"],
         "knowledge_base_id": victim.base,
         "document_id": "d",
+        "task_id": written.json()["task_id"],
         "query_id": await _ask_without_conversation(victim),
         "webhook_id": webhook["id"],
         "delivery_id": delivery["id"],
@@ -158,6 +159,7 @@ async def _make_objects(victim: Person) -> dict[str, str]:
         "letter_id": "0-0",
         "warmup_id": str(uuid.uuid4()),
         "key": "retrieval/x",
+        "config_key": "model.temperature",
         "model": "claw",
     }
 
@@ -224,7 +226,7 @@ def assert_refused(operation: Operation, answer: httpx.Response, status: int, co
         assert (answer.headers["content-type"], answer.json()["code"]) == (PROBLEM, code), answer.text
 
 
-def test_every_operation_has_a_row():
+async def test_every_operation_has_a_row():
     """A new route says here what it names of others, or that it names nothing."""
     assert {str(operation) for operation in OPERATIONS} == set(ROWS)
     named = {str(operation) for operation in OPERATIONS if "{" in operation.path and operation.path != "/v1/models/{model}"}

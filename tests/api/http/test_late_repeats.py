@@ -88,6 +88,14 @@ async def _register(case: Case) -> tuple[Send, After]:
     return lambda: case.send("/auth/register", json=body), lambda: case.person.call("GET", "/users/me")
 
 
+async def _retry(case: Case) -> tuple[Send, After]:
+    """Of a version that was cancelled, and a newer version since."""
+    path = f"/knowledge/{case.person.base}/documents/d"
+    task_id = (await case.person.call("PUT", path, json={"text": "older"})).json()["task_id"]
+    await case.person.call("POST", f"/tasks/{task_id}/cancel")
+    return lambda: case.send(f"/tasks/{task_id}/retry"), lambda: case.person.call("PUT", path, json={"text": "newer"})
+
+
 def _document(path: str, **body: Any) -> Callable[[Case], Awaitable[tuple[Send, After]]]:
     """A submission, and a newer version since."""
 
@@ -202,6 +210,7 @@ CASES: dict[str, Callable[[Case], Awaitable[tuple[Send, After]]]] = {
     f"{INDEX}/rebuild": _rebuild,
     f"{INDEX}/back": _back,
     f"{INDEX}/drop": _drop,
+    "/api/v1/tasks/{task_id:str}/retry": _retry,
 }
 IDENTITY = frozenset(  # of what was written
     {"id", "user", "key", "secret", "invitation", "reply_id", "document_id", "version", "task_id", "rating"}
