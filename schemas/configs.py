@@ -13,7 +13,10 @@ RATE_LIMIT_ACCESS = "rate_limits.access/"  # followed by the entry's name: Acces
 
 
 class Config(Struct, frozen=True, kw_only=True):
-    """The present value of ``key``. ``value`` None: the default of the settings. ``revision`` grows by one with every change."""
+    """The present value of ``key``. ``value`` None: the default of the settings. ``revision`` grows by one with every change.
+
+    ``request``: the request with an ``Idempotency-Key`` that made this revision, by which a late repeat of it is recognised; else "".
+    """
 
     key: str
     value: Any
@@ -21,6 +24,7 @@ class Config(Struct, frozen=True, kw_only=True):
     changed_at: datetime
     changed_by: str  # tenant/account id, or the command line
     reason: str = ""
+    request: str = ""
 
 
 class EncryptedValue(Struct, frozen=True, kw_only=True):

@@ -11,6 +11,7 @@ from api.configs.ports import ConfigPorts
 from api.configs.views import diff_view, import_change_view, internal_view, key_view, propagation_view, revision_view
 from api.http.audit import record_audit
 from api.http.gate import OPERATOR, PUBLIC
+from api.http.late_repeats import ANSWERED, RUNS_AGAIN
 from api.http.openapi import PROBLEMS, Cursor, Limit
 from api.http.rate_limiting import subject_of
 from api.http.request import ApiRequest
@@ -67,7 +68,7 @@ async def audit(request: ApiRequest, limit: Limit = 20, cursor: Cursor = "") -> 
     return Page(items=tuple(each for each in shown.items if _is_published(editor, each)), next_cursor=shown.next_cursor)
 
 
-@post("/configs/export", opt=OPERATOR, responses=PROBLEMS, status_code=HTTPStatus.OK, summary="Export the configuration")
+@post("/configs/export", opt=OPERATOR | RUNS_AGAIN, responses=PROBLEMS, status_code=HTTPStatus.OK, summary="Export the configuration")
 async def export(request: ApiRequest) -> Response[ConfigExport]:
     """Every value that was changed, without sensitive ones, as the import takes them."""
 
@@ -78,7 +79,7 @@ async def export(request: ApiRequest) -> Response[ConfigExport]:
     return await run_idempotent(request, make)
 
 
-@post("/configs/import", opt=OPERATOR, responses=PROBLEMS, status_code=HTTPStatus.OK, summary="Import configuration")
+@post("/configs/import", opt=OPERATOR | ANSWERED, responses=PROBLEMS, status_code=HTTPStatus.OK, summary="Import configuration")
 async def import_(request: ApiRequest, data: JSONBody[ConfigImport]) -> Response[ConfigImported]:
     """All keys or none: while one of them is refused nothing changes, and ``errors`` names it. After a ``503`` send the same again."""
 
@@ -87,9 +88,10 @@ async def import_(request: ApiRequest, data: JSONBody[ConfigImport]) -> Response
         if data.dry_run:
             planned = await editor.plan(data.values)
         else:
-            planned = await editor.import_values(data.values, by=subject_of(request.user), reason=data.reason)
+            made = await _request_id(request, "import")
+            planned = await editor.import_values(data.values, by=subject_of(request.user), reason=data.reason, request=made)
             for each in planned:
-                if each.action != "unchanged" and (config := editor.config(each.key)) is not None:
+                if each.action != "unchanged" and (config := editor.config(each.key)) is not None and config.request == made:
                     await _record(request, "config.import", each.key.name, config.revision, data.reason)
         return json_response(ConfigImported(dry_run=data.dry_run, changes=tuple(import_change_view(each) for each in planned)))
 
@@ -150,7 +152,7 @@ async def diff(request: ApiRequest, config_key: FromPath[str], before: Before = 
 
 @post(
     "/configs/{config_key:str}/rollback",
-    opt=OPERATOR,
+    opt=OPERATOR | ANSWERED,
     responses=PROBLEMS,
     status_code=HTTPStatus.OK,
     summary="Roll a key back",
@@ -160,8 +162,10 @@ async def rollback(request: ApiRequest, config_key: FromPath[str], data: JSONBod
 
     async def make() -> Response[Any]:
         by, expected = subject_of(request.user), _if_match_revision(request)
-        config = await _editor(request).roll_back(config_key, data.revision, by=by, reason=data.reason, expected=expected)
-        await _record(request, "config.rollback", config_key, config.revision, data.reason)
+        made = await _request_id(request, "rollback")
+        config = await _editor(request).roll_back(config_key, data.revision, by=by, reason=data.reason, request=made, expected=expected)
+        if config.request == made:  # else a late repeat, and somebody changed it since
+            await _record(request, "config.rollback", config_key, config.revision, data.reason)
         return _response(request, config_key)
 
     return await run_idempotent(request, make)
@@ -173,6 +177,13 @@ async def propagation(request: ApiRequest, config_key: FromPath[str]) -> Propaga
     editor = _editor(request)
     known = editor.find(config_key)
     return propagation_view(known, editor.config(known), await editor.reports.list())
+
+
+async def _request_id(request: ApiRequest, name: str) -> str:
+    """What a repeat of a request with an ``Idempotency-Key`` gives again; "" without one."""
+    if request.idempotency_key is None:
+        return ""
+    return await request.new_id(f"config-{name}", request.user.tenant, request.user.account_id)
 
 
 async def _record(request: ApiRequest, action: str, key: str, revision: int, reason: str) -> None:

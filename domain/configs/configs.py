@@ -63,6 +63,7 @@ class ConfigWriter:
         *,
         by: str,
         reason: str = "",
+        request: str = "",
         expected: int | None = None,
         unchanged: Callable[[Any], bool] | None = None,
     ) -> Config:
@@ -79,7 +80,8 @@ class ConfigWriter:
             if unchanged is not None and unchanged(before.value if before else None):
                 return None
             changed = True
-            config = Config(key=key, value=value, revision=revision + 1, changed_at=self._clock.now(), changed_by=by, reason=reason)
+            now = self._clock.now()
+            config = Config(key=key, value=value, revision=revision + 1, changed_at=now, changed_by=by, reason=reason, request=request)
             return self._event(ConfigChanged, ids.derive("config", key, config.revision), config), config
 
         config = await self._writer.change(key, step)

@@ -28,6 +28,7 @@ INTERNAL: Mapping[str, str] = {  # keys that begin so, and what changes them
 }
 LEASE = "configs"  # of all keys: rules hold across them
 MATCHES_MAX, NAME_CHARS_MAX = 3, 100
+REVISIONS_SEEN = 1_000  # among which a late repeat of a request is recognised
 ERRORS_MAX = 20  # of an import
 
 Layer = Literal["environment", "topic", "default"]
@@ -73,22 +74,27 @@ class ConfigEditor:
         config = self.config(key)
         return "default" if config is None or config.value is None else "topic"
 
-    async def change(self, name: str, value: Any, *, by: str, reason: str = "", expected: int | None = None) -> Config:
-        """Give a key another value; None resets it to its default. The present value again is no change."""
+    async def change(self, name: str, value: Any, *, by: str, reason: str = "", request: str = "", expected: int | None = None) -> Config:
+        """Give a key another value; None resets it to its default. The present value again is no change, and neither is a ``request``
+        that made a revision before.
+        """
         key = self.find(name)
         parsed = None if value is None else parse_value(key, value, "value")
         async with self._writing([key]):
             if parsed is not None:
                 await self._check_effective([key])
             self._check_rules({key.name: parsed}, lambda _: "value")
-            return await self._write(key, parsed, by=by, reason=reason, expected=expected)
+            return await self._write(key, parsed, by=by, reason=reason, request=request, expected=expected)
 
-    async def roll_back(self, name: str, revision: int, *, by: str, reason: str = "", expected: int | None = None) -> Config:
-        """Give a key the value of an earlier revision, as a new one."""
+    async def roll_back(
+        self, name: str, revision: int, *, by: str, reason: str = "", request: str = "", expected: int | None = None
+    ) -> Config:
+        """Give a key the value of an earlier revision, as a new one; ``change`` documents the arguments."""
         key = self.find(name)
         old = await self.revision(key, revision)
         value = None if old is None or old.value is None else self.live.parse(key, old)
-        return await self.change(name, value.reveal() if key.is_sensitive and value else value, by=by, reason=reason, expected=expected)
+        value = value.reveal() if key.is_sensitive and value else value
+        return await self.change(name, value, by=by, reason=reason, request=request, expected=expected)
 
     async def revision(self, key: ConfigKey, revision: int) -> Config | None:
         """A revision of the key; None for 0, its default. Raises Refused("config_revision_unknown")."""
@@ -111,14 +117,16 @@ class ConfigEditor:
         self._check_rules(parsed, lambda name: f"values.{name}")
         return [self._planned(self.live.keys[name], value) for name, value in parsed.items()]
 
-    async def import_values(self, values: Mapping[str, Any], *, by: str, reason: str = "") -> list[PlannedChange]:
-        """Change all keys, or none when one of them is refused. After Unavailable a repeat writes what is missing."""
+    async def import_values(self, values: Mapping[str, Any], *, by: str, reason: str = "", request: str = "") -> list[PlannedChange]:
+        """Change all keys, or none when one of them is refused. After Unavailable a repeat writes what is missing; of a ``request`` that
+        changed a key before, this key stays as it is.
+        """
         keys = [self.live.keys[name] for name in values if name in self.live.keys]
         async with self._writing(keys):
             planned = await self.plan(values)
             for each in planned:
                 if each.action != "unchanged":
-                    await self._write(each.key, each.value, by=by, reason=reason, expected=None)
+                    await self._write(each.key, each.value, by=by, reason=reason, request=request, expected=None)
         return planned
 
     def export(self) -> tuple[dict[str, Any], list[str]]:
@@ -143,7 +151,9 @@ class ConfigEditor:
             await self._writer.catch_up({key.name for key in keys} | ruled)
             yield
 
-    async def _write(self, key: ConfigKey, parsed: Any, *, by: str, reason: str, expected: int | None) -> Config:
+    async def _write(self, key: ConfigKey, parsed: Any, *, by: str, reason: str, request: str, expected: int | None) -> Config:
+        if request and (config := self.config(key)) is not None and await self._has_made(request, config):
+            return config
         cipher, value = self.live.cipher, parsed
         if key.is_sensitive and parsed is not None:
             value = msgspec.to_builtins(cipher.encrypt(key.name, parsed))
@@ -153,7 +163,12 @@ class ConfigEditor:
                 return bool(present == value)
             return encrypted_of(present).fingerprint == encrypted_of(value).fingerprint
 
-        return await self._writer.change(key.name, value, by=by, reason=reason, expected=expected, unchanged=is_same)
+        return await self._writer.change(key.name, value, by=by, reason=reason, request=request, expected=expected, unchanged=is_same)
+
+    async def _has_made(self, request: str, newest: Config) -> bool:
+        """Whether this request made one of the last 1,000 revisions of a key. One that was not in force in the end does not count."""
+        page = await self._history.list(newest.key, limit=REVISIONS_SEEN)
+        return request in {config.request for config in (newest, *page.items) if config.revision <= newest.revision}
 
     def _parse_all(self, values: Mapping[str, Any]) -> tuple[dict[str, Any], list[FieldError]]:
         parsed: dict[str, Any] = {}

@@ -8,7 +8,7 @@ import promql_parser
 import pytest
 import yaml
 
-from tests.deploy.test_dashboard import OF_THE_SCRAPE, metrics
+from tests.support.exposed_metrics import OF_THE_SCRAPE, metrics
 
 ROOT = Path(__file__).parents[2]
 GROUPS: list[dict[str, Any]] = yaml.safe_load((ROOT / "deploy" / "alerts.yml").read_text(encoding="utf-8"))["groups"]

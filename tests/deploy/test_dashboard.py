@@ -1,37 +1,17 @@
 """The dashboard shows metrics that exist, with labels that they have."""
 
-import ast
 import json
 import re
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from tests.support.exposed_metrics import OF_THE_SCRAPE, metrics
+
 ROOT = Path(__file__).parents[2]
 DASHBOARD: dict[str, Any] = json.loads((ROOT / "deploy" / "grafana" / "dashboards" / "claw.json").read_text(encoding="utf-8"))
 EXPRESSIONS = [target["expr"] for panel in DASHBOARD["panels"] for target in panel.get("targets", [])]
-SUFFIXES = {"Counter": ("_total",), "Gauge": ("",), "Histogram": ("_bucket", "_sum", "_count")}
-OF_THE_SCRAPE = {"job", "lane", "instance", "le", "class"}
-
-
-@cache
-def metrics() -> dict[str, set[str]]:
-    """Every series the code exposes with its labels, read from the constructors of prometheus_client."""
-    found: dict[str, set[str]] = {}
-    for package in ("adapters", "streams", "domain", "agents", "api", "ops"):
-        for path in sorted((ROOT / package).rglob("*.py")):
-            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-                if not (
-                    isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in SUFFIXES and len(node.args) >= 2
-                ):
-                    continue
-                name, labels = node.args[0], node.args[2] if len(node.args) > 2 else ast.Tuple(elts=[])
-                if isinstance(name, ast.Constant) and isinstance(name.value, str) and name.value.startswith("claw_"):
-                    for suffix in SUFFIXES[node.func.id]:
-                        found[f"{name.value.removesuffix('_total')}{suffix}"] = set(ast.literal_eval(labels))
-    return found
 
 
 def test_every_metric_shown_exists() -> None:

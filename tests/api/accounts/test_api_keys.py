@@ -23,9 +23,9 @@ from schemas.records import Credential, CredentialChanged
 from schemas.settings import AuthSettings, Settings
 from schemas.settings.section import Secret
 from streams.log.outgoing import Outgoing
-from tests.api.http.test_audit_refusals import refusals
 from tests.support.api_people import promoted, tenant_of
 from tests.support.api_process import House, Person, lose, opened, with_limits
+from tests.support.audit_entries import refusals
 from tests.support.problems import is_problem
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

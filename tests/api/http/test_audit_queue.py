@@ -10,7 +10,7 @@ from api.http.audit_queue import BATCH_MAX, QUEUE_MAX, AuditQueue
 from domain.audit.topics import AUDIT_RECORDED
 from schemas.errors import Unavailable
 from streams.log.outgoing import LogOffset, Outgoing
-from tests.domain.audit.test_entries import entry
+from tests.support.audit_entries import entry
 
 pytestmark = pytest.mark.asyncio
 

@@ -1,25 +1,13 @@
 """Somebody known who tries what they may not do is on the audit log of their tenant, once a minute, whatever they repeat."""
 
-import asyncio
-from typing import Any
-
 import pytest
 
 from tests.support.api_people import colleague, promoted
 from tests.support.api_process import House, Person
+from tests.support.audit_entries import refusals
 from tests.support.problems import is_problem
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-
-
-async def refusals(admin: Person, count: int) -> list[dict[str, Any]]:
-    """The refusals of the admin's tenant, once there are so many."""
-    async with asyncio.timeout(10):
-        while True:
-            items = (await admin.call("GET", "/audit", params={"action": "request.", "outcome": "refused"})).json()["items"]
-            if len(items) >= count:
-                return list(items)
-            await asyncio.sleep(0.05)
 
 
 async def test_a_missing_role_and_a_missing_scope(house: House, ada: Person) -> None:

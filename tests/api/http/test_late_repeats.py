@@ -186,6 +186,22 @@ async def _webhook_rotation(case: Case) -> tuple[Send, After]:
     return lambda: case.send(f"{path}/secret"), lambda: case.person.call("PATCH", path, json={"description": "newer"})
 
 
+CONFIG = "/configs/cap.enterprise_sockets_max"  # which nobody here has
+
+
+async def _import(case: Case) -> tuple[Send, After]:
+    await promoted(case.house, case.person)
+    values = {"values": {"cap.enterprise_sockets_max": 71}}
+    return lambda: case.send("/configs/import", json=values), lambda: case.person.call("PUT", CONFIG, json={"value": 72})
+
+
+async def _rollback(case: Case) -> tuple[Send, After]:
+    await promoted(case.house, case.person)
+    await case.person.call("PUT", CONFIG, json={"value": 73})
+    send = case.send
+    return lambda: send(f"{CONFIG}/rollback", json={"revision": 0}), lambda: case.person.call("PUT", CONFIG, json={"value": 74})
+
+
 FILE = {"data": {"document_id": "d"}, "files": {"file": ("d.txt", b"older", "text/plain")}}
 DOCUMENTS = "/api/v1/knowledge/{knowledge_base_id:str}/documents"
 INDEX = "/api/v1/knowledge/{knowledge_base_id:str}/index"
@@ -211,6 +227,8 @@ CASES: dict[str, Callable[[Case], Awaitable[tuple[Send, After]]]] = {
     f"{INDEX}/back": _back,
     f"{INDEX}/drop": _drop,
     "/api/v1/tasks/{task_id:str}/retry": _retry,
+    "/api/v1/configs/import": _import,
+    "/api/v1/configs/{config_key:str}/rollback": _rollback,
 }
 IDENTITY = frozenset(  # of what was written
     {"id", "user", "key", "secret", "invitation", "reply_id", "document_id", "version", "task_id", "rating"}

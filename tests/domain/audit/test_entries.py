@@ -1,26 +1,17 @@
 """Entries are bounded and break no reader's line, whatever a stranger sends as user agent, target or detail."""
 
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.audit.entries import DETAIL_CHARS_MAX, DETAIL_MAX, TARGET_CHARS_MAX, USER_AGENT_CHARS_MAX, audit_entry, shorten
+from domain.audit.entries import DETAIL_CHARS_MAX, DETAIL_MAX, TARGET_CHARS_MAX, USER_AGENT_CHARS_MAX, shorten
 from domain.audit.reader import AuditFilter
-from schemas.audit import Actor, AuditRecorded
+from schemas.audit import Actor
+from tests.support.audit_entries import entry
 
 AT = datetime(2026, 11, 30, tzinfo=UTC)
-
-
-def entry(action: str = "api_key.create", actor: Actor | None = None, **fields: Any) -> AuditRecorded:
-    made = audit_entry(
-        action, actor or Actor(kind="person", account_id="a"), id="1", tenant="t", at=AT, source="/claw/test", traceparent="", **fields
-    )
-    assert made.key == "t"
-    assert isinstance(made.event, AuditRecorded)
-    return made.event
 
 
 @given(st.text(), st.text(), st.dictionaries(st.text(max_size=5), st.text()))

@@ -22,7 +22,7 @@ NAMES = {
     "knowledge": ["retrieve", "lookup", "index"],
     "chat": ["generate", "digest", "send_mail"],
     "documents": ["parse_express", "parse_bulk", "parse_slow", "embed", "deliver"],
-    "tables": ["admit", "route", "project", "meter", "tally", "notify", "notify_dead_letters"],
+    "tables": ["admit", "route", "project", "track", "meter", "tally", "notify", "notify_dead_letters"],
 }
 
 
