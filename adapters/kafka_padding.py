@@ -45,7 +45,7 @@ def hide_padding(fetcher: Any) -> None:
             await asyncio.sleep(0)  # nothing but padding: what was fetched before is handed out without a pause
 
     async def next_without_padding(*arguments: Any, **options: Any) -> Any:
-        while is_padding(record := await next_record(*arguments, **options)):
+        while is_padding(record := await next_record(*arguments, **options)):  # noqa: ASYNC110 - only other tasks get their turn
             await asyncio.sleep(0)
         return record
 

@@ -232,7 +232,7 @@ def _backup_commands(commands: Any) -> None:
         commands,
         "backup",
         _backup,
-        "Copy all topics and the files of documents while the installation serves; nothing is left of a backup that fails. Or verify a backup.",
+        "Copy all topics and the files of documents while the installation serves; nothing is left of a backup that fails. Or verify one.",
     )
     backup.add_argument("verify", nargs="?", choices=("verify",), help="check every hash, record and count of the backup at PATH instead")
     backup.add_argument("path", metavar="PATH", type=Path, help="a new folder, or with the ending .tar a tar archive")
@@ -243,8 +243,8 @@ def _backup_commands(commands: Any) -> None:
         commands,
         "restore",
         _restore,
-        "Restore a backup into an installation that was never started: topics with their offsets, files, tables. Everything must be stopped;"
-        " with the embedded servers they are started for the restore.",
+        "Restore a backup into an installation that was never started: topics with their offsets, files, tables. Everything must be"
+        " stopped; embedded servers are started for the restore.",
     )
     restore.add_argument("path", metavar="PATH", type=Path, help="the folder or tar archive")
     restore.add_argument("--dry-run", action="store_true", help="verify the backup, check whether it could be restored, and change nothing")

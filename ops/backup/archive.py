@@ -10,7 +10,7 @@ import tarfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Protocol, Self
 
 from ops.backup.errors import BackupDamaged
 from ops.backup.manifest import (
@@ -272,7 +272,7 @@ class PartOfFile:
     def __init__(self, file: BinaryIO, begin: int, size: int) -> None:
         self._file, self._position, self._end = file, begin, begin + size
 
-    def __enter__(self) -> "PartOfFile":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -83,7 +83,7 @@ class NamedBlobs:
         self._paths.execute("INSERT OR REPLACE INTO newest VALUES (?, ?)", (entry.key, path))
 
     def paths(self) -> Iterator[tuple[ArchivedBlob, bool]]:
-        """Each path with what its file must be (nothing for a page, whose description names it), and whether a newest submission names it."""
+        """Each path with what its file must be (of a page nothing: its description names it), and whether a newest submission names it."""
         self._paths.execute("CREATE INDEX newest_path ON newest (path)")
         rows = self._paths.execute("SELECT path, bytes, sha256, EXISTS (SELECT 1 FROM newest WHERE newest.path = paths.path) FROM paths")
         for path, size, sha256, newest in rows:

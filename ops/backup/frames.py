@@ -33,9 +33,16 @@ class ByteSink(Protocol):
 
     def write(self, data: bytes, /) -> int: ...
 
+    def flush(self) -> object: ...
+
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(LogEntry).decode
+
+
+def pack(file: ByteSink) -> gzip.GzipFile:
+    """A file that is written packed; equal content gives equal bytes."""
+    return gzip.GzipFile(filename="", fileobj=file, mode="wb", compresslevel=GZIP_LEVEL, mtime=0)
 
 
 def write_frame(file: ByteSink, data: bytes) -> None:

@@ -5,7 +5,6 @@ lack: the offsets of the worker groups first, so that whatever a group had not c
 only agents write; then those that clients write, whose records the others follow from. So a record is never there without its cause.
 """
 
-import gzip
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -16,7 +15,7 @@ from adapters.kafka_batches import UnreadableBatch
 from adapters.kafka_fetches import FETCH_POLICY, FetchPolicy
 from domain.areas import TOPICS
 from ops.backup.archive import ArchiveWriter
-from ops.backup.frames import GZIP_LEVEL, LogEntry, write_entry
+from ops.backup.frames import LogEntry, pack, write_entry
 from ops.backup.manifest import ArchivedPartition, ArchivedTopic, CommittedOffset
 from ops.commands import topics as administration
 from schemas.errors import ConfigurationError
@@ -50,7 +49,10 @@ class LogCopy:
 
 
 async def copy_log(kafka: KafkaSettings, archive: ArchiveWriter, on_entry: Mapping[str, OnEntry], report: Report) -> LogCopy:
-    """Copy every topic, read committed. ``on_entry`` sees the records of a topic. Raises Unavailable, and ConfigurationError when the installation has no topics."""
+    """Copy every topic, read committed. ``on_entry`` sees the records of a topic.
+
+    Raises Unavailable, and ConfigurationError when the installation has no topics.
+    """
     copy = LogCopy()
 
     async def note(place: TopicPartition, batch: UnreadableBatch) -> None:
@@ -117,7 +119,7 @@ async def _copy_partition(
         return ArchivedPartition(begin=bounds.begin, end=bounds.end)
     name = f"topics/{topic}/{bounds.place.partition}.gz"
     first = last = None
-    with archive.file(name) as file, gzip.GzipFile(filename="", fileobj=file, mode="wb", compresslevel=GZIP_LEVEL, mtime=0) as packed:
+    with archive.file(name) as file, pack(file) as packed:
         position = bounds.begin
         while True:
             async with aclosing(reader.batches(bounds.place, position, bounds.end)) as batches:

@@ -1,7 +1,7 @@
 """The topics of a backup, written into an installation that has none, every record at its offset.
 
-While they are written the topics delete nothing and compact nothing, and producers choose the times of records; they get their configuration
-when they are whole. Until everything is restored there is one topic more, by which a restore that did not end is known.
+While they are written the topics delete nothing and compact nothing, and producers choose the times of records; they get their
+configuration when they are whole. Until everything is restored there is one topic more, by which a restore that did not end is known.
 """
 
 import asyncio
@@ -206,7 +206,7 @@ async def _names(admin: AIOKafkaAdminClient, kafka: KafkaSettings) -> list[str]:
 
 async def _wait_gone(admin: AIOKafkaAdminClient, names: Sequence[str]) -> None:
     async with asyncio.timeout(GONE_S):
-        while set(names) & set(await admin.list_topics()):
+        while set(names) & set(await admin.list_topics()):  # noqa: ASYNC110 - no event of this loop
             await asyncio.sleep(LOOK_EVERY_S)
 
 

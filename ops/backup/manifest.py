@@ -66,8 +66,8 @@ class CommittedOffset(Struct, frozen=True, kw_only=True):
 
 
 class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """``blobs`` are volumes of files of documents, ``blob_bytes`` the bytes of these files. ``missing``: paths of files that the log names and
-    the blob store did not have, the first of ``missing_total``. ``unreadable``: ranges of the log that could not be read.
+    """``blobs`` are volumes of files of documents, ``blob_bytes`` the bytes of these files. ``missing``: paths of files that the log names
+    and the blob store did not have, the first of ``missing_total``. ``unreadable``: ranges of the log that could not be read.
     """
 
     format: int

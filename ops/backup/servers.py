@@ -1,4 +1,4 @@
-"""The servers that a restore writes into: those that the settings name, or the embedded ones of a stopped stack, started for as long as needed."""
+"""The servers that a restore writes into: those that the settings name, or the embedded ones of a stopped stack, started meanwhile."""
 
 import asyncio
 import os

@@ -77,7 +77,7 @@ async def status(settings: Settings, tenant: str, knowledge_base: str | None) ->
 
 
 async def rebuild_lost(settings: Settings, knowledge_bases: Iterable[tuple[str, str]]) -> int:
-    """Begin to rebuild the indexes of these knowledge bases, by tenant and id, whose points are gone; returns how many. Workers build them."""
+    """Begin to rebuild the indexes of these knowledge bases, by tenant and id, whose points are gone; returns how many. Workers go on."""
     count = 0
     async with _ports(settings) as ports:
         for count, (tenant, knowledge_base) in enumerate(knowledge_bases, 1):  # noqa: B007 - it is returned

@@ -4,12 +4,12 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from adapters.blobs import BlobStore
 from adapters.redis.client import connect
-from domain.areas import TOPICS
 from domain.documents.topics import DOCUMENTS_SUBMITTED
 from ops.backup import log_restore
 from ops.backup.archive import Archive, open_archive
@@ -46,17 +46,19 @@ async def run(settings: Settings, path: Path, *, environ: Mapping[str, str], dry
     if as_json:
         print(msgspec.json.encode(counts | {"dry_run": dry_run}).decode())
     elif dry_run:
-        print(
-            f"{path}: would restore {counts['topics']} topics, {counts['records']:,} records, {counts['files']:,} files; nothing was changed"
-        )
+        print(f"{path}: {_describe(counts)} can be restored; nothing was changed")
     else:
         print(
-            f"restored {counts['topics']} topics, {counts['records']:,} records, {counts['files']:,} files in {counts['seconds']} s; start the"
-            f" installation: its workers index {bases} knowledge bases, and `claw rebuild status` shows how far they are"
+            f"restored {_describe(counts)} in {counts['seconds']} s; start the installation: its workers index {bases} knowledge bases, and"
+            " `claw rebuild status` shows how far they are"
         )
     if "secret" not in counts["secrets"]:
         print("the backup has no signing secret: set the one of the old installation, or all access tokens end", file=sys.stderr)
     return 0
+
+
+def _describe(counts: dict[str, Any]) -> str:
+    return f"{counts['topics']} topics, {counts['records']:,} records, {counts['files']:,} files of documents"
 
 
 async def _check(settings: Settings, archive: Archive, environ: Mapping[str, str]) -> None:
