@@ -85,7 +85,8 @@ class FolderTarget:
 
     def place(self, name: str) -> Path:
         place = self._path / (f".{name}" if name == MANIFEST else name)
-        place.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+        for folder in reversed(place.parents[: len(place.relative_to(self._path).parts) - 1]):
+            folder.mkdir(mode=FOLDER_MODE, exist_ok=True)
         return place
 
     def add(self, name: str) -> None:
