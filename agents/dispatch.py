@@ -265,7 +265,8 @@ def work_events(
     for ordinal, shelf in enumerate(reversed(plan.collections)):
         work = msgspec.structs.replace(work, shelf=shelf, quiet=shelf.generation != plan.active.generation)
         queued = DocumentQueued.from_cause(event, NAME, data=work, now=now, ordinal=2 * again + ordinal)
-        known = f"{queue} {content_hash} {work.earlier} {work.visible}".encode()  # what a repeat may find changed
+        # what a repeat may find changed; the version, too, because one event may lie at two offsets
+        known = f"{version} {queue} {content_hash} {work.earlier} {work.visible}".encode()
         outgoing.insert(1, Outgoing(QUEUE_TOPICS[queue], queued.with_content_id(known)))
     return outgoing
 

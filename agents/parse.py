@@ -7,10 +7,10 @@ parser sends its tenant to the slow queue for a while, also with what waits in t
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 from msgspec.structs import replace
@@ -42,7 +42,7 @@ from schemas.documents import (
     Queued,
     State,
 )
-from schemas.errors import Problem
+from schemas.errors import Problem, Unavailable
 from schemas.settings import RetrievalSettings
 from streams.log.outgoing import Outgoing
 from streams.runtime.agent import Agent, Context
@@ -55,6 +55,7 @@ BULK_IN_FLIGHT_MAX = 48  # per partition; the children take express first, so de
 SLOW_IN_FLIGHT_MAX = 16  # per partition: enough for the batches of texts, while nothing of the other queues waits
 BATCH_BYTES_MAX = 256 * 1024  # encoded chunks of one event; leaves room for vectors behind embed
 BATCH_CHUNKS_MAX = 64
+WANTED_EVERY_S = 1.0  # between two looks whether a version that is being parsed is still wanted
 ALIVE_EVERY_S = 30.0  # behind many heavy files a document waits long for a child, which is no standstill (the children bound it)
 # A longer parse publishes that it has begun; for a shorter one the event would cost more than the work.
 REPORT_AFTER_S: dict[DocumentQueue, float] = {"express": 0.5, "bulk": 5.0, "slow": 5.0}
@@ -96,7 +97,7 @@ class Parse:
         return Agent(name=name, reads=(reads,), step=self.step, failed=self.report_failure, in_flight_max=in_flight_max)
 
     async def step(self, event: Queued, context: Context) -> Sequence[Outgoing]:
-        """The document's chunks, with or without their vectors."""
+        """The document's chunks, with or without their vectors. A parser whose version is superseded or cancelled meanwhile is ended."""
         work = event.data
         state, known = await self.visibility.read_for_indexing(event.subject, work.shelf.generation, earlier=work.earlier)
         if state.supersedes(work.version):
@@ -117,15 +118,32 @@ class Parse:
                     await self.leave_lane(event)
                     return self.progress_events(event, "unchanged", 3, context, chunks=before.chunks)
             try:
-                outcome = await self.worker.parse(source, title=explicit_title(document), lane=work.queue, shelf=work.shelf, known=known)
+                parsing = self.worker.parse(source, title=explicit_title(document), lane=work.queue, shelf=work.shelf, known=known)
+                outcome = await self.parse_while_wanted(event, parsing)
             except ParserDied:
                 await self.lanes.slow_down(event.tenant)
                 raise
-        if work.lane == "bulk":
+        if work.lane == "bulk" or outcome is None:
             await self.leave_lane(event)
+        if outcome is None:
+            return []
         if outcome.vectors:
             return embedding_events(event, outcome, self.worker.embedding_name(work.shelf), context)
         return [*chunk_events(event, outcome, context), *self.progress_events(event, "embedding", 1, context, chunks=len(outcome.chunks))]
+
+    async def parse_while_wanted(self, event: Queued, parsing: Coroutine[Any, Any, ParsedDocument]) -> ParsedDocument | None:
+        """The parsed document; None, and the parser is ended, when nobody wants this version any more. Raises what parsing raises."""
+        task = asyncio.create_task(parsing, name="parsing")
+        try:
+            while not (await asyncio.wait((task,), timeout=WANTED_EVERY_S))[0]:
+                with suppress(Unavailable):  # unknown for now; the next look decides
+                    if await self.visibility.is_superseded(event.subject, event.data.version):
+                        return None
+            return task.result()
+        finally:
+            if not task.done():
+                task.cancel()
+                await asyncio.wait((task,))
 
     async def defer(self, event: Queued, context: Context) -> Sequence[Outgoing]:
         """Put it into the slow queue: a file of its tenant has ended its parser since it was queued."""

@@ -36,6 +36,7 @@ from schemas import ids
 from schemas.chats import ChatAsked, ChatGrounded, Consumption, Grounding, LogPlace, Passage, UsageRecorded
 from schemas.errors import ClawError, ConfigurationError, Problem
 from schemas.settings import RetrievalSettings
+from streams.live import Live
 from streams.log.outgoing import Outgoing
 from streams.runtime.agent import Agent, Context
 from streams.runtime.agent_ports import AgentPorts
@@ -61,7 +62,15 @@ def build(ports: AgentPorts) -> tuple[Agent, ...]:
     tables, provider = TableAnswers(searching, retrieval), ports.settings.model.provider
     zone = read_time_zone(retrieval.time_zone)
     step = Retrieve(
-        searching, condenser, reranker, retrieval, QUESTIONS_IN_FLIGHT_MAX, provider, tables, zone, words_decide=provider == "local"
+        searching,
+        condenser,
+        reranker,
+        ports.get(composition.live_settings).of(RetrievalSettings),
+        QUESTIONS_IN_FLIGHT_MAX,
+        provider,
+        tables,
+        zone,
+        words_decide=provider == "local",
     )
     return (step.agent(),)
 
@@ -73,7 +82,7 @@ class Retrieve:
     searching: SearchService
     condensing: QuestionCondenser
     reranker: Reranker | None
-    settings: RetrievalSettings
+    settings: Live[RetrievalSettings]
     in_flight_max: int
     model_provider: str = ""
     tables: TableAnswers | None = None
@@ -121,7 +130,7 @@ class Retrieve:
         """The hits, best first; as the reranker orders them when there is one and it answers, with its name, else with ""."""
         limit = OVERFETCH_FACTOR * self.passages_max(query)
         if self.reranker is not None:
-            limit = max(limit, self.settings.candidates)
+            limit = max(limit, self.settings.value.candidates)
         searched = await self.searching.search(tenant, bases, query, limit, background=search_background(event.data.history))
         if self.reranker is None or not searched.hits:
             return searched, ""
@@ -150,7 +159,7 @@ class Retrieve:
         the passages that may by their meaning are all that is left.
         """
         best = passages.select_groups(
-            searched.hits, passages_max=self.passages_max(condensed.query), tokens_max=self.settings.context_tokens
+            searched.hits, passages_max=self.passages_max(condensed.query), tokens_max=self.settings.value.context_tokens
         )
         plain = passages.build_passages(best.groups)
         if computed:
@@ -179,11 +188,11 @@ class Retrieve:
         others = [group for group in groups if not subject or language_of(group.best.text) != language_of(subject)]
         others = [group for group in others if language_of(group.best.text) != language or not passages.is_mostly_rows(group.best)]
         found = [(group.best.text, group.best.dense) for group in others]
-        return [others[at] for at in find_meant(condensed.query, found, least=self.settings.meaning_min)]
+        return [others[at] for at in find_meant(condensed.query, found, least=self.settings.value.meaning_min)]
 
     def passages_max(self, query: str) -> int:
         """How many passages a question gets: more when it asks for everything of a kind."""
-        return (LISTING_FACTOR if listing_of(fold(query)) else 1) * self.settings.passages
+        return (LISTING_FACTOR if listing_of(fold(query)) else 1) * self.settings.value.passages
 
     async def neighbours(self, tenant: str, hit: Hit, ordinal: int) -> list[Hit]:
         """The chunk with that ordinal of the same version, if there is one."""

@@ -4,13 +4,31 @@ from api.accounts.area import AREA as ACCOUNTS
 from api.area import ApiArea
 from api.audit.area import AREA as AUDIT
 from api.chats.area import AREA as CHATS
+from api.configs.area import AREA as CONFIGS
 from api.conversations.area import AREA as CONVERSATIONS
 from api.documents.area import AREA as DOCUMENTS
 from api.http.area import AREA as HTTP
 from api.knowledge.area import AREA as KNOWLEDGE
 from api.limits.area import AREA as LIMITS
+from api.notices.area import AREA as NOTICES
 from api.openai.area import AREA as OPENAI
 from api.operations.area import AREA as OPERATIONS
 from api.socket.area import AREA as SOCKET
+from api.tasks.area import AREA as TASKS
 
-AREAS: tuple[ApiArea, ...] = (HTTP, LIMITS, ACCOUNTS, KNOWLEDGE, CHATS, CONVERSATIONS, DOCUMENTS, SOCKET, OPERATIONS, AUDIT, OPENAI)
+AREAS: tuple[ApiArea, ...] = (
+    HTTP,
+    LIMITS,
+    CONFIGS,
+    ACCOUNTS,
+    KNOWLEDGE,
+    CHATS,
+    CONVERSATIONS,
+    DOCUMENTS,
+    NOTICES,
+    SOCKET,
+    TASKS,
+    OPERATIONS,
+    AUDIT,
+    OPENAI,
+)

@@ -11,9 +11,10 @@ from api.http.background import BackgroundTasks
 from api.http.metrics import Metrics
 from domain.areas import TOPICS
 from domain.configs.table_epoch import watch_tables
+from domain.configuration import follow_settings
 from domain.documents.visibility import Visibility
 from domain.read_models import ReadModels
-from schemas.settings import Settings
+from schemas.settings import CacheSettings, Settings
 from streams.cache import RedisCache
 from streams.clock import SystemClock
 from streams.dead_letters.unreadable import UnreadableBatches
@@ -35,6 +36,7 @@ async def open_ports(
     async with AsyncExitStack() as stack:
         opening = Opening(await _open_core(settings, metrics, stack, stuck), stack)
         opening.run(opening.core.watches.tables)
+        opening.run(opening.core.live)
         for area in areas:
             if area.open_ports is not None:
                 opening.ports.add(area.open_ports(opening))
@@ -59,7 +61,8 @@ async def _open_core(settings: Settings, metrics: Metrics, stack: AsyncExitStack
     stack.push_async_callback(watchdog.stop)
     await watchdog.start()
     UnreadableBatches(settings, publisher, redis, clock, metrics.registry).install()
-    cache = RedisCache(redis, prefix, settings.cache, clock, metrics.count_cache_lookup)
+    live = follow_settings(settings)
+    cache = RedisCache(redis, prefix, live.of(CacheSettings), clock, metrics.count_cache_lookup)
     stack.push_async_callback(cache.stop)
     await cache.start()
     read_models = ReadModels(redis, prefix)
@@ -76,4 +79,5 @@ async def _open_core(settings: Settings, metrics: Metrics, stack: AsyncExitStack
         metrics=metrics,
         background=BackgroundTasks(),
         watches=Watches(watchdog, watch_tables(settings, redis, publisher, clock)),
+        live=live,
     )

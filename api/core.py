@@ -7,6 +7,7 @@ from typing import NamedTuple
 from adapters.redis.client import RedisClient
 from api.http.background import BackgroundTasks
 from api.http.metrics import Metrics
+from domain.configs.live_settings import LiveSettings
 from domain.documents.visibility import Visibility
 from domain.read_models import ReadModels
 from schemas.settings import Settings
@@ -28,7 +29,7 @@ class Watches(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Core:
-    """``random_bytes(n)`` returns n cryptographically random bytes."""
+    """``random_bytes(n)`` returns n cryptographically random bytes. ``settings`` are those of the start, ``live`` has those in force."""
 
     settings: Settings
     clock: Clock
@@ -42,6 +43,7 @@ class Core:
     metrics: Metrics
     background: BackgroundTasks
     watches: Watches
+    live: LiveSettings
 
     def count_table_lookup(self, tenant: str, table: Table, *, found: bool) -> None:
         """Count a read of a record table that serves as the cache of this scenario."""

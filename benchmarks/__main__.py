@@ -10,6 +10,7 @@ from benchmarks import (
     bulk,
     cache,
     chat,
+    configs,
     conversations,
     documents,
     fairness,
@@ -20,6 +21,7 @@ from benchmarks import (
     start,
     streams,
     tables,
+    tasks,
     trace,
     updates,
 )
@@ -40,7 +42,9 @@ ALL = {
     "idle": idle.run,
     "limiter": limiter.run,
     "cache": cache.run,
+    "configs": configs.run,
     "tables": tables.run,
+    "tasks": tasks.run,
     "sheet": sheet.run,
     "rerank": rerank.run,
 }

@@ -26,6 +26,7 @@ from schemas.settings import RedisSettings
 from schemas.settings.cache import CacheSettings
 from streams.cache import RedisCache
 from streams.clock import SystemClock
+from streams.live import Live
 
 ROUNDS, LOOKS = 15, 2_000  # interleaved rounds, lookups per round
 TOGETHER = 64
@@ -53,7 +54,7 @@ async def run() -> list[Figure]:
 
 
 async def _hits(redis: Redis) -> list[Figure]:
-    cache = RedisCache(redis, "bench", CacheSettings(), SystemClock())
+    cache = RedisCache(redis, "bench", Live(CacheSettings()), SystemClock())
     kept = cache.of("retrieval", Value)
     tags = ("kb/one",)
     await kept.set("t", "plain", VALUE)
@@ -102,7 +103,7 @@ async def _round(look: Callable[[], Awaitable[object]], together: int) -> float:
 
 async def _waiters(here: Redis, there: Redis) -> list[Figure]:
     """Half of them in another process, as far as the cache can tell."""
-    caches = [RedisCache(redis, "bench", CacheSettings(), SystemClock()) for redis in (here, there)]
+    caches = [RedisCache(redis, "bench", Live(CacheSettings()), SystemClock()) for redis in (here, there)]
     computed = 0
 
     async def compute() -> Value:
@@ -180,7 +181,7 @@ async def _request(client: Client, kind: str, item: int) -> None:
 async def _rates(home: Path, took: dict[str, list[float]]) -> list[Figure]:
     """The counts of all processes, read where they are summed up, because the stack has no administrator yet."""
     redis = connect(locate(home).redis)
-    counts = await RedisCache(redis, RedisSettings().key_prefix, CacheSettings(), SystemClock()).statistics.counts_of(LOCAL_TENANT)
+    counts = await RedisCache(redis, RedisSettings().key_prefix, Live(CacheSettings()), SystemClock()).statistics.counts_of(LOCAL_TENANT)
     await redis.aclose()
     figures = []
     kept = [counts[name] for name in ("retrieval", "ai_response", "document_content")]

@@ -51,8 +51,8 @@ async def run() -> list[Figure]:
         async with (
             provider as stub,
             stack(Path(home), settings_for(stub.url)) as up,
-            _session(None) as direct,
-            _session(up.url) as through,
+            open_session(None) as direct,
+            open_session(up.url) as through,
         ):
             client = await Client.register(through, "bench@example.org", "a long benchmark passphrase")
             await load(client)
@@ -64,9 +64,9 @@ async def run() -> list[Figure]:
 
             for streams, count in _levels():
                 for chat in chats:
-                    await _round(chat, streams, WARM_UP[streams])
+                    await run_round(chat, streams, WARM_UP[streams])
                 pairs = [
-                    (await _round(chats[0], streams, count), await _measure_cpu(_round(chats[1], streams, count), count, read_cpu))
+                    (await run_round(chats[0], streams, count), await measure_cpu(run_round(chats[1], streams, count), count, read_cpu))
                     for _ in range(ROUNDS)
                 ]
                 figures += _figures(streams, pairs)
@@ -78,7 +78,7 @@ def _levels() -> list[tuple[int, int]]:
     return [(streams, count) for streams, count in CHATS.items() if not wanted or str(streams) in wanted.split(",")]
 
 
-async def _measure_cpu(running: Awaitable[Round], count: int, read_cpu: Callable[[], dict[str, float]]) -> Round:
+async def measure_cpu(running: Awaitable[Round], count: int, read_cpu: Callable[[], dict[str, float]]) -> Round:
     """The round with what each process spent on one of its chats."""
     before = read_cpu()
     measured = await running
@@ -95,7 +95,7 @@ def settings_for(provider: str) -> dict[str, str]:
     }
 
 
-def _session(url: str | None) -> aiohttp.ClientSession:
+def open_session(url: str | None) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(base_url=url, connector=aiohttp.TCPConnector(limit=0))
 
 
@@ -172,7 +172,7 @@ async def _first(answer: aiohttp.ClientResponse, began: float, first: bytes, las
     raise SystemExit(f"a stream ended without {last.decode()}: {tail[-300:]!r}")
 
 
-async def _round(chat: Chat, streams: int, count: int) -> Round:
+async def run_round(chat: Chat, streams: int, count: int) -> Round:
     numbers = iter(range(count))
     first_s: list[float] = []
 

@@ -18,7 +18,10 @@ from adapters.index.choose import create_vector_index, list_indexes, remove_empt
 from adapters.index.port import VectorIndex
 from adapters.models.choose import create_writer
 from adapters.models.port import Writer
+from domain.chats.live_model import LiveWriter
+from domain.configs.live_settings import LiveSettings
 from domain.configs.table_epoch import LoggedEpoch, watch_tables
+from domain.configuration import follow_settings
 from domain.document_caps import DocumentCaps
 from domain.documents.lanes import Lanes
 from domain.documents.open_documents import OpenDocuments
@@ -36,6 +39,10 @@ from domain.indexes.second_vectors import SecondVectors
 from domain.read_models import ReadModels
 from domain.retrieval.search import SearchService
 from domain.retrieval.vector_cache import VectorCache
+from domain.tasks.settings import TaskSettings
+from domain.tasks.table import TaskTable
+from schemas.errors import ConfigurationError
+from schemas.settings import CacheSettings, CapSettings, RetrievalSettings, Settings
 from streams.cache import RedisCache
 from streams.runtime.agent_ports import AgentPorts
 from streams.tables.epoch import TableWatch
@@ -54,7 +61,7 @@ def cache(ports: AgentPorts) -> RedisCache:
     def observe(scenario: str, outcome: str) -> None:
         lookups.labels(scenario, outcome).inc()
 
-    return ports.attach(RedisCache(ports.redis, ports.prefix, ports.settings.cache, ports.clock, observe))
+    return ports.attach(RedisCache(ports.redis, ports.prefix, ports.get(live_settings).of(CacheSettings), ports.clock, observe))
 
 
 def collection_catalogue(ports: AgentPorts) -> CollectionCatalogue:
@@ -69,7 +76,8 @@ def concurrency_limits(ports: AgentPorts) -> ConcurrencyLimits:
 
 def document_caps(ports: AgentPorts) -> DocumentCaps:
     """The caps on documents, for those that arrive through Kafka."""
-    return DocumentCaps(ports.settings.caps, Storage(ports.redis, ports.prefix), ports.get(read_models), ports.clock)
+    caps = ports.get(live_settings).of(CapSettings)
+    return DocumentCaps(caps, Storage(ports.redis, ports.prefix), ports.get(read_models), ports.clock)
 
 
 def engines(ports: AgentPorts) -> Engines:
@@ -101,6 +109,11 @@ def outdated_indexes(ports: AgentPorts) -> OutdatedIndexes:
     return ports.attach(OutdatedIndexes(ports.get(engines), catalogue, plans, listed, remove))
 
 
+def live_settings(ports: AgentPorts) -> LiveSettings:
+    """Live configuration, already read where the process provides it; see ``ops.processes.worker``."""
+    return ports.attach(follow_settings(ports.settings))
+
+
 def read_models(ports: AgentPorts) -> ReadModels:
     """All record tables."""
     return ReadModels(ports.redis, ports.prefix)
@@ -120,7 +133,7 @@ def search_service(ports: AgentPorts) -> SearchService:
     check = VisibilityCheck(ports.get(visibility), replica, from_replica.inc)
     vectors = VectorCache(ports.get(cache).of("embeddings", bytes))
     catalogue = ports.get(collection_catalogue)
-    return SearchService(ports.get(engines).get, check, catalogue, ports.settings.retrieval.candidates, vectors)
+    return SearchService(ports.get(engines).get, check, catalogue, ports.get(live_settings).of(RetrievalSettings), vectors)
 
 
 def second_vectors(ports: AgentPorts) -> SecondVectors:
@@ -144,6 +157,11 @@ def table_watch(ports: AgentPorts) -> TableWatch:
     return ports.attach(watch_tables(ports.settings, ports.redis, ports.publisher, ports.clock))
 
 
+def task_table(ports: AgentPorts) -> TaskTable:
+    """The table of tasks."""
+    return TaskTable(ports.redis, ports.prefix, ports.settings.of(TaskSettings))
+
+
 def text_worker(ports: AgentPorts) -> TextWorker:
     """The child processes that parse, chunk and embed."""
     settings = ports.settings
@@ -159,5 +177,14 @@ def visibility(ports: AgentPorts) -> Visibility:
 
 def writer(ports: AgentPorts) -> Writer | None:
     """The model that condenses, summarises and titles; None when no language model is configured."""
-    model = create_writer(ports.settings, ports.get(concurrency_limits))
-    return None if model is None else ports.attach(model)
+    limits, settings = ports.get(concurrency_limits), ports.get(live_settings).whole
+    if create_writer(settings.value, limits) is None:
+        return None
+
+    def create(settings: Settings) -> Writer:
+        made = create_writer(settings, limits)
+        if made is None:
+            raise ConfigurationError("no language model is left: CLAW_MODEL_PROVIDER and the fallbacks are `local`")
+        return made
+
+    return ports.attach(LiveWriter(settings, create))

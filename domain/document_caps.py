@@ -13,6 +13,7 @@ from schemas.errors import Unavailable
 from schemas.records import Tier
 from schemas.settings.caps import CapSettings
 from streams.clock import Clock
+from streams.live import Live
 
 OWNERS_MAX, OWNER_S = 5_000, 5.0  # knowledge bases of inboxes, with their accounts: remembered so long
 
@@ -27,7 +28,7 @@ class Owner(NamedTuple):
 class DocumentCaps:
     """Refuses documents beyond a cap."""
 
-    def __init__(self, settings: CapSettings, storage: Storage, read_models: ReadModels, clock: Clock) -> None:
+    def __init__(self, settings: Live[CapSettings], storage: Storage, read_models: ReadModels, clock: Clock) -> None:
         self._settings, self._storage, self._read_models, self._clock = settings, storage, read_models, clock
         self._owners: dict[tuple[str, str], tuple[float, Owner]] = {}
 
@@ -64,7 +65,7 @@ class DocumentCaps:
         return await self._storage.totals(tenant)
 
     def _storage_caps(self, owner: Owner) -> StorageCaps:
-        caps = self._settings
+        caps = self._settings.value
         own = (caps.of_account(owner.tier, "documents"), caps.of_account(owner.tier, "stored_bytes")) if owner.account_id else (0, 0)
         return StorageCaps(*own, caps.of_tenant("documents"), caps.of_tenant("stored_bytes"))
 

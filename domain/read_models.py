@@ -7,7 +7,11 @@ accounts                account id               account id
 emails                  ``email_scope(address)`` same
 credentials             credential id            credential id
 account_credentials     ``account id/kind``      credential id     created
+tenant_accounts         tenant                   account id        created
+tenant_api_keys         tenant                   credential id     created
 invitations             ``all``                  invitation id     created
+tenant_invitations      tenant                   invitation id     created
+organisations           tenant                   tenant
 sessions                session id               session id
 account_sessions        account id               session id        created
 conversations           ``tenant/user``          conversation id   last activity

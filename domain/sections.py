@@ -2,10 +2,18 @@
 
 from collections.abc import Mapping
 
+from domain.configs.settings import ConfigSettings
+from domain.notices.settings import MailSettings, WebhookSettings
+from domain.tasks.settings import TaskSettings
 from schemas.settings import Settings
 from schemas.settings.section import Section
 
-SECTIONS: tuple[type[Section], ...] = ()  # an area's section stands in its own ``settings.py`` and imports nothing but schemas
+SECTIONS: tuple[type[Section], ...] = (
+    ConfigSettings,
+    WebhookSettings,
+    MailSettings,
+    TaskSettings,
+)  # an area's section stands in its own ``settings.py`` and imports nothing but schemas
 
 
 def load_settings(environ: Mapping[str, str]) -> Settings:

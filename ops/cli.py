@@ -16,6 +16,7 @@ from schemas import model_names
 from schemas.errors import ClawError, ConfigurationError
 from schemas.records import AnswerMode
 from schemas.settings import WORKER_GROUPS, Settings
+from schemas.tasks import TASK_KINDS, TASK_STATES
 
 FAILED, MISCONFIGURED = 1, 2
 
@@ -48,6 +49,7 @@ def parser() -> argparse.ArgumentParser:
     create.add_argument("--mode", choices=modes, help="mode of its questions; with grounded it refuses assistant")
     _admin_commands(commands)
     _invite_commands(commands)
+    _config_commands(commands)
     evaluations = commands.add_parser(
         "eval",
         help="Run evaluations against data sets with known answers.",
@@ -100,13 +102,14 @@ def parser() -> argparse.ArgumentParser:
     _rebuild_commands(commands)
     _backup_commands(commands)
     _usage_commands(commands)
+    _task_commands(commands)
     _replay_command(commands)
     _faults_command(commands)
     reference = _add(
         commands,
         "reference",
         _reference,
-        "Write the pages that are generated from the code (docs/settings.md, topics.md, errors.md, commands.md, .env.example).",
+        "Write the pages that are generated from the code (docs/settings.md, configs.md, topics.md, errors.md, commands.md, .env.example).",
         aliases=("docs",),
     )
     reference.add_argument("--check", action="store_true", help="write nothing; exit 1 when a page is stale")
@@ -160,6 +163,34 @@ def _invite_commands(commands: Any) -> None:
     _add(invites, "list", _invite_list, "List the invitations, with their state.")
     revoke = _add(invites, "revoke", _invite_revoke, "Revoke an unused invitation.")
     revoke.add_argument("id", metavar="ID", help="the beginning of its id, as list prints it")
+
+
+def _config_commands(commands: Any) -> None:
+    about = "Change configuration while everything runs (docs/configs.md lists the keys)."
+    config = commands.add_parser("config", help=about, description=about)
+    configs = config.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    get = _add(configs, "get", _config_get, "Show a key, or every key that is not at its default. Sensitive values are not shown.")
+    get.add_argument("key", metavar="KEY", nargs="?", default="", help="name of a key, such as model.temperature (default: all)")
+    get.add_argument("--json", action="store_true", help="print JSON")
+    set_ = _add(configs, "set", _config_set, "Change a key. In force in every process within a second.")
+    history = _add(configs, "history", _config_history, "List the revisions of a key, newest first.")
+    diff = _add(configs, "diff", _config_diff, "Compare two revisions of a key; exit 1 when they differ.")
+    rollback = _add(configs, "rollback", _config_rollback, "Give a key the value of an earlier revision, as a new one.")
+    for command in (set_, history, diff, rollback):
+        command.add_argument("key", metavar="KEY", help="name of a key, such as model.temperature")
+    set_.add_argument("value", metavar="VALUE", nargs="?", help="the new value")
+    set_.add_argument("--stdin", action="store_true", help="read the value from the first line of standard input, as for sensitive keys")
+    set_.add_argument("--default", action="store_true", help="reset the key to its default")
+    diff.add_argument("before", metavar="FROM", type=int, help="a revision; 0 is the default")
+    diff.add_argument("after", metavar="TO", type=int, nargs="?", help="a revision (default: the newest)")
+    rollback.add_argument("revision", metavar="REVISION", type=int, help="a revision that history lists; 0 is the default")
+    export = _add(configs, "export", _config_export, "Write every changed value, without sensitive ones, as JSON.")
+    export.add_argument("file", metavar="FILE", nargs="?", default="-", help="file to write (default: standard output)")
+    import_ = _add(configs, "import", _config_import, "Change every key of an exported file, or none when one of them is refused.")
+    import_.add_argument("file", metavar="FILE", help="file to read; - is standard input")
+    import_.add_argument("--dry-run", action="store_true", help="show what would change, and change nothing")
+    for command in (set_, rollback, import_):
+        command.add_argument("--reason", default="", help="the reason, for the history")
 
 
 def _inbox_commands(commands: Any) -> None:
@@ -258,6 +289,30 @@ def _usage_commands(commands: Any) -> None:
     reconcile = _add(usage.add_subparsers(title="commands", metavar="COMMAND", required=True), "reconcile", _usage_reconcile, about)
     reconcile.add_argument("--since", default="", help="only windows that began within this time span, such as 90m, 2h, 7d")
     reconcile.add_argument("--repair", action="store_true", help="rebuild the counters from the topic when a sum differs")
+
+
+def _task_commands(commands: Any) -> None:
+    about = "List, show, cancel and retry tasks; show the workers."
+    tasks = commands.add_parser("tasks", help=about, description=about)
+    kinds = tasks.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    listed = _add(kinds, "list", _tasks_list, "List the newest tasks of a tenant.")
+    listed.add_argument("--kind", choices=TASK_KINDS, help="only tasks of this kind")
+    listed.add_argument("--state", choices=TASK_STATES, help="only tasks in this state")
+    listed.add_argument("--account", default="", help="only tasks of the account with this id")
+    listed.add_argument("--limit", type=int, default=50, help="maximum number to list (default: 50)")
+    show = _add(kinds, "show", _tasks_show, "Show all that is known of a task, as JSON.")
+    counted = _add(kinds, "stats", _tasks_stats, "Show counts by state, durations and rates of each kind of task.")
+    counted.add_argument("--since", default="1d", help="only tasks created within this time span, such as 90m, 2h, 7d (default: 1d)")
+    for command in (listed, show, counted):
+        command.add_argument("--tenant", default="default", help="tenant that owns the tasks (default: default)")
+    cancel = _add(kinds, "cancel", _tasks_cancel, "Cancel a task through the API.")
+    retry = _add(kinds, "retry", _tasks_retry, "Retry a task that failed or was cancelled through the API, as a new task.")
+    for command in (cancel, retry):
+        command.add_argument("--url", default="", help="URL of the API (default: on this machine, CLAW_PORT)")
+        command.add_argument("--key-file", default="", metavar="PATH", help="file with an API key (default: CLAW_HOME/key)")
+    for command in (show, cancel, retry):
+        command.add_argument("id", metavar="ID", help="id of the task")
+    _add(kinds, "workers", _tasks_workers, "Show the worker groups and their workers; exit 1 when a group has no worker that is up.")
 
 
 def _replay_command(commands: Any) -> None:
@@ -448,6 +503,48 @@ def _invite_revoke(settings: Settings, chosen: argparse.Namespace) -> Any:
     return invitations.revoke(settings, chosen.id)
 
 
+def _config_get(settings: Settings, chosen: argparse.Namespace) -> Any:
+    from ops.commands import configs
+
+    return configs.get(settings, chosen.key, as_json=chosen.json)
+
+
+def _config_set(settings: Settings, chosen: argparse.Namespace) -> Any:
+    from ops.commands import configs
+
+    return configs.set_(settings, chosen.key, chosen.value, reason=chosen.reason, reset=chosen.default, stdin=chosen.stdin)
+
+
+def _config_history(settings: Settings, chosen: argparse.Namespace) -> Any:
+    from ops.commands import configs
+
+    return configs.history(settings, chosen.key)
+
+
+def _config_diff(settings: Settings, chosen: argparse.Namespace) -> Any:
+    from ops.commands import configs
+
+    return configs.diff(settings, chosen.key, chosen.before, chosen.after)
+
+
+def _config_rollback(settings: Settings, chosen: argparse.Namespace) -> Any:
+    from ops.commands import configs
+
+    return configs.rollback(settings, chosen.key, chosen.revision, reason=chosen.reason)
+
+
+def _config_export(settings: Settings, chosen: argparse.Namespace) -> Any:
+    from ops.commands import configs
+
+    return configs.export(settings, chosen.file)
+
+
+def _config_import(settings: Settings, chosen: argparse.Namespace) -> Any:
+    from ops.commands import configs
+
+    return configs.import_(settings, chosen.file, reason=chosen.reason, dry_run=chosen.dry_run)
+
+
 def _eval_documents(settings: Settings, chosen: argparse.Namespace) -> int:
     from ops.evaluation import documents
 
@@ -570,6 +667,48 @@ def _usage_reconcile(settings: Settings, chosen: argparse.Namespace) -> Any:
 
     _quiet_driver()
     return usage.reconcile(settings, since=chosen.since, repair=chosen.repair)
+
+
+def _tasks_list(settings: Settings, chosen: argparse.Namespace) -> Any:
+    from ops.commands import tasks
+
+    _quiet_driver()
+    return tasks.list_tasks(
+        settings, chosen.tenant, kind=chosen.kind, state=chosen.state, account=chosen.account, limit=max(1, chosen.limit)
+    )
+
+
+def _tasks_show(settings: Settings, chosen: argparse.Namespace) -> Any:
+    from ops.commands import tasks
+
+    _quiet_driver()
+    return tasks.show(settings, chosen.tenant, chosen.id)
+
+
+def _tasks_stats(settings: Settings, chosen: argparse.Namespace) -> Any:
+    from ops.commands import tasks
+
+    _quiet_driver()
+    return tasks.stats(settings, chosen.tenant, chosen.since)
+
+
+def _tasks_workers(settings: Settings, _chosen: argparse.Namespace) -> Any:
+    from ops.commands import tasks
+
+    _quiet_driver()
+    return tasks.workers(settings)
+
+
+def _tasks_cancel(settings: Settings, chosen: argparse.Namespace) -> Any:
+    from ops.commands import tasks
+
+    return tasks.act(settings, "cancel", chosen.id, url=chosen.url, key_file=chosen.key_file)
+
+
+def _tasks_retry(settings: Settings, chosen: argparse.Namespace) -> Any:
+    from ops.commands import tasks
+
+    return tasks.act(settings, "retry", chosen.id, url=chosen.url, key_file=chosen.key_file)
 
 
 def _replay(settings: Settings, chosen: argparse.Namespace) -> Any:

@@ -86,6 +86,7 @@ class Question(Struct, frozen=True, kw_only=True):
     tone: ConversationType = "chat"
     shows_thinking: bool = False  # the model's thinking is published as it comes, for readers that want it
     mode: AnswerMode = "grounded"
+    retry_of: str = ""  # the reply whose question is answered once more
 
 
 class PassagePart(Struct, frozen=True, kw_only=True):

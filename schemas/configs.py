@@ -23,7 +23,20 @@ class Config(Struct, frozen=True, kw_only=True):
     reason: str = ""
 
 
+class EncryptedValue(Struct, frozen=True, kw_only=True):
+    """A sensitive value on the log: AES-256-GCM, bound to its key. ``fingerprint``: equal for equal values of the key, under one secret."""
+
+    encrypted: str
+    fingerprint: str
+
+
 class ConfigChanged(Event, tag="claw.config.changed.v1", frozen=True, kw_only=True):
     """Subject and key: configuration key. The event concerns the installation, so ``tenant`` is ``-``."""
+
+    data: Config
+
+
+class ConfigRecorded(Event, tag="claw.config.recorded.v1", frozen=True, kw_only=True):
+    """The same as history: one event per revision, before the revision is in force. Of two with the same revision the later one counts."""
 
     data: Config

@@ -44,6 +44,7 @@ FileType = Literal[
 # The owner's id of a document: printable, no slash. The lookahead at the end is needed because `$` also matches before a last line feed.
 ID_CHARS_MAX = 200
 DocumentId = Annotated[str, Meta(min_length=1, max_length=ID_CHARS_MAX, pattern=r"^[^/\x00-\x1f\x7f]+$(?!\n)")]
+CANCELLED_CODE = "document_cancelled"  # the code of a version that failed because its owner cancelled it
 State = Literal["queued", "parsing", "embedding", "indexed", "unchanged", "failed", "deleted"]
 
 
@@ -101,6 +102,7 @@ class Document(Struct, frozen=True, kw_only=True):
     submitted_by: str = ""  # account id; empty for an upstream system
     record: InboxRecord | None = None  # of an upstream system's
     metadata: dict[str, str] = field(default_factory=dict)
+    retry_of: str = ""  # the task that this submission repeats
 
     @property
     def bytes(self) -> int:
@@ -116,6 +118,7 @@ class Withdrawal(Struct, frozen=True, kw_only=True):
     origin: Literal["api", "inbox"] = "api"
     requested_by: str = ""
     record: InboxRecord | None = None
+    retry_of: str = ""  # the task that this deletion repeats
 
 
 class DocumentAlias(Struct, frozen=True, kw_only=True):

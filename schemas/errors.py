@@ -331,6 +331,14 @@ CATALOGUE: dict[str, Code] = {
     "kafka_unavailable": Code(
         HTTPStatus.SERVICE_UNAVAILABLE, "Kafka did not acknowledge the write in time", "Repeat the request with the same Idempotency-Key."
     ),
+    "mail_unavailable": Code(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "The mail server did not take the mail",
+        "It is tried again by itself; if it goes on, the operator checks CLAW_MAIL_*.",
+    ),
+    "mail_refused": Code(
+        HTTPStatus.BAD_GATEWAY, "The mail server refused the mail for good", "Check the address; detail has the server's reply."
+    ),
     "redis_unavailable": Code(HTTPStatus.SERVICE_UNAVAILABLE, "Redis is unavailable", "Repeat the request after Retry-After seconds."),
     "tables_lost": Code(
         HTTPStatus.SERVICE_UNAVAILABLE,

@@ -108,6 +108,8 @@ CHINESE: dict[str, tuple[str, str]] = {
         "Redis 丢失了本系统的数据表",
         "请在 Retry-After 秒之后重复该请求；若重建没有自动开始，请运维人员运行 `claw rebuild tables --all`。",
     ),
+    "mail_unavailable": ("邮件服务器未接收该邮件", "系统会自动重试；如持续出现，请运维人员检查 CLAW_MAIL_*。"),
+    "mail_refused": ("邮件服务器永久拒绝了该邮件", "请检查邮箱地址；detail 中有服务器的回复。"),
     "index_unavailable": ("向量索引暂不可用", "请在 Retry-After 秒之后重复该请求。"),
     "blobs_unavailable": ("文件存储暂不可用", "请在 Retry-After 秒之后重复该请求。"),
     "overloaded": ("服务过载", "请在 Retry-After 秒之后重复该请求。"),

@@ -36,11 +36,13 @@ class Notice(Struct, frozen=True, kw_only=True):
 
 
 class NoticePreferences(Struct, frozen=True, kw_only=True):
-    """``channels`` has the kinds whose channels differ from the default. ``id`` is the account's."""
+    """``channels`` has the kinds whose channels differ from the default. ``id`` is the account's. ``language`` None: that of the request,
+    and English in mails.
+    """
 
     id: str
     tenant: str
-    language: Language = "en"
+    language: Language | None = None
     channels: dict[str, tuple[Channel, ...]] = field(default_factory=dict)
     revision: int = 1
 

@@ -73,5 +73,5 @@ DEAD_LETTERS = Topic(
     "Records that could not be processed: original bytes as value; log offset, cause and agent in headers.",
     30 * DAY_MS,
     message_bytes_max=2 * MIB,
-    readers=("api",),
+    readers=("api", "notify_dead_letters"),
 )

@@ -264,15 +264,15 @@ class ChildProcess:
         if self.retirement is not None:
             self.retirement.cancel()
         if at_once:
-            self._kill()
+            self.kill()
             await self.process.wait()  # who waits for a fork sees the end of the server, and would not see its socket closed
         self.server.close()
         try:
             await asyncio.wait_for(self.process.wait(), STOP_TIMEOUT_S)
         except TimeoutError:
-            self._kill()
+            self.kill()
             await self.process.wait()
-        self._kill()  # its children that still run
+        self.kill()  # its children that still run
         await asyncio.to_thread(self._folder.remove)
 
     async def _exchange(self, message: bytes) -> tuple[TaskAnswer, list[Chunk]]:
@@ -329,8 +329,8 @@ class ChildProcess:
         except ServerDied:
             return await self.process.wait()
 
-    def _kill(self) -> None:
-        """Kill the process group."""
+    def kill(self) -> None:
+        """Kill the process group: a task under way raises ChildDied."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid, signal.SIGKILL)
 

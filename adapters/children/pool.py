@@ -23,6 +23,7 @@ class Policy:
     An ``eager`` pool has all of them from its start on; another one starts each when it is first needed and ends it after ``idle_s``.
     A child is replaced after ``tasks_max`` tasks or when it holds more than ``held_kib_max``: what leaks, leaks no further. One that holds
     much more, such as the models of recognition where little memory is allowed for parsing, gets no task before it is replaced.
+    ``abandons``: a child whose caller was cancelled is ended; otherwise it finishes the task.
     """
 
     size: int
@@ -32,6 +33,7 @@ class Policy:
     held_kib_max: int
     eager: bool
     idle_s: float = 0.0
+    abandons: bool = False
 
 
 class ChildPool:
@@ -88,8 +90,13 @@ class ChildPool:
         run.add_done_callback(lambda _: self._queue(rank).charge(tenant, asyncio.get_running_loop().time() - began_s))
         self._runs.add(run)
         run.add_done_callback(self._forget_run)
-        # a cancelled caller does not stop the child, which cannot take another task before it has answered this one
-        return await asyncio.shield(run)
+        # a cancelled caller does not free the child, which cannot take another task before it has answered this one
+        try:
+            return await asyncio.shield(run)
+        except asyncio.CancelledError:
+            if self._policy.abandons and not run.done():
+                child.kill()  # nobody waits for the answer any more, which may be an hour away: another child is started
+            raise
 
     async def _run(self, child: ChildProcess, task: Task, limits: TaskLimits, tenant: str) -> TaskResult:
         fit = False

@@ -269,6 +269,7 @@ class TextWorker:
             held_kib_max=int(self._documents.parse_memory_mib * 1024 * RESIDENT_SHARE_MAX),
             eager=kind == "light",
             idle_s=IDLE_S,
+            abandons=kind == "heavy",
         )
 
 

@@ -124,7 +124,8 @@ class Writer(Protocol):
     included; Refused("model_answer_empty") for a while after the model wrote nothing: it would cost as much again.
     """
 
-    name: str
+    @property
+    def name(self) -> str: ...
 
     async def start(self) -> None: ...
 
@@ -144,7 +145,8 @@ class AnswerModel(Protocol):
     before it answers is no piece of the answer.
     """
 
-    name: str
+    @property
+    def name(self) -> str: ...
 
     async def start(self) -> None: ...
 

@@ -1,4 +1,4 @@
-"""Passwords of documents on the log: encrypted with a key derived from the installation's secret, bound to the document they open."""
+"""Secrets on the log, such as passwords of documents: encrypted with a key of the installation, bound to what they open."""
 
 import base64
 import binascii
@@ -15,22 +15,30 @@ from schemas.errors import Refused
 
 VERSION = "v1."
 NONCE_BYTES = 12
+DOCUMENT_PASSWORD, CONFIG_VALUE = b"claw document password", b"claw config value"  # purposes: each has a key of its own
 
 
-def encrypt(secret: str, text: str, *, context: str, random_bytes: Callable[[int], bytes] = secrets.token_bytes) -> str:
-    """``text`` as printable ASCII that only ``decrypt`` with the same secret and context can read (AES-256-GCM)."""
+def encrypt(
+    secret: str,
+    text: str,
+    *,
+    context: str,
+    purpose: bytes = DOCUMENT_PASSWORD,
+    random_bytes: Callable[[int], bytes] = secrets.token_bytes,
+) -> str:
+    """``text`` as printable ASCII that only ``decrypt`` with the same secret, context and purpose can read (AES-256-GCM)."""
     nonce = random_bytes(NONCE_BYTES)
-    sealed = AESGCM(_derive_key(secret)).encrypt(nonce, text.encode(), context.encode())
+    sealed = AESGCM(_derive_key(secret, purpose)).encrypt(nonce, text.encode(), context.encode())
     return VERSION + base64.urlsafe_b64encode(nonce + sealed).decode()
 
 
-def decrypt(secret: str, sealed: str, *, context: str) -> str:
-    """The text. Raises Refused("password_required") when it was encrypted with another secret or context."""
+def decrypt(secret: str, sealed: str, *, context: str, purpose: bytes = DOCUMENT_PASSWORD) -> str:
+    """The text. Raises Refused("password_required") when it was encrypted with another secret, context or purpose."""
     try:
         raw = base64.b64decode(sealed.removeprefix(VERSION), altchars=b"-_", validate=True)
         if not sealed.startswith(VERSION):
             raise _decryption_failure()
-        return AESGCM(_derive_key(secret)).decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], context.encode()).decode()
+        return AESGCM(_derive_key(secret, purpose)).decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], context.encode()).decode()
     except (InvalidTag, binascii.Error, ValueError):
         raise _decryption_failure() from None
 
@@ -40,7 +48,7 @@ def fingerprint(secret: str, text: str) -> str:
     return hmac.new(_derive_key(secret, b"claw fingerprint"), text.encode(), "sha256").hexdigest()
 
 
-def _derive_key(secret: str, purpose: bytes = b"claw document password") -> bytes:
+def _derive_key(secret: str, purpose: bytes) -> bytes:
     return HKDF(algorithm=SHA256(), length=32, salt=None, info=purpose).derive(secret.encode())
 
 

@@ -31,6 +31,7 @@ from domain import composition
 from domain.chats.answer_calls import AnswerCalls
 from domain.chats.delta_buffer import DeltaBuffer, window_s
 from domain.chats.history import NO_HISTORY, HistoryBudget
+from domain.chats.live_model import LiveModel
 from domain.chats.reply_lock import CancelWatch, ReplyLocks
 from domain.chats.reply_log import KafkaReplyLog, ReplyLog
 from domain.chats.topics import CHATS_GROUNDED, MESSAGES_CHANGED
@@ -56,6 +57,7 @@ from schemas.chats import (
 )
 from schemas.errors import REDIS_OUTAGES, Problem, Superseded, Unavailable
 from schemas.settings import ModelSettings, WorkerSettings
+from streams.live import Live
 from streams.log.outgoing import Outgoing
 from streams.runtime.adaptive_concurrency import AdaptiveConcurrency
 from streams.runtime.agent import Agent, Context, none_waiting
@@ -69,16 +71,16 @@ T = TypeVar("T")
 
 def build(ports: AgentPorts) -> tuple[Agent, ...]:
     """The agent, with the answer model."""
-    settings, limits = ports.settings, ports.get(composition.concurrency_limits)
-    model = ports.attach(create_answer_model(settings, limits))
+    settings, limits, live = ports.settings, ports.get(composition.concurrency_limits), ports.get(composition.live_settings)
+    model = ports.attach(LiveModel(live.whole, lambda settings: create_answer_model(settings, limits)))
     watch, visibility = ports.attach(CancelWatch(ports.redis, ports.prefix)), ports.get(composition.visibility)
     step = Generate(
-        *(model, settings.model, ports.get(composition.read_models), ReplyLocks(ports.redis, ports.prefix), watch, visibility),
+        *(model, live.of(ModelSettings), ports.get(composition.read_models), ReplyLocks(ports.redis, ports.prefix), watch, visibility),
         KafkaReplyLog(settings.kafka),
         budget=HistoryBudget.from_limits(settings.limits),
         titles=ports.get(composition.writer) is not None,
         calls=AnswerCalls(ports.redis, ports.prefix, settings.model.calls_max - 1),  # the first try's is not counted
-        answer_cache=cached_answers.answer_cache(settings, ports.get(composition.cache), visibility, model.name),
+        answer_cache=cached_answers.answer_cache(live.whole, ports.get(composition.cache), visibility, model),
         waits=lambda: limits.people_waiting,
         public_url=settings.node.public_url,
         late_s=settings.lanes.late_s,
@@ -92,7 +94,7 @@ class Generate:
     """The agent's ports, and how many answers it may give at once."""
 
     model: AnswerModel
-    settings: ModelSettings
+    settings: Live[ModelSettings]
     views: ReadModels
     reply_locks: ReplyLocks
     watch: CancelWatch
@@ -110,7 +112,7 @@ class Generate:
     recent_ends: RecentEnds = field(default_factory=RecentEnds)
 
     def __post_init__(self) -> None:
-        self.throttle = AdaptiveConcurrency(self.settings.concurrency, self.late_s, self.weight)
+        self.throttle = AdaptiveConcurrency(self.settings.value.concurrency, self.late_s, self.weight)
 
     def agent(self) -> Agent:
         """Leased: at most one worker answers in a conversation at a time."""
@@ -119,7 +121,7 @@ class Generate:
             reads=(CHATS_GROUNDED,),
             step=self.step,
             failed=self.report_failure,
-            in_flight_max=self.settings.concurrency,
+            in_flight_max=self.settings.value.concurrency,
             leased=True,
             awaited=True,
             waits=lambda: self.throttle.waiting + self.waits(),
@@ -301,18 +303,20 @@ class Generate:
             return (context.clock.monotonic_s() - began) * 1000
 
         def window() -> float:
-            return window_s(self.settings.delta_window_ms, self.throttle.running)
+            return window_s(self.settings.value.delta_window_ms, self.throttle.running)
 
         def check() -> str:
-            return check_numbers(draft, passages, event.data.question.content, self.settings.unsupported_numbers)
+            return check_numbers(draft, passages, event.data.question.content, self.settings.value.unsupported_numbers)
 
-        request = build_grounded_request(event.data, passages, self.settings)
+        request = build_grounded_request(event.data, passages, self.settings.value)
         thinking = ThinkingStream()
-        if event.data.question.shows_thinking and self.settings.show_thinking != "never":
-            thinking = ThinkingStream(DeltaBuffer(send_thinking, window), self.settings.thinking_chars_max, self.settings.foreign_markup)
+        if event.data.question.shows_thinking and self.settings.value.show_thinking != "never":
+            thinking = ThinkingStream(
+                DeltaBuffer(send_thinking, window), self.settings.value.thinking_chars_max, self.settings.value.foreign_markup
+            )
         citations, deltas = CitationResolver(passages, public_url=self.public_url), DeltaBuffer(send, window)
         model = self.bounded_model_for(event, context, request)
-        markup = self.settings.foreign_markup
+        markup = self.settings.value.foreign_markup
         await stream_answer(model, request, citations, deltas, draft, elapsed_ms, check, thinking=thinking, record=record, markup=markup)
 
     def model_for(self, request: AnswerRequest) -> AnswerModel:

@@ -21,16 +21,18 @@ import msgspec
 from msgspec import Struct
 
 from adapters.models import prompts, rules
+from adapters.models.port import AnswerModel
 from adapters.models.request import build_grounded_request
 from agents.generate import reply_events
 from agents.generate.reply_events import ReplyDraft
 from domain.documents.visibility import VisibilitySource
 from schemas.chats import ChatGrounded, Citation, Outcome, Passage, Source, UnsupportedNumber
 from schemas.errors import Unavailable
-from schemas.settings import ModelSettings, Settings
+from schemas.settings import Settings
 from streams.cache import CacheEntry, RedisCache, SingleFlightLease
 from streams.cache.names import knowledge_tag
 from streams.cache.scenario_cache import ScenarioCache
+from streams.live import Live
 
 ALONE_S = 1.0  # after an answer that cannot be cached: all that waited for it ask the model at once
 PIECE_CHARS = 400  # of a cached answer: few events, each worth showing
@@ -104,18 +106,28 @@ class AnswerCache:
 
     entries: ScenarioCache[CachedAnswer]
     visibility: VisibilitySource
-    settings: ModelSettings
-    model: str
+    settings: Live[Settings]
+    answering: AnswerModel
     wait_s: float
     template: str
 
     @classmethod
     def of(
-        cls, entries: ScenarioCache[CachedAnswer], visibility: VisibilitySource, settings: ModelSettings, model: str, wait_s: float
+        cls,
+        entries: ScenarioCache[CachedAnswer],
+        visibility: VisibilitySource,
+        settings: Live[Settings],
+        answering: AnswerModel,
+        wait_s: float,
     ) -> "AnswerCache":
-        """``model`` is the name of the one that answers."""
+        """With the digest of the prompts' template."""
         template = hashlib.sha256(b"".join(Path(str(module.__file__)).read_bytes() for module in (prompts, rules))).hexdigest()
-        return cls(entries, visibility, settings, model, wait_s, template)
+        return cls(entries, visibility, settings, answering, wait_s, template)
+
+    @property
+    def model(self) -> str:
+        """The name of the model that answers now."""
+        return self.answering.name
 
     @asynccontextmanager
     async def claim(self, event: ChatGrounded, passages: Sequence[Passage], cancelled: asyncio.Event) -> AsyncIterator[AnswerClaim]:
@@ -167,7 +179,7 @@ class AnswerCache:
 
     def key(self, event: ChatGrounded) -> str:
         """``model/digest``: an administrator can invalidate a model's answers by prefix."""
-        question, settings = event.data.question, self.settings
+        question, settings = event.data.question, self.settings.value.model
         context = (
             self.template,
             settings.foreign_markup,
@@ -200,12 +212,14 @@ async def claim_answer(
         yield claim
 
 
-def answer_cache(settings: Settings, cache: RedisCache, visibility: VisibilitySource, model: str) -> AnswerCache | None:
+def answer_cache(live: Live[Settings], cache: RedisCache, visibility: VisibilitySource, answering: AnswerModel) -> AnswerCache | None:
     """The answer cache by the settings; None when answers of this provider are not cached."""
+    settings = live.value
     wanted = settings.cache.answers
-    if not settings.cache.ai_response_s or wanted == "off" or (wanted == "provider" and settings.model.provider == "local"):
+    if wanted == "off" or (wanted == "provider" and settings.model.provider == "local"):
         return None
-    return AnswerCache.of(cache.of("ai_response", CachedAnswer), visibility, settings.model, model, settings.cache.answer_wait_s)
+    entries = cache.of("ai_response", CachedAnswer)
+    return AnswerCache.of(entries, visibility, live, answering, settings.cache.answer_wait_s)
 
 
 def is_still_best(answer: CachedAnswer, passages: Sequence[Passage], *, current: bool) -> bool:

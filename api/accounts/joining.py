@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import NamedTuple
 
 from api.accounts.ports import AccountPorts
 from api.http.audit import audited
@@ -27,35 +28,43 @@ from schemas.settings import AuthSettings
 from streams.log.outgoing import Outgoing
 
 
-async def check_registration(request: ApiRequest, data: Register) -> str:
-    """The id of the invitation to use, "" for none. An invitation to an organisation lets its holder register wherever registration stands.
+class PresentedInvitation(NamedTuple):
+    """The ``id`` of an invitation, "" for none. ``by_mail``: as the link of a mail, which proves that its holder reads the address."""
+
+    id: str = ""
+    by_mail: bool = False
+
+
+async def check_registration(request: ApiRequest, data: Register) -> PresentedInvitation:
+    """The invitation to use. An invitation to an organisation lets its holder register wherever registration stands.
 
     Raises Refused("registration_closed", "email_domain_refused", "invitation_required", or "invitation_invalid" for a link that was
     forged or has expired).
     """
-    registration = request.core.settings.auth.registration
-    invitation = _read_invitation(request, data) if data.invitation else ""
-    is_domain_allowed = allows_domain(request.core.settings.auth, data.email)
+    auth = request.core.live.settings.auth
+    registration = auth.registration
+    invitation = _read_invitation(request, data) if data.invitation else PresentedInvitation()
+    is_domain_allowed = allows_domain(auth, data.email)
     if registration == "closed" or not is_domain_allowed:
-        found = await find_invitation(request.core.read_models, invitation) if invitation else None
+        found = await find_invitation(request.core.read_models, invitation.id) if invitation.id else None
         if found is None or not found.tenant:
             raise Refused("registration_closed" if registration == "closed" else EMAIL_DOMAIN_REFUSED)
-    if registration == "invitation" and not invitation:
+    if registration == "invitation" and not invitation.id:
         raise Refused("invitation_required")
     return invitation
 
 
-def _read_invitation(request: ApiRequest, data: Register) -> str:
-    """The id of the invitation that the text is, or that a link of a mail names for the address it was sent to."""
+def _read_invitation(request: ApiRequest, data: Register) -> PresentedInvitation:
+    """The invitation that the text is, or that a link of a mail names for the address it was sent to."""
     if data.invitation.startswith(PREFIX):
-        return invitation_id(data.invitation)
+        return PresentedInvitation(invitation_id(data.invitation))
     try:
         claims = request.ports(AccountPorts).links.read(data.invitation, "invitation", request.core.clock.now())
     except Refused:
         raise invalid_invitation() from None
     if claims.binding != email_scope(data.email):
         raise invalid_invitation()
-    return claims.subject
+    return PresentedInvitation(claims.subject, by_mail=True)
 
 
 def allows_domain(auth: AuthSettings, email: str) -> bool:
@@ -64,21 +73,23 @@ def allows_domain(auth: AuthSettings, email: str) -> bool:
 
 
 @asynccontextmanager
-async def hold_invitation(ports: AccountPorts, invitation: str) -> AsyncIterator[None]:
+async def hold_invitation(ports: AccountPorts, invitation: PresentedInvitation) -> AsyncIterator[None]:
     """The lease of the invitation, if there is one."""
-    if not invitation:
+    if not invitation.id:
         yield
         return
-    async with ports.core.records.lease(invitation_lease(invitation)):
+    async with ports.core.records.lease(invitation_lease(invitation.id)):
         yield
 
 
-async def create_account(request: ApiRequest, data: Register, account_id: str, password_hash: str, invitation: str) -> Account:
+async def create_account(
+    request: ApiRequest, data: Register, account_id: str, password_hash: str, invitation: PresentedInvitation
+) -> Account:
     """Account, password and knowledge base, and the invitation as used; they can be read when this returns. Hold the leases of the address
     and the invitation.
     """
     now, changes = request.core.clock.now(), list[Outgoing]()
-    used = await use_invitation(request.core.read_models, invitation, data.email, account_id, now) if invitation else None
+    used = await use_invitation(request.core.read_models, invitation.id, data.email, account_id, now) if invitation.id else None
     tenant = used.tenant if used is not None else ""
     made = new_account(
         account_id,
@@ -89,6 +100,7 @@ async def create_account(request: ApiRequest, data: Register, account_id: str, p
         role=used.role if used is not None and tenant else "user",
         tenant=tenant,
         own_base=True,
+        verified_at=now if invitation.by_mail else None,
     )
     account = made.account
     caller = Caller(account.id, account.tenant, account.role, account.tier)

@@ -19,6 +19,7 @@ from api.http.gate import ANYBODY, PUBLIC, UNVERIFIED, address_of
 from api.http.late_repeats import ANSWERED, RUNS_AGAIN
 from api.http.openapi import PROBLEMS
 from api.http.request import ApiRequest
+from api.http.responses import etag, json_response
 from domain.accounts.records import email_scope, find_account, find_password
 from domain.limits.rules import network_of
 from schemas import ids
@@ -57,7 +58,7 @@ async def register(request: ApiRequest, data: JSONBody[Register]) -> Response[Se
         present = await find_account(ports.core.read_models, data.email)
         if present is None:
             account = await create_account(request, data, account_id, password_hash, invitation)
-            if ports.core.settings.auth.needs_verification:
+            if ports.core.settings.auth.needs_verification and account.verified_at is None:
                 await ports.core.publisher.publish(await verification_mail(request, account))
             owner: Owner | None = (account, await find_password(ports.core.read_models, account.id))
         else:
@@ -89,13 +90,13 @@ async def login(request: ApiRequest, data: JSONBody[Login]) -> Response[Session 
 
 
 @get("/users/me", opt=ANYBODY | UNVERIFIED, responses=PROBLEMS, summary="Get your account")
-async def me(request: ApiRequest) -> User:
-    """The account that the credential belongs to."""
+async def me(request: ApiRequest) -> Response[User]:
+    """The account that the credential belongs to, with its ETag."""
     account = await request.core.read_models.accounts.get(request.user.account_id, request.user.account_id)
     request.core.count_table_lookup(request.user.tenant, "user_profile", found=account is not None)
     if account is None:
         raise Refused("not_found")
-    return user_view(account)
+    return json_response(user_view(account), headers={"ETag": etag(account.revision)})
 
 
 async def _find_registered(request: ApiRequest, data: Register, account_id: str) -> Owner | None:

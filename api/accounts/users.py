@@ -90,6 +90,7 @@ async def change_member(request: ApiRequest, user_id: str, changes: Mapping[str,
             event: Any = await request.event(AccountChanged, changed.id, changed, replace(request.user, tenant=tenant))
             entry = await audited(request, "account.change", tenant=tenant, target=user_id, detail=_differences(present, changed))
             await request.core.records.change(Outgoing(ACCOUNTS_CHANGED, event), entry)
+    request.http.identities.forget_account(user_id)
     return changed
 
 

@@ -236,6 +236,7 @@ async def _question(
         reserved=reserved,
         sampling=command.sampling,
         shows_thinking=command.with_thinking,
+        retry_of=command.repeats,
     )
     return await request.event(ChatAsked, found.id, data)
 

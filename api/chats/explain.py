@@ -54,7 +54,7 @@ async def _explain(ports: ChatPorts, tenant: str, message: Message, location: Re
     scope = f"{tenant}/{message.conversation_id}"
     feedback, visible = await asyncio.gather(ports.core.read_models.feedback.get(scope, message.id), _visible_versions(ports, message))
     trail = await ports.audit_trails.read(tenant, message, location)
-    return explain_reply(RecordedReply(message, trail, feedback, visible), ports.core.settings)
+    return explain_reply(RecordedReply(message, trail, feedback, visible), ports.core.live.settings)
 
 
 def _may_see(caller: Caller, message: Message) -> bool:

@@ -104,7 +104,7 @@ async def _respond(request: ApiRequest, conversation_id: str, command: AskComman
     streamed = wants_events(request)
     if streamed:
         await request.take_stream()
-    answering = await _ask_once(request, conversation_id, command, settle_first=not streamed)
+    answering = await ask_once(request, conversation_id, command, settle_first=not streamed)
     if not streamed:
         return json_response(answering.body, HTTPStatus.ACCEPTED, {"Location": _path(answering.reply)})
     first = first_frame(answering.reply, answering.body.queue_position, answering.body.estimated_wait_s)
@@ -157,7 +157,7 @@ async def cancel(request: ApiRequest, conversation_id: FromPath[UUID], reply_id:
     return CancelAccepted(reply_id=reply.id, conversation_id=reply.conversation_id, stream=f"{_path(reply)}/stream")
 
 
-async def _ask_once(request: ApiRequest, conversation_id: str, command: AskCommand, *, settle_first: bool) -> AcceptedQuestion:
+async def ask_once(request: ApiRequest, conversation_id: str, command: AskCommand, *, settle_first: bool) -> AcceptedQuestion:
     """Ask, once per ``Idempotency-Key``. ``settle_first``: the message can be read when this returns.
 
     With Redis down a repeat is recognised by this process, and the derived ids keep it harmless at another one.

@@ -77,7 +77,7 @@ async def _ask_once(request: ApiRequest, asked: StandaloneQuestion, reply_id: st
     history = fit_turns(asked.history, HistoryBudget.from_limits(ports.core.settings.limits))
     prompt_texts = (asked.content, asked.system_prompt, *(turn.content for turn in history))
     reserved = await ports.http.limiting.reserve(
-        caller, reply_id, prompt_texts, min(asked.sampling.max_tokens, ports.core.settings.model.max_tokens)
+        caller, reply_id, prompt_texts, min(asked.sampling.max_tokens, ports.core.live.settings.model.max_tokens)
     )
     is_published = False
     try:

@@ -13,6 +13,8 @@ from api.http.ports import HttpPorts
 from api.http.watch import TopicWatch
 from domain.documents.requests import SubmissionRequests
 from domain.documents.topics import DOCUMENTS_SUBMITTED
+from domain.tasks.settings import TaskSettings
+from domain.tasks.table import TaskTable
 from schemas.documents import Progress
 from streams.log.range_reader import RangeReader, RangeSource
 
@@ -31,6 +33,7 @@ class DocumentPorts:
     requests: SubmissionRequests
     progress: TopicWatch[Progress]
     uploads: AccountCount
+    tasks: TaskTable
 
 
 def open_ports(opening: Opening) -> DocumentPorts:
@@ -48,4 +51,5 @@ def open_ports(opening: Opening) -> DocumentPorts:
         requests=SubmissionRequests(core.redis, core.settings.redis.key_prefix, core.settings.documents.requests_max),
         progress=progress,
         uploads=AccountCount(),
+        tasks=TaskTable(core.redis, core.settings.redis.key_prefix, core.settings.of(TaskSettings)),
     )

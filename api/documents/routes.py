@@ -120,16 +120,24 @@ async def read(request: ApiRequest, knowledge_base_id: FromPath[UUID], document_
 )
 async def remove(request: ApiRequest, knowledge_base_id: FromPath[UUID], document_id: DocumentName) -> Response[DocumentAccepted]:
     """``204`` once no reader sees it any more; ``202`` with its task when that takes longer than 5 s. Refused while Redis is down."""
+    base_id = str(knowledge_base_id)
+    event, version = await withdraw_document(request, base_id, document_id)
+    if await _wait_until_deleted(request, event.subject, version):
+        return json_response(None, HTTPStatus.NO_CONTENT)
+    return _response(base_id, document_id, version, event.id)
+
+
+async def withdraw_document(request: ApiRequest, base_id: str, document_id: str, *, retry_of: str = "") -> tuple[DocumentWithdrawn, int]:
+    """Put the deletion of a document of the caller's onto the log; ``retry_of`` is the task that this repeats. Returns its version, too."""
     ports, caller = request.ports(DocumentPorts), request.user
-    base = await ports.http.access.find_own_knowledge_base(caller, str(knowledge_base_id))
+    base = await ports.http.access.find_own_knowledge_base(caller, base_id)
     key = ids.document_key(caller.tenant, base.id, document_id)
     await _latest_version(request, base.id, document_id)
-    data = Withdrawal(knowledge_base_id=base.id, document_id=document_id, requested_by=caller.account_id)
+    data = Withdrawal(knowledge_base_id=base.id, document_id=document_id, requested_by=caller.account_id, retry_of=retry_of)
     event = await request.event(DocumentWithdrawn, key, data)
     place = await ports.core.publisher.publish(Outgoing(DOCUMENTS_SUBMITTED, event))
-    if await _wait_until_deleted(request, key, place.offset):
-        return json_response(None, HTTPStatus.NO_CONTENT)
-    return _response(base.id, document_id, place.offset, event.id)
+    await ports.tasks.show(event, place, ports.core.clock.now())
+    return event, place.offset
 
 
 @post(
@@ -143,17 +151,22 @@ async def reprocess(request: ApiRequest, knowledge_base_id: FromPath[UUID], docu
     """Its present content becomes a new version and is processed from the start. Readers see the old version meanwhile."""
 
     async def make() -> Response[Any]:
-        ports, caller = request.ports(DocumentPorts), request.user
-        base = await ports.http.access.find_own_knowledge_base(caller, str(knowledge_base_id))
-
-        async def submit_again() -> Response[Any]:
-            version = await _latest_version(request, base.id, document_id)
-            document = await _read_submission(ports, ids.document_key(caller.tenant, base.id, document_id), version)
-            return await submit_document(request, base.id, msgspec.structs.replace(document, force=True, origin="api"))
-
-        return await submit_once(request, base.id, document_id, submit_again)
+        return await reprocess_document(request, str(knowledge_base_id), document_id)
 
     return await run_idempotent(request, make)
+
+
+async def reprocess_document(request: ApiRequest, base_id: str, document_id: str, *, retry_of: str = "") -> Response[Any]:
+    """Submit the present content of a document of the caller's once more; ``retry_of`` is the task that this repeats."""
+    ports, caller = request.ports(DocumentPorts), request.user
+    base = await ports.http.access.find_own_knowledge_base(caller, base_id)
+
+    async def submit_again() -> Response[Any]:
+        version = await _latest_version(request, base.id, document_id)
+        document = await _read_submission(ports, ids.document_key(caller.tenant, base.id, document_id), version)
+        return await submit_document(request, base.id, msgspec.structs.replace(document, force=True, origin="api", retry_of=retry_of))
+
+    return await submit_once(request, base.id, document_id, submit_again)
 
 
 async def _document_views(request: ApiRequest, found: Sequence[Progress]) -> list[DocumentView]:
@@ -261,7 +274,10 @@ async def submit_document(request: ApiRequest, base_id: str, document: Document)
         with suppress(Unavailable):  # as dispatch will: until then a repeat whose stored response is lost would submit it again
             await ports.requests.record_many([(event.subject, [submitted])])
     # the Location is readable at once: the state that the agent ``route`` will publish
-    await show_progress(ports.core.read_models.documents, caller.tenant, submission_progress(document, place.offset, ids.task_id(event.id)))
+    progress = submission_progress(document, place.offset, ids.task_id(event.id))
+    await asyncio.gather(
+        show_progress(ports.core.read_models.documents, caller.tenant, progress), ports.tasks.show(event, place, ports.core.clock.now())
+    )
     return _response(base.id, document.document_id, place.offset, event.id, wait_s)
 
 

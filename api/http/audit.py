@@ -8,16 +8,15 @@ is refused must not wait for the log, nor fill it, so that queue is bounded and 
 from collections.abc import Mapping
 from typing import Any
 
+from api.http.audit_queue import SOURCE, actor_of
 from api.http.envelope import request_id_of, traceparent_of
 from api.http.gate import find_address
 from api.http.identity import Caller
 from api.http.request import ApiRequest
 from domain.audit.entries import audit_entry
 from schemas import ids
-from schemas.audit import Actor, AuditOutcome
+from schemas.audit import AuditOutcome
 from streams.log.outgoing import Outgoing
-
-SOURCE = "/claw/api"
 
 
 async def record_audit(
@@ -74,13 +73,6 @@ async def audited(
         request_id=request_id_of(request.scope),
         detail=detail,
     )
-
-
-def actor_of(caller: Caller | None) -> Actor:
-    """Who acts, as the audit log names them."""
-    if caller is None:
-        return Actor(kind="anonymous")
-    return Actor(kind="key" if caller.key_id else "person", account_id=caller.account_id, key_id=caller.key_id, role=caller.role)
 
 
 def find_caller(request: ApiRequest) -> Caller | None:

@@ -5,12 +5,18 @@ from collections.abc import Callable
 
 import structlog
 
+from api.http.identity import Caller
+from api.http.recent import Recent
+from schemas.audit import Actor
 from schemas.errors import Unavailable
 from streams.log.outgoing import Outgoing, Publisher
 
 QUEUE_MAX = 1_000  # entries that wait for the log, about 1 MB
 BATCH_MAX = 100
 AGAIN_S = 1.0  # until the next attempt, while the log does not take them
+ONCE_S = 60.0  # between two entries of the same refusal
+ONCE_MAX = 20_000  # refusals that are remembered for that
+SOURCE = "/claw/api"
 
 log = structlog.get_logger(__name__)
 
@@ -22,6 +28,7 @@ class AuditQueue:
         self._publisher, self._dropped = publisher, dropped
         self._waiting: asyncio.Queue[Outgoing] = asyncio.Queue(QUEUE_MAX)
         self._batch: list[Outgoing] = []
+        self._recent: Recent[str, str] = Recent(ONCE_MAX)
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -48,6 +55,13 @@ class AuditQueue:
         except asyncio.QueueFull:
             self._dropped(1)
 
+    def is_repeated(self, refusal: str) -> bool:
+        """Whether this refusal was asked about within a minute: a program that goes on trying fills no log."""
+        if self._recent.get(refusal, ONCE_S) is not None:
+            return True
+        self._recent.put(refusal, refusal)
+        return False
+
     async def _publish(self) -> None:
         while True:
             if not self._batch:
@@ -60,3 +74,10 @@ class AuditQueue:
                 await asyncio.sleep(AGAIN_S)
             else:
                 self._batch.clear()
+
+
+def actor_of(caller: Caller | None) -> Actor:
+    """Who acts, as the audit log names them."""
+    if caller is None:
+        return Actor(kind="anonymous")
+    return Actor(kind="key" if caller.key_id else "person", account_id=caller.account_id, key_id=caller.key_id, role=caller.role)

@@ -16,7 +16,7 @@ from domain.limits.kept_bytes import KeptBytes
 from domain.limits.places import Place, Places
 from schemas.bodies.limits import LimitView
 from schemas.errors import Refused, Unavailable
-from schemas.settings.caps import CAP_KINDS, CapKind
+from schemas.settings.caps import CAP_KINDS, CapKind, CapSettings
 from streams.tables.record_room import RecordRoom
 from streams.tables.record_table import RecordTable
 
@@ -29,7 +29,7 @@ class Caps:
     """The caps of this installation. A refusal names the cap's setting, what is in use, and the limit."""
 
     def __init__(self, core: Core, places: Places) -> None:
-        self._core, self._places, self._settings = core, places, core.settings.caps
+        self._core, self._places, self._settings = core, places, core.live.of(CapSettings)
         prefix, models = core.settings.redis.key_prefix, core.read_models
         self._documents = DocumentCaps(self._settings, Storage(core.redis, prefix), models, core.clock)
         self._kept = KeptBytes(core.redis, prefix)
@@ -133,7 +133,8 @@ class Caps:
         return await self._places.count(kind, caller.tenant, account_id)
 
     def _limits(self, kind: CapKind, caller: Caller) -> tuple[int, int]:
-        return self._settings.of_account(caller.tier, kind), self._settings.of_tenant(kind)
+        caps = self._settings.value
+        return caps.of_account(caller.tier, kind), caps.of_tenant(kind)
 
     def _refusal(self, shortage: CapShortage, caller: Caller) -> Refused:
         self._core.metrics.refusals.labels(shortage.rule).inc()

@@ -5,6 +5,7 @@ A credential in a header wins over one in a cookie; one in a cookie is subject t
 A route declares its access in ``opt``; one that declares nothing requires an access token.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from litestar.enums import ScopeType
@@ -12,9 +13,10 @@ from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send, WebSocketSc
 
 from api.area import ports_of
 from api.core import Core
+from api.http.audit_refusals import record_refusal
 from api.http.caps import free_held
 from api.http.envelope import response_headers_of
-from api.http.identity import Caller
+from api.http.identity import AddressRefused, Caller
 from api.http.ports import HttpPorts
 from api.http.problems import deny
 from domain.accounts.errors import EMAIL_UNVERIFIED
@@ -75,19 +77,30 @@ async def admit(scope: HTTPScope | WebSocketScope) -> None:
         caller, refusal = await _identify(ports, f"Bearer {token}" if by_cookie else authorization, address)
     await enforce_limits(ports, scope, address, caller)
     if refusal is not None:
+        if isinstance(refusal, AddressRefused):
+            record_refusal(scope, refusal.caller, refusal, address)
         raise refusal
     if caller is not None:
-        if by_cookie:
-            ports.pages.check(scope, caller.session_id)
         if not caller.verified and "unverified" not in opt and ports_of(scope["litestar_app"])(Core).settings.auth.needs_verification:
             raise Refused(EMAIL_UNVERIFIED)
-        if access == "person" and caller.scopes is not None:
-            raise Refused("forbidden", "an API key may not do this; log in")
-        if "role" in opt and not caller.has_role(opt["role"]):
-            raise Refused("forbidden", f"this needs an account with the role {opt['role']}; yours has the role {caller.role}")
-        if "scope" in opt:
-            caller.require(opt["scope"])
+        try:
+            if by_cookie:
+                ports.pages.check(scope, caller.session_id)
+            _authorise(opt, caller)
+        except Refused as error:
+            record_refusal(scope, caller, error, address)
+            raise
         scope["user"] = caller
+
+
+def _authorise(opt: Mapping[str, Any], caller: Caller) -> None:
+    """Refused("forbidden") unless the caller's credential, role and scopes are enough for a route of these options."""
+    if opt.get("access", "person") == "person" and caller.scopes is not None:
+        raise Refused("forbidden", "an API key may not do this; log in")
+    if "role" in opt and not caller.has_role(opt["role"]):
+        raise Refused("forbidden", f"this needs an account with the role {opt['role']}; yours has the role {caller.role}")
+    if "scope" in opt:
+        caller.require(opt["scope"])
 
 
 def address_of(scope: Scope) -> str:

@@ -56,6 +56,14 @@ class Caller:
             raise Refused("forbidden", f"this API key lacks the scope {scope}")
 
 
+class AddressRefused(Refused):
+    """A valid API key came from outside its address ranges: somebody may have a copy of it."""
+
+    def __init__(self, caller: Caller, address: str) -> None:
+        super().__init__(ADDRESS_NOT_ALLOWED, f"{address} is in none of the key's address ranges")
+        self.caller = caller
+
+
 class Identities:
     """Authenticates an Authorization header as a Caller. ``used`` hears of every use of an API key."""
 
@@ -131,10 +139,11 @@ class Identities:
         if credential.expires_at is not None and credential.expires_at <= now:
             raise Refused("unauthenticated", "the API key has expired")
         account = await self._account(credential.account_id)
+        caller = caller_of(account, credential.expires_at, frozenset(credential.scopes), credential.id)
         if not is_within(address, credential.addresses):
-            raise Refused(ADDRESS_NOT_ALLOWED, f"{address} is in none of the key's address ranges")
+            raise AddressRefused(caller, address)
         self._used(credential)
-        return replace(caller_of(account, credential.expires_at, frozenset(credential.scopes), credential.id), mode=credential.mode)
+        return replace(caller, mode=credential.mode)
 
     def _check_secret(self, credential: Credential, secret: str, now: datetime) -> None:
         """Refused("unauthenticated") unless this is the key's secret, or the one before its rotation while both are accepted."""

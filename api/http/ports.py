@@ -22,6 +22,7 @@ from domain.limits.live_rules import live_rules
 from domain.limits.places import Places
 from domain.limits.reservations import build_reservations
 from schemas.records import Credential
+from schemas.settings import LimitSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,10 +47,9 @@ def open_ports(opening: Opening) -> HttpPorts:
     """Built first: every area uses them."""
     core = opening.core
     settings, prefix = core.settings, core.settings.redis.key_prefix
-    configs, reporter = Configs(settings.kafka), DecisionReporter(core.publisher, core.clock)
+    configs, reporter = core.live.configs, DecisionReporter(core.publisher, core.clock)
     limiter = Limiter(core.redis, prefix, settings.limits, fell_back=core.metrics.fallbacks.labels("limits").inc)
     opening.stop_with(limiter.stop)
-    opening.run(configs)
     opening.run(reporter)
     places = Places(core.redis, prefix, replicas=settings.limits.replicas, fell_back=core.metrics.fallbacks.labels("places").inc)
     opening.run(places)
@@ -75,7 +75,8 @@ def open_ports(opening: Opening) -> HttpPorts:
             limiter,
             settings,
             core.metrics,
-            rules=live_rules(configs, settings.limits),
+            live=core.live.whole,
+            rules=live_rules(configs, core.live.of(LimitSettings)),
             configs=configs,
             reporter=reporter,
             reservations=build_reservations(core.redis, settings),

@@ -37,6 +37,7 @@ class RateLimiting:
         settings: Settings,
         metrics: Metrics,
         *,
+        live: Live[Settings],
         rules: Live[tuple[Rule, ...]],
         configs: Configs,
         reporter: DecisionReporter,
@@ -45,7 +46,7 @@ class RateLimiting:
     ) -> None:
         limits: LimitSettings = settings.limits
         self._limiter, self._metrics, self._reporter, self._clock = limiter, metrics, reporter, clock
-        self._reservations, self._settings = reservations, settings
+        self._reservations, self._settings = reservations, live
         self._trusted = parse_networks(limits.trusted_proxies)
         self._rules = rules
         self.enabled = limits.enabled
@@ -142,14 +143,14 @@ class RateLimiting:
 
         Raises Refused("rate_limited"). ``texts``: the caller's part of the prompt. Exempt callers reserve nothing.
         """
-        limits = self._settings.limits
+        settings = self._settings.value
         if not self.enabled or ((verdict := self.verdict("", caller)) is not None and verdict.access == "allow"):
             return False
-        rules = self.token_rules(caller) if self._settings.model.provider != "local" else ()
-        tokens = sum(map(estimate_tokens, texts)) + self._settings.retrieval.context_tokens
-        tokens += answer_tokens or self._settings.model.max_tokens
+        rules = self.token_rules(caller) if settings.model.provider != "local" else ()
+        tokens = sum(map(estimate_tokens, texts)) + settings.retrieval.context_tokens
+        tokens += answer_tokens or settings.model.max_tokens
         reserved: ReservationResult = await self._reservations.reserve(rules, subject_of(caller), reply_id, tokens)
-        refusal = refusal_of(reserved, limits.replies_open_max)
+        refusal = refusal_of(reserved, settings.limits.replies_open_max)
         if refusal is not None:
             self._metrics.refusals.labels(refusal.rule).inc()
             raise refusal

@@ -8,7 +8,7 @@ backlog, and so does every subscriber after records were missed. SSE and WebSock
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import aclosing, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 import msgspec
@@ -176,6 +176,19 @@ class TopicWatch(Generic[T]):
                 subscriber.offer(update)
 
 
+class Feed(Protocol[T]):
+    """What streams of one kind subscribe to: ``TopicWatch``, or whatever else learns of changes."""
+
+    def subscribe(self, group: bytes) -> AbstractAsyncContextManager[Subscriber[T]]:
+        """A subscriber of ``group`` for as long as the block lasts."""
+
+    async def catch_up(self) -> None:
+        """Returns when everything that had happened before the subscription has been read, or after a bounded time."""
+
+    def recent(self, group: bytes) -> list[T]:
+        """What was read of the group lately, and may be missing from the tables; oldest first."""
+
+
 class Watched(Protocol[T]):
     """What one stream shows of a group."""
 
@@ -188,20 +201,20 @@ class Watched(Protocol[T]):
         must include what it returns, and later records follow as updates.
         """
 
-    async def update(self, data: T) -> tuple[str, msgspec.Struct]:
-        """The event of one record: its name and data."""
+    async def update(self, data: T) -> tuple[str, msgspec.Struct] | None:
+        """The event of one record: its name and data; None when the stream does not show it."""
 
     async def check_access(self) -> None:
         """Raises Refused when the caller may no longer watch."""
 
 
-async def watch(topic_watch: TopicWatch[T], watched: Watched[T], clock: Clock, streams: OpenCount) -> AsyncGenerator[ReplyFrame, None]:
+async def watch(feed: Feed[T], watched: Watched[T], clock: Clock, streams: OpenCount) -> AsyncGenerator[ReplyFrame, None]:
     """The frames of one stream: a ``snapshot``, then its updates; ``failed`` as the end when access was withdrawn."""
     try:
         with streams.enter():
             async with (
-                topic_watch.subscribe(watched.group) as subscriber,
-                aclosing(_frames(topic_watch, watched, clock, subscriber)) as frames,
+                feed.subscribe(watched.group) as subscriber,
+                aclosing(_frames(feed, watched, clock, subscriber)) as frames,
             ):
                 async for frame in frames:
                     yield frame
@@ -209,9 +222,7 @@ async def watch(topic_watch: TopicWatch[T], watched: Watched[T], clock: Clock, s
         yield event_frame("failed", _clock_id(clock), _encode(refusal.problem()))
 
 
-async def _frames(
-    topic_watch: TopicWatch[T], watched: Watched[T], clock: Clock, subscriber: Subscriber[T]
-) -> AsyncGenerator[ReplyFrame, None]:
+async def _frames(feed: Feed[T], watched: Watched[T], clock: Clock, subscriber: Subscriber[T]) -> AsyncGenerator[ReplyFrame, None]:
     began_s = checked_s = clock.monotonic_s()
     snapshot_due_s = began_s
     while not subscriber.closed and (now_s := clock.monotonic_s()) - began_s < STREAM_S_MAX:
@@ -221,23 +232,25 @@ async def _frames(
         if subscriber.stale:
             await asyncio.sleep(max(0.0, snapshot_due_s - now_s))
             snapshot_due_s = clock.monotonic_s() + SNAPSHOT_PAUSE_S
-            yield await _snapshot_frame(topic_watch, watched, clock, subscriber)
+            yield await _snapshot_frame(feed, watched, clock, subscriber)
             continue
         updates = await subscriber.next_updates(HEARTBEAT_S)
+        shown = 0
         for update in updates:
-            name, body = await watched.update(update.data)
-            yield event_frame(name, update.id, _encode(body))
-        if not (updates or subscriber.stale):
+            if (event := await watched.update(update.data)) is not None:
+                shown += 1
+                yield event_frame(event[0], update.id, _encode(event[1]))
+        if not (shown or subscriber.stale):
             yield HEARTBEAT
 
 
-async def _snapshot_frame(topic_watch: TopicWatch[T], watched: Watched[T], clock: Clock, subscriber: Subscriber[T]) -> ReplyFrame:
+async def _snapshot_frame(feed: Feed[T], watched: Watched[T], clock: Clock, subscriber: Subscriber[T]) -> ReplyFrame:
     """A heartbeat in place of a snapshot that cannot be made."""
-    await topic_watch.catch_up()
+    await feed.catch_up()
 
     def take_recent() -> list[T]:
         subscriber.mark_current()
-        return topic_watch.recent(watched.group)
+        return feed.recent(watched.group)
 
     body = await watched.snapshot(take_recent)
     return HEARTBEAT if body is None else event_frame("snapshot", _clock_id(clock), _encode(body))

@@ -27,7 +27,7 @@ from schemas.requests import CountShelves
 @get("/knowledge/{knowledge_base_id:str}/index", opt=OPS, responses=PROBLEMS, summary="Get an index")
 async def read(request: ApiRequest, knowledge_base_id: FromPath[UUID]) -> IndexView:
     """Its builds with their sizes, and the progress of a rebuild."""
-    base = await _find_base(request, str(knowledge_base_id))
+    base = await find_base(request, str(knowledge_base_id))
     plan = request.ports(KnowledgePorts).catalogue.plan(base.tenant, base.id)
     report = await request.ports(KnowledgePorts).reindex_reports.get(base.tenant, base.id) if plan.other is not None else None
     return IndexView.of(plan, await _build_views(request, plan), _rebuild_view(report))
@@ -46,7 +46,7 @@ async def rebuild(request: ApiRequest, knowledge_base_id: FromPath[UUID], data: 
     """
 
     async def make() -> Response[Any]:
-        base = await _find_base(request, str(knowledge_base_id))
+        base = await find_base(request, str(knowledge_base_id))
         step = begin_build(data.collection(), request.core.settings.retrieval, keep=data.keep, force=data.force)
         return await _change_plan(request, base, step)
 
@@ -64,7 +64,7 @@ async def back(request: ApiRequest, knowledge_base_id: FromPath[UUID]) -> Respon
     """The index in use so far is kept until it is discarded. ``404`` when there is no other index."""
 
     async def make() -> Response[Any]:
-        return await _change_plan(request, await _find_base(request, str(knowledge_base_id)), roll_back)
+        return await _change_plan(request, await find_base(request, str(knowledge_base_id)), roll_back)
 
     return await run_idempotent(request, make)
 
@@ -80,12 +80,12 @@ async def drop(request: ApiRequest, knowledge_base_id: FromPath[UUID]) -> Respon
     """The new build, or after a switch the previous one. Its points are removed once nothing uses them; ``404`` when there is none."""
 
     async def make() -> Response[Any]:
-        return await _change_plan(request, await _find_base(request, str(knowledge_base_id)), discard_other)
+        return await _change_plan(request, await find_base(request, str(knowledge_base_id)), discard_other)
 
     return await run_idempotent(request, make)
 
 
-async def _find_base(request: ApiRequest, base_id: str) -> KnowledgeBase:
+async def find_base(request: ApiRequest, base_id: str) -> KnowledgeBase:
     """A knowledge base whose index the caller may change, as its owner or as an admin of the tenant."""
     caller = request.user
     found = await request.core.read_models.knowledge_bases.get(caller.tenant, base_id)

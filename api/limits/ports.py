@@ -7,12 +7,14 @@ from api.core import Core
 from api.http.ports import HttpPorts
 from api.limits.budget_watch import BudgetWatch
 from api.limits.quotas import Quotas
+from api.limits.usage_notices import UsageNotices
 from domain.configs.configs import ConfigWriter
 from domain.limits.decisions import DecisionCounters
 from domain.limits.topics import LIMITS_DECIDED
 from domain.usage.budget import Budget
 from domain.usage.counters import usage_counter
 from domain.usage.topics import USAGE_RECORDED
+from schemas.settings import QuotaSettings
 from streams.tables.counters import Counter
 
 
@@ -36,14 +38,15 @@ def open_ports(opening: Opening) -> LimitPorts:
     core, http = opening.core, opening.ports(HttpPorts)
     kafka, prefix = core.settings.kafka, core.settings.redis.key_prefix
     usage = usage_counter(core.redis, prefix, USAGE_RECORDED.partitions(kafka))
-    budget = Budget(core.settings.budget, usage, core.clock, core.metrics.observe_budget)
+    notices = UsageNotices(core)
+    budget = Budget(core.settings.budget, usage, core.clock, notices.observe_budget)
     opening.run(BudgetWatch(budget))
     return LimitPorts(
         core=core,
         http=http,
-        config_writer=ConfigWriter(http.configs, core.records, core.publisher, core.clock, core.random_bytes, "api"),
+        config_writer=ConfigWriter(core.live.configs, core.records, core.publisher, core.clock, core.random_bytes, "api"),
         decisions=DecisionCounters(core.redis, prefix, LIMITS_DECIDED.partitions(kafka)),
         usage=usage,
-        quotas=Quotas(core.settings.quotas, usage, core.clock, core.metrics, budget),
+        quotas=Quotas(core.live.of(QuotaSettings), usage, core.clock, core.metrics, budget, notices.observe_quota),
         budget=budget,
     )

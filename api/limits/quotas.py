@@ -6,6 +6,7 @@ progress, and by no more. While Redis is down quotas are not enforced.
 
 import asyncio
 import math
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from api.http.identity import Caller
@@ -16,6 +17,7 @@ from schemas.bodies.usage import QuotaView
 from schemas.errors import Refused, Unavailable
 from schemas.settings.quotas import Measure, Period, QuotaSettings
 from streams.clock import Clock
+from streams.live import Live
 from streams.log.partitions import partition_of
 from streams.tables.counters import Counter
 
@@ -23,8 +25,18 @@ from streams.tables.counters import Counter
 class Quotas:
     """The quotas of every tier, and what accounts have used of them; and the budget of all."""
 
-    def __init__(self, settings: QuotaSettings, usage: Counter, clock: Clock, metrics: Metrics, budget: Budget) -> None:
+    def __init__(
+        self,
+        settings: Live[QuotaSettings],
+        usage: Counter,
+        clock: Clock,
+        metrics: Metrics,
+        budget: Budget,
+        observe: Callable[[Caller, QuotaView], None] = lambda _caller, _quota: None,
+    ) -> None:
+        """``observe`` is called with what is read before a question."""
         self._settings, self._usage, self._clock, self._metrics, self._budget = settings, usage, clock, metrics, budget
+        self._observe = observe
 
     async def check(self, caller: Caller) -> None:
         """Refused("quota_exceeded" or "budget_spent") with the seconds until the reset; costs no round trip where neither is set."""
@@ -34,6 +46,8 @@ class Quotas:
         except Unavailable:
             self._metrics.fallbacks.labels("quotas").inc()
             return
+        for quota in quotas:
+            self._observe(caller, quota)
         exceeded = [quota for quota in quotas if quota.left == 0]
         if exceeded:
             last = max(exceeded, key=lambda quota: quota.resets_at)
@@ -55,7 +69,7 @@ class Quotas:
 
     async def views(self, caller: Caller) -> tuple[QuotaView, ...]:
         """What the caller has used of each quota of their tier. Raises Unavailable."""
-        limits = self._settings.of(caller.tier)
+        limits = self._settings.value.of(caller.tier)
         now, periods = self._clock.now(), sorted({period for _, period in limits})
         sums = await asyncio.gather(*(self._read_usage(caller, period, now) for period in periods))
         spent = dict(zip(periods, sums, strict=True))

@@ -33,7 +33,7 @@ async def one(request: ApiRequest, model: FromPath[str]) -> ModelCard:
 def _names(request: ApiRequest) -> tuple[str, ...]:
     """Without the assistant for a key that is bound to documents."""
     hidden = model_names.ASSISTANT_ALIAS if request.user.mode == "grounded" else ""
-    return tuple(name for name in names(request.core.settings) if name != hidden)
+    return tuple(name for name in names(request.core.live.settings) if name != hidden)
 
 
 def names(settings: Settings) -> tuple[str, ...]:

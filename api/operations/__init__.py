@@ -1,4 +1,4 @@
-"""Health, cache and dead letters.
+"""Health and cache.
 
 Admission rule: routes for operators and monitoring.
 """

@@ -53,7 +53,7 @@ async def stats(request: ApiRequest) -> StatsView:
 @get("/cache/scenarios", opt=ADMIN, responses=PROBLEMS, summary="List cache scenarios")
 async def scenarios(request: ApiRequest) -> ScenariosView:
     """With the lifetime of entries, or the record table that serves the scenario."""
-    settings = request.core.settings.cache
+    settings = request.core.live.settings.cache
     cached = [
         ScenarioView(name=name, summary=kind.summary, served_by="cache", life_s=life_s(settings, name), warmable=name in WARMABLE)
         for name, kind in SCENARIOS.items()

@@ -17,8 +17,9 @@ from api.http.envelope import request_id_of
 from api.http.gate import admit
 from api.http.request import ApiRequest, decode_json
 from api.http.sse import EventStream
+from api.notices import routes as notices
 from schemas.bodies.conversations import MessageCreate, MessageEdit
-from schemas.bodies.socket import Ask, Cancel, Edit, Read, Regenerate, Watch
+from schemas.bodies.socket import Ask, Cancel, Edit, Read, Regenerate, Watch, WatchNotices
 from schemas.traces import new_traceparent
 
 ROOT = "/api/v1"
@@ -77,6 +78,10 @@ async def _watch(request: ApiRequest, frame: Watch) -> Any:
     return await progress.events.fn(request, frame.knowledge_base_id)
 
 
+async def _watch_notices(request: ApiRequest, _frame: WatchNotices) -> Any:
+    return await notices.stream.fn(request)
+
+
 ROUTES: dict[type[Struct], FrameRoute] = {
     Ask: FrameRoute(
         chat.create,
@@ -111,6 +116,7 @@ ROUTES: dict[type[Struct], FrameRoute] = {
     ),
     Cancel: FrameRoute(chat.cancel, "POST", lambda frame: f"{_reply_path(frame)}/cancel", _cancel),
     Watch: FrameRoute(progress.events, "GET", lambda frame: f"{ROOT}/knowledge/{frame.knowledge_base_id}/events", _watch),
+    WatchNotices: FrameRoute(notices.stream, "GET", lambda _frame: f"{ROOT}/notices/stream", _watch_notices),
 }
 
 

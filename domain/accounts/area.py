@@ -15,6 +15,8 @@ from domain.accounts.records import (
 from domain.accounts.sessions import ACCOUNT_SESSIONS, SESSIONS
 from domain.accounts.topics import ACCOUNTS_CHANGED, CREDENTIALS_CHANGED, INVITATIONS_CHANGED, ORGANISATIONS_CHANGED, SESSIONS_CHANGED
 from domain.area import Area
+from domain.config_keys import config_keys
+from schemas.settings import AuthSettings
 
 AREA = Area(
     name="accounts",
@@ -26,4 +28,5 @@ AREA = Area(
         *(SESSIONS, ACCOUNT_SESSIONS),
     ),
     errors=ERRORS,
+    configs=config_keys(AuthSettings, "registration", public=True),
 )

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from adapters.models.candidates import find_problem, list_candidates
 from domain.area import Area
 from domain.chats.erasure import publish_tombstones
 from domain.chats.records import CONVERSATIONS, FEEDBACK, MESSAGES, TENANT_CONVERSATIONS
@@ -14,7 +15,9 @@ from domain.chats.topics import (
     FEEDBACK_GIVEN,
     MESSAGES_CHANGED,
 )
+from domain.config_keys import ConfigRule, config_keys
 from schemas.chats import MessageChanged
+from schemas.settings import ModelSettings, SecondModelSettings, Settings, ThirdModelSettings
 from streams.log.publisher import KafkaPublisher
 from streams.tables.rebuild import Events, RebuildPorts, RebuildResult, replay
 
@@ -39,8 +42,22 @@ async def _rebuild_messages(ports: RebuildPorts) -> RebuildResult:
     return replace(done, erased=len(late))
 
 
+SAMPLING = config_keys(ModelSettings, "temperature", "max_tokens", "idle_timeout_s", "text_thinking_tokens")
+FIRST = config_keys(ModelSettings, "name", "base_url", "api_key", "thinking", "reasoning_effort")
+FALLBACKS = [
+    config_keys(section, "provider", "name", "base_url", "api_key", "thinking", "reasoning_effort")
+    for section in (SecondModelSettings, ThirdModelSettings)
+]
+
+
+def _find_model_problem(settings: Settings) -> str:
+    return next(filter(None, (find_problem(model, variables) for model, variables in list_candidates(settings))), "")
+
+
 AREA = Area(
     name="chats",
+    configs=(*SAMPLING, *FIRST, *(key for keys in FALLBACKS for key in keys), *config_keys(ModelSettings, "concurrency", effect="restart")),
+    config_rules=(ConfigRule(keys=tuple(key.name for keys in (FIRST, *FALLBACKS) for key in keys), find_problem=_find_model_problem),),
     topics=(CHATS_ASKED, CHATS_GROUNDED, CHATS_ANSWERED, MESSAGES_CHANGED, DIGESTS_ASKED, CONVERSATIONS_CHANGED, FEEDBACK_GIVEN),
     records=(CONVERSATIONS, TENANT_CONVERSATIONS, MESSAGES, FEEDBACK),
     rebuilds={"messages": _rebuild_messages},

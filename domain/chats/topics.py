@@ -10,7 +10,7 @@ CHATS_ASKED = Topic(
     ("api", "generate"),
     "Questions with bounded history.",
     30 * DAY_MS,
-    readers=("retrieve",),
+    readers=("retrieve", "track"),
 )
 CHATS_GROUNDED = Topic(
     "claw.chats.grounded.v1",
@@ -19,7 +19,7 @@ CHATS_GROUNDED = Topic(
     ("retrieve",),
     "Questions with passages and document versions.",
     30 * DAY_MS,
-    readers=("generate",),
+    readers=("generate", "track"),
 )
 CHATS_ANSWERED = Topic(
     "claw.chats.answered.v1",
@@ -38,7 +38,7 @@ MESSAGES_CHANGED = Topic(
     ("generate", "api", "digest", "project"),
     "The record of every message with citations, versions, usage, timings; null once its conversation is deleted.",
     None,
-    readers=("project",),
+    readers=("project", "notify", "track"),
     tombstones=True,
 )
 DIGESTS_ASKED = Topic(

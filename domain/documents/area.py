@@ -1,6 +1,7 @@
 """The area of documents."""
 
 from domain.area import Area
+from domain.documents.errors import ERRORS
 from domain.documents.open_documents import OpenDocuments
 from domain.documents.record_keys import RECORD_KEYS
 from domain.documents.records import DOCUMENTS
@@ -77,6 +78,7 @@ AREA = Area(
         DOCUMENTS_ALIASED,
         DOCUMENTS_REQUESTED,
     ),
+    errors=ERRORS,
     records=(DOCUMENTS, RECORD_KEYS),
     rebuilds={"visibility": _rebuild_visibility, "documents": _rebuild_documents},
     unprojected={

@@ -15,7 +15,7 @@ DOCUMENTS_SUBMITTED = Topic(
     ("api", "admit", "route"),
     "The record of documents: submit, replace, delete. Its offset is the document's version.",
     None,
-    readers=("route",),
+    readers=("route", "track"),
 )
 DOCUMENTS_QUEUED_EXPRESS = Topic(
     "claw.documents.queued.express.v1",
@@ -66,10 +66,10 @@ DOCUMENTS_PROGRESSED = Topic(
     "claw.documents.progressed.v1",
     f"{DOCUMENT_KEY}[/refused]",  # a refusal at the inbox must not replace the state of the versions before it
     documents.Progressed,
-    ("admit", "route", "parse", "embed", "index", "reconcile"),
+    ("admit", "route", "parse", "embed", "index", "reconcile", "api"),
     "The state of each document; upstream producers read it for the outcome.",
     None,
-    readers=("project", "api", "worker"),
+    readers=("project", "notify", "track", "api", "worker"),
 )
 DOCUMENTS_ALIASED = Topic(
     "claw.documents.aliased.v1",

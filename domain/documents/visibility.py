@@ -16,6 +16,7 @@ from schemas.errors import Unavailable
 from streams.cache.invalidation import Invalidation
 
 NO_VERSION = -1  # versions are offsets and start at 0
+STATE_FIELDS = ("latest", "visible", "deleted", "cancelled")  # of the record, as VersionState has them
 KEYS_PER_TRIP = 500  # records read in one pipeline
 HASH_BYTES = 16  # of a chunk, as stored here
 
@@ -39,7 +40,7 @@ end
 _SUBMIT = Script(
     _IS_OLDER
     + """
-local old = redis.call('HMGET', KEYS[1], 'latest', 'visible', 'deleted', 'hash', 'chunks', 'blob', 'litter', 'record')
+local old = redis.call('HMGET', KEYS[1], 'latest', 'visible', 'deleted', 'hash', 'chunks', 'blob', 'litter', 'record', 'cancelled')
 local known = old[8]
 if is_older(known, 3) then
   if ARGV[2] ~= '' and ARGV[2] ~= old[6] and not string.find(old[7] or '', ARGV[2], 1, true) then
@@ -87,12 +88,12 @@ return litter
 )
 
 # KEYS record; ARGV version, content hash, chunks, generation, hashes of the last chunks, 1 when there were versions before.
-# Replies latest, visible, deleted.
+# Replies latest, visible, deleted, cancelled.
 _MARK_INDEXED = Script("""
 local version = tonumber(ARGV[1])
 local own = 'h:' .. ARGV[4] .. ':' .. ARGV[1]
-local old = redis.call('HMGET', KEYS[1], 'latest', 'visible', 'deleted')
-if (tonumber(old[2]) or -1) <= version then
+local old = redis.call('HMGET', KEYS[1], 'latest', 'visible', 'deleted', 'cancelled')
+if (tonumber(old[2]) or -1) <= version and ((tonumber(old[4]) or -1) < version or old[2] == ARGV[1]) then
   redis.call('HSET', KEYS[1], 'visible', ARGV[1])
   old[2] = ARGV[1]
 end
@@ -124,6 +125,15 @@ local old = tonumber(string.match(redis.call('HGET', KEYS[1], field) or '', '^%-
 if old <= tonumber(ARGV[2]) then redis.call('HSET', KEYS[1], field, ARGV[2] .. ' ' .. ARGV[3]) end
 """)
 
+# KEYS record; ARGV version. Only the newest version that is neither visible nor withdrawn can be cancelled. Replies 1 when it is cancelled.
+_CANCEL = Script("""
+local version = tonumber(ARGV[1])
+local old = redis.call('HMGET', KEYS[1], 'latest', 'visible', 'deleted')
+if (tonumber(old[1]) or -1) > version or (tonumber(old[2]) or -1) >= version or (tonumber(old[3]) or -1) >= version then return 0 end
+redis.call('HSET', KEYS[1], 'cancelled', ARGV[1])
+return 1
+""")
+
 # KEYS record; ARGV generation.
 _REMOVE_BUILD = Script("""
 local hashes = 'h:' .. ARGV[1] .. ':'
@@ -141,11 +151,12 @@ if redis.call('HGET', KEYS[1], 'litter') == ARGV[1] then redis.call('HDEL', KEYS
 
 
 class VersionState(Struct, frozen=True):
-    """Highest version that was submitted, fully indexed, withdrawn; -1 for none."""
+    """Highest version that was submitted, fully indexed, withdrawn, cancelled; -1 for none."""
 
     latest: int = NO_VERSION
     visible: int = NO_VERSION
     deleted: int = NO_VERSION
+    cancelled: int = NO_VERSION
 
     @property
     def visible_version(self) -> int | None:
@@ -157,11 +168,11 @@ class VersionState(Struct, frozen=True):
         return version == self.visible and version > self.deleted
 
     def supersedes(self, version: int) -> bool:
-        """Whether work on this version is useless: there is a newer one, or it was withdrawn.
+        """Whether work on this version is useless: there is a newer one, or it was withdrawn or cancelled.
 
         The visible version stays useful until another replaces it: a newer version may fail, or be unchanged.
         """
-        return version <= self.deleted or (version < self.latest and version != self.visible)
+        return version <= self.deleted or (version != self.visible and (version < self.latest or version <= self.cancelled))
 
 
 class PriorState(Struct, frozen=True):
@@ -232,14 +243,14 @@ class Visibility:
         """The same for several in one round trip."""
         calls = [((self._key(each.key),), (each.version, each.blob, *_record_arguments(each.record))) for each in submissions]
         return [
-            PriorState(_version_state(row[:3]), _text(row[3]), max(0, _parse_version(row[4])), _lines(row[6]), row[7] == b"1")
+            PriorState(_version_state([*row[:3], row[8]]), _text(row[3]), max(0, _parse_version(row[4])), _lines(row[6]), row[7] == b"1")
             for row in await _SUBMIT.run_many(self._redis, calls)
         ]
 
     async def prior_state(self, key: str) -> PriorState:
         """The document's state now."""
-        row = (await self._rows((key,), "latest", "visible", "deleted", "hash", "chunks"))[key]
-        return PriorState(_version_state(row[:3]), _text(row[3]), max(0, _parse_version(row[4])))
+        row = (await self._rows((key,), *STATE_FIELDS, "hash", "chunks"))[key]
+        return PriorState(_version_state(row[:4]), _text(row[4]), max(0, _parse_version(row[5])))
 
     async def record_withdrawal(self, key: str, version: int, record: InboxRecord | None = None) -> tuple[str, ...] | None:
         """Its owner deleted it: once this returns, no reader sees any version up to this one. Returns the files to remove.
@@ -251,6 +262,13 @@ class Visibility:
             return None
         await self._cached.knowledge((_knowledge_base(key),))
         return _lines(litter)
+
+    async def cancel(self, key: str, version: int) -> bool:
+        """The work on this version is dropped wherever it stands, and what readers see stays; a repeat returns the same.
+
+        False when there is nothing to drop: the version is visible, was withdrawn, or a newer one was submitted.
+        """
+        return bool(await _CANCEL(self._redis, (self._key(key),), (version,)))
 
     async def newest_records(self, keys: Sequence[str]) -> dict[str, InboxRecord]:
         """The newest inbox record of each document that has one."""
@@ -285,7 +303,7 @@ class Visibility:
             return (await self.version_states((key,)))[key], frozenset()
         fields: dict[bytes, bytes] = await self._redis.execute_command("HGETALL", self._key(key))
         hashes = [value for name, value in fields.items() if name.startswith(f"h:{generation}:".encode())]
-        return _version_state([fields.get(name) for name in (b"latest", b"visible", b"deleted")]), frozenset(
+        return _version_state([fields.get(name) for name in map(str.encode, STATE_FIELDS)]), frozenset(
             value[at : at + HASH_BYTES].hex() for value in hashes for at in range(0, len(value), HASH_BYTES)
         )
 
@@ -315,7 +333,7 @@ class Visibility:
 
     async def version_states(self, keys: Sequence[str]) -> dict[str, VersionState]:
         """The version state of each document; without versions for an unknown one."""
-        return {key: _version_state(row) for key, row in (await self._rows(keys, "latest", "visible", "deleted")).items()}
+        return {key: _version_state(row) for key, row in (await self._rows(keys, *STATE_FIELDS)).items()}
 
     async def _rows(self, keys: Sequence[str], *fields: str) -> dict[str, Sequence[bytes | None]]:
         found: dict[str, Sequence[bytes | None]] = {}

@@ -12,7 +12,7 @@ from adapters.redis.client import Argument, RedisClient, Script
 from domain.documents.content_hash import content_hash_of
 from domain.documents.requests import SubmissionRequests, request_of
 from domain.documents.visibility import NO_VERSION, NewVersion, Visibility, visibility_key
-from schemas.documents import DocumentProgressed, DocumentRequested, DocumentSubmitted, DocumentWithdrawn
+from schemas.documents import CANCELLED_CODE, DocumentProgressed, DocumentRequested, DocumentSubmitted, DocumentWithdrawn
 from schemas.events import Event
 from schemas.indexes import IndexPlan
 from schemas.settings import RetrievalSettings
@@ -39,6 +39,7 @@ class _DocumentProgress(Struct):
     visible: int = NO_VERSION
     chunks: int = 0
     hash: str = ""
+    cancelled: bool = False
 
 
 class VisibilityRebuild:
@@ -72,6 +73,7 @@ class VisibilityRebuild:
             known.visible = max(known.visible, progress.visible, progress.version if progress.state == "indexed" else NO_VERSION)
             if progress.version >= known.version:
                 known.done = progress.state in DONE or (known.done and progress.version == known.version)
+                known.cancelled = progress.cause is not None and progress.cause.code == CANCELLED_CODE
                 known.version, known.chunks = progress.version, progress.chunks or known.chunks
 
     async def add_submissions(self, events: Sequence[tuple[Event, LogOffset]]) -> None:
@@ -109,3 +111,6 @@ class VisibilityRebuild:
                 await _RAISE_VISIBLE.run_many(self._redis, calls)
                 calls.clear()
         await _RAISE_VISIBLE.run_many(self._redis, calls)
+        for key, known in self._documents.items():
+            if known.cancelled:
+                await self._visibility.cancel(key, known.version)

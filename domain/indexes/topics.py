@@ -10,5 +10,5 @@ INDEXES_CHANGED = Topic(
     ("api", "rebuild"),
     "Which build of an index readers see.",
     None,
-    readers=("api", "worker"),
+    readers=("api", "worker", "track"),
 )

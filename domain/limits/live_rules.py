@@ -16,13 +16,20 @@ class RuleSet(msgspec.Struct, frozen=True):
     rules: tuple[Rule, ...]
 
 
-def live_rules(configs: TopicMap[Config], limits: LimitSettings) -> Live[tuple[Rule, ...]]:
+def live_rules(configs: TopicMap[Config], limits: Live[LimitSettings]) -> Live[tuple[Rule, ...]]:
     """The rules, within a second of a change of the configuration; none when limits are switched off. Call it before ``configs`` starts."""
-    defaults = default_rules(limits)
-    if not limits.enabled:
-        return Live(defaults)
+    if not limits.value.enabled:
+        return Live(default_rules(limits.value))
 
-    def parse(config: Config) -> tuple[Rule, ...]:
-        return defaults if config.value is None else msgspec.convert(config.value, RuleSet).rules
+    def parse(config: Config) -> RuleSet | None:
+        return None if config.value is None else msgspec.convert(config.value, RuleSet)
 
-    return follow(configs, RATE_LIMIT_RULES, defaults, parse)
+    chosen: Live[RuleSet | None] = follow(configs, RATE_LIMIT_RULES, None, parse)
+
+    def rules() -> tuple[Rule, ...]:
+        return default_rules(limits.value) if chosen.value is None else chosen.value.rules
+
+    in_force = Live(rules())
+    for source in (chosen, limits):
+        source.subscribe(lambda _: in_force.replace(rules()))
+    return in_force

@@ -58,5 +58,13 @@ class MailSettings(Section, frozen=True, kw_only=True):
         Meta(max_length=254, pattern=r"^([^@\s\x00-\x1f\x7f<>]+@[^@\s\x00-\x1f\x7f<>]+)?$(?!\n)", description="Address of the sender."),
     ] = ""
     sender_name: Annotated[str, Meta(max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$(?!\n)", description="Name of the sender.")] = "Claw"
+    pages_url: Annotated[
+        str,
+        Meta(
+            pattern=r"^(https?://[^\s/?#]+[^\s?#]*)?$(?!\n)",
+            description="URL of the pages that links in mails open: `<url>/verify-email#token=…`, and so `reset-password` and `invitation`."
+            " Empty: CLAW_PUBLIC_URL.",
+        ),
+    ] = ""
     timeout_s: Annotated[float, Meta(gt=0, le=300, description="Longest silence of the SMTP server.")] = 20.0
     concurrency: Annotated[int, Meta(ge=1, le=32, description="Mails sent at once per worker.")] = 4

@@ -17,6 +17,8 @@ from domain.documents.visibility import VisibilitySource
 from domain.indexes.catalogue import IndexPlans
 from domain.retrieval.vector_cache import VectorCache
 from schemas import ids
+from schemas.settings import RetrievalSettings
+from streams.live import Live
 
 DEPTH_FACTOR = 4  # times the candidates when hits had to be dropped
 CANDIDATES_MAX = 500  # of one leg, however deep
@@ -43,12 +45,12 @@ class SearchResult:
 
 @dataclass(frozen=True, slots=True)
 class SearchService:
-    """``candidates`` hits of each leg are fused. Everything raises Unavailable."""
+    """``candidates`` hits of each leg are fused, as ``meaning_weight`` says. Everything raises Unavailable."""
 
     engine_of: EngineOf
     visibility: VisibilitySource
     plans: IndexPlans
-    candidates: int
+    retrieval: Live[RetrievalSettings]
     vectors: VectorCache | None = None  # of questions that were embedded before
 
     async def search(
@@ -65,7 +67,8 @@ class SearchService:
         parts = await asyncio.gather(*(self._search_engine(asked, each, embedding) for embedding, each in names.items()))
         encoded, hits = parts[0]
         if len(parts) > 1:
-            hits = merge_rankings([each for _, each in parts], min((each.question for each, _ in parts), key=_say_of_dense))
+            question = weighted(min((each.question for each, _ in parts), key=_say_of_dense), self.retrieval.value.meaning_weight)
+            hits = merge_rankings([each for _, each in parts], question)
         return SearchResult(encoded.keywords, tuple(hits[:limit]))
 
     async def chunks(self, tenant: str, knowledge_base: str, document: str, version: int, *, first: int, limit: int) -> list[Hit]:
@@ -79,7 +82,7 @@ class SearchService:
         engine = await self.engine_of(embedding)
         embed = None if self.vectors is None else partial(self.vectors.of, asked.tenant)
         encoded = await engine.encoder.encode(asked.text, asked.background, embed)
-        return encoded, await self._search_visible(engine.index, _build_query(asked, names, encoded, self.candidates))
+        return encoded, await self._search_visible(engine.index, _build_query(asked, names, encoded, self.retrieval.value))
 
     async def _search_visible(self, index: VectorIndex, query: Query) -> list[Hit]:
         found = await index.search(query)
@@ -109,17 +112,23 @@ class _SearchRequest:
     background: Background
 
 
-def _build_query(asked: _SearchRequest, names: Sequence[str], encoded: EncodedQuery, candidates: int) -> Query:
+def _build_query(asked: _SearchRequest, names: Sequence[str], encoded: EncodedQuery, retrieval: RetrievalSettings) -> Query:
     return Query(
         tenant=asked.tenant,
         collections=tuple(names),
         sparse=encoded.sparse,
         dense=encoded.dense,
         limit=asked.limit,
-        candidates=max(asked.limit, candidates),
-        question=encoded.question,
+        candidates=max(asked.limit, retrieval.candidates),
+        question=weighted(encoded.question, retrieval.meaning_weight),
         second=encoded.second,
     )
+
+
+def weighted(question: RankedQuestion, factor: float) -> RankedQuestion:
+    """The question with ``factor`` times the weight of the dense leg."""
+    weight = question.dense_weight
+    return replace(question, dense_weight=replace(weight, least=weight.least * factor, rise=weight.rise * factor))
 
 
 def merge_rankings(parts: Sequence[Sequence[Hit]], question: RankedQuestion) -> list[Hit]:

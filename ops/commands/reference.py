@@ -9,10 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import msgspec.inspect
-from msgspec import NODEFAULT, Struct
-
-from domain.areas import ERRORS, TOPICS
+from domain.areas import AREAS, ERRORS, TOPICS
 from domain.documents.topics import inbox_topic
 from domain.sections import SECTIONS
 from ops import cli
@@ -20,7 +17,7 @@ from ops.commands.recorded_examples import examples_page
 from ops.supply_chain.licences import licences_page
 from schemas.errors import CATALOGUE
 from schemas.settings import Settings, sections_of
-from schemas.settings.section import Secret, Section
+from schemas.settings.variables import variables
 from streams.topics import DAY_MS, Topic
 
 SETTINGS = (*(section for _, section in sections_of(Settings)), *SECTIONS)
@@ -55,6 +52,19 @@ The same with a schema for every event, in a form for tools: `claw asyncapi`, [a
 |---|---|---|---|---|---|
 """
 
+PAIR = 2  # keys of a rule that compares two
+
+CONFIGS_HEAD = f"""# Live configuration
+
+{MARK}
+
+An operator changes these keys while everything runs: `PUT /api/v1/configs/{{key}}` or `claw config set`. Each is a setting
+([settings.md](settings.md)), and its name is that of the variable: `model.temperature` is `CLAW_MODEL_TEMPERATURE`. A variable that is set
+in the environment of a process rules over the configuration there, and a change that could not take effect is refused. Values of type
+`secret` are encrypted on the log and never shown. Changes, history and propagation:
+[operations.md](operations.md#live-configuration).
+"""
+
 ERRORS_HEAD = f"""# Errors
 
 {MARK}
@@ -83,69 +93,6 @@ def run(check: bool, root: Path = ROOT) -> int:  # noqa: FBT001
             path.write_text(text, encoding="utf-8")
             print(f"wrote {name}")
     return 1 if stale else 0
-
-
-class Variable(Struct, frozen=True, kw_only=True):
-    """One setting as text. ``default`` is empty when there is none; ``limits`` are the accepted values."""
-
-    name: str
-    kind: str
-    default: str
-    limits: str
-    meaning: str
-    secret: bool
-
-
-def variables(section: type[Section]) -> Iterator[Variable]:
-    """The settings of a section, in order."""
-    described = msgspec.inspect.type_info(section)
-    assert isinstance(described, msgspec.inspect.StructType)
-    for field in described.fields:
-        meaning, kind = "", field.type
-        if isinstance(kind, msgspec.inspect.Metadata):
-            meaning, kind = (kind.extra_json_schema or {}).get("description", ""), kind.type
-        if isinstance(kind, msgspec.inspect.UnionType):  # a value, or none
-            kind = next(each for each in kind.types if not isinstance(each, msgspec.inspect.NoneType))
-        if isinstance(kind, msgspec.inspect.Metadata):
-            kind = kind.type
-        secret = isinstance(kind, msgspec.inspect.CustomType) and kind.cls is Secret
-        default = "" if secret or field.default in (NODEFAULT, None) else field.default
-        yield Variable(
-            name=section.prefix + field.name.upper(),
-            kind="secret" if secret else _kind(kind),
-            default=str(default).lower() if isinstance(default, bool) else str(default),
-            limits=_limits(kind),
-            meaning=meaning,
-            secret=secret,
-        )
-
-
-def _kind(kind: msgspec.inspect.Type) -> str:
-    names: dict[type, str] = {
-        msgspec.inspect.IntType: "integer",
-        msgspec.inspect.FloatType: "number",
-        msgspec.inspect.BoolType: "boolean",
-        msgspec.inspect.LiteralType: "choice",
-        msgspec.inspect.CustomType: "path",
-    }
-    return names.get(type(kind), "text")
-
-
-def _limits(kind: msgspec.inspect.Type) -> str:
-    if isinstance(kind, msgspec.inspect.LiteralType):
-        return " · ".join(f"`{value}`" for value in kind.values)
-    if isinstance(kind, msgspec.inspect.BoolType):
-        return "`true` · `false`"
-    bounds = (
-        ("ge", "≥ {:,}"),
-        ("gt", "> {:,}"),
-        ("le", "≤ {:,}"),
-        ("lt", "< {:,}"),
-        ("max_length", "at most {} characters"),
-        ("pattern", "matches `{}`"),
-    )
-    present = ((form, getattr(kind, name, None)) for name, form in bounds)
-    return ", ".join(form.format(value) for form, value in present if value is not None)
 
 
 def settings_page() -> str:
@@ -225,6 +172,24 @@ def errors_page() -> str:
     )
 
 
+def configs_page() -> str:
+    """docs/configs.md: the keys that can be changed while everything runs."""
+    parts = [CONFIGS_HEAD]
+    for area in AREAS:
+        if not area.configs:
+            continue
+        parts.append(
+            f"\n## {area.name.capitalize()}\n\n| key | type | default | limits | takes effect | meaning |\n|---|---|---|---|---|---|\n"
+        )
+        for key in area.configs:
+            setting = key.setting
+            effect = ("within a second" if key.effect == "live" else "at the next start") + (", public" if key.is_public else "")
+            default = f"`{setting.default}`" if setting.default else ""
+            parts.append(_row(f"`{key.name}`", setting.kind, default, setting.limits, effect, setting.meaning))
+        parts += [f"\n`{rule.keys[0]}` is at most `{rule.keys[1]}`.\n" for rule in area.config_rules if len(rule.keys) == PAIR]
+    return "".join(parts)
+
+
 def commands_page() -> str:
     """docs/commands.md, from the parser of the command line itself."""
     return f"# Commands\n\n{MARK}\n" + "".join(_command(cli.parser(), depth=2))
@@ -278,6 +243,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/topics.md": topics_page,
     "docs/errors.md": errors_page,
     "docs/commands.md": commands_page,
+    "docs/configs.md": configs_page,
     "docs/licences.md": licences_page,
     ".env.example": environment_page,
     "api/http/asyncapi/examples.json": lambda: examples_page(GOLDEN),

@@ -15,6 +15,7 @@ import msgspec
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from domain.configs.log_level import QUIET, set_log_level
 from schemas.settings import NodeSettings
 from schemas.settings.section import Secret
 
@@ -22,17 +23,6 @@ HIDDEN = "***"
 DEPTH_MAX = 5  # nesting below which a value is replaced by its type's name
 SECRET_KEY = re.compile(r"(?:^|[_.-])(?:password|passwd|secret|token|authorization|api_?key|cookie|credentials?)$", re.IGNORECASE)
 SECRET_TEXT = re.compile(r"(?i)\b((?:bearer|basic)\s+)[\w.~+/=-]{8,}|(?<=://)([^/\s:@]*):[^/\s@]+(?=@)")
-QUIET = (
-    "aiokafka",
-    "faust",
-    "mode",
-    "asyncio",
-    "httpx",
-    "httpcore",
-    "openai",
-    "urllib3",
-)  # at "info" they log their own internals, at "debug" what passes through them
-
 
 REPEATED = (*QUIET, "claw")  # the loggers of ours that are the standard library's: of WebSocket connections
 REPEAT_S = 10.0  # between two lines of a library that say the same: with Kafka away each of its clients fails ten times a second
@@ -73,12 +63,10 @@ def configure(node: NodeSettings, service: str, stream: TextIO | None = None) ->
     """Set logging up for this process; call it once, first. ``service`` names the process in every line (``api``, ``chat`` ...)."""
     out = stream or sys.stderr
     as_json = node.log_format == "json" or (node.log_format == "auto" and not out.isatty())
-    level = logging.getLevelNamesMapping()[node.log_level.upper()]
     chain = _chain(service)
     renderer = _renderer(out, as_json=as_json)
     structlog.configure(
         processors=[*chain, renderer],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.WriteLoggerFactory(out),
         cache_logger_on_first_use=False,  # loggers made before this call, at import, must follow it
     )
@@ -86,7 +74,8 @@ def configure(node: NodeSettings, service: str, stream: TextIO | None = None) ->
         foreign_pre_chain=[structlog.stdlib.add_logger_name, structlog.stdlib.PositionalArgumentsFormatter(), *chain],
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
     )
-    _route_standard_library(out, formatter, level)
+    _route_standard_library(out, formatter)
+    set_log_level(node.log_level)
 
 
 def _chain(service: str) -> list[Processor]:
@@ -115,18 +104,15 @@ def _to_json(event: EventDict, **_options: Any) -> str:
     return msgspec.json.encode(event, enc_hook=repr).decode()
 
 
-def _route_standard_library(out: TextIO, formatter: logging.Formatter, level: int) -> None:
+def _route_standard_library(out: TextIO, formatter: logging.Formatter) -> None:
     handler = logging.StreamHandler(out)
     handler.setFormatter(formatter)
     handler.addFilter(RepeatLimit())
     root = logging.getLogger()
     root.handlers = [handler]
-    root.setLevel(level)
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = [], True
-    for name in QUIET:  # also at "debug", where they write whole records and requests: texts, hashes, passwords
-        logging.getLogger(name).setLevel(max(level, logging.WARNING))
     logging.captureWarnings(capture=True)
 
 

@@ -8,7 +8,9 @@ from contextlib import AsyncExitStack
 import uvloop
 
 from adapters.redis.client import connect
+from domain import composition
 from domain.areas import TOPICS
+from domain.configuration import follow_settings, report_configs
 from ops.commands import inbox
 from ops.processes import logs, runtime, worker_groups
 from ops.processes.redis_version import check_server
@@ -46,9 +48,19 @@ async def _run(settings: Settings, name: str) -> int:
         publisher = KafkaPublisher(settings.kafka, TOPICS)
         stack.push_async_callback(publisher.stop)
         await publisher.start()
-        group = worker_groups.build_worker_group(name, AgentPorts(settings, redis, publisher, SystemClock()))
+        live = follow_settings(settings)
+        stack.push_async_callback(live.stop)
+        await live.start()
+        settings, clock = live.settings, SystemClock()
+        ports = AgentPorts(settings, redis, publisher, clock)
+        ports.provide(composition.live_settings, live)
+        group = worker_groups.build_worker_group(name, ports)
         runtime.tune_gc()
-        return await Worker(settings, group, publisher, redis, SystemClock()).run(stop)
+        worker = Worker(settings, group, publisher, redis, clock)
+        reporter = report_configs(live, redis, component=name, process_id=worker.id, clock=clock)
+        stack.push_async_callback(reporter.stop)
+        await reporter.start()
+        return await worker.run(stop)
 
 
 async def _discover_inboxes(settings: Settings, stop: asyncio.Event) -> Settings:

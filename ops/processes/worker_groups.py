@@ -1,7 +1,8 @@
 """Worker groups: which agents share a process, and how often they read.
 
 Agents are grouped by what they wait for, because a slow agent delays its neighbours: ``knowledge`` waits for the index (with the embedded
-engine there is one such worker), ``chat`` for the model, ``documents`` for CPU in child processes and for web pages, ``tables`` for Redis.
+engine there is one such worker), ``chat`` for the model and the mail server, ``documents`` for CPU in child processes, for web pages and
+for receivers of webhooks, ``tables`` for Redis.
 An agent says its group itself (``WORKER_GROUP``); a new agent is its module and one line in ``AGENTS``.
 """
 
@@ -14,20 +15,24 @@ from adapters.models import metrics
 from agents import (
     count_decisions,
     count_usage,
+    deliver,
     dispatch,
     embed,
     generate,
     index,
     ingest,
+    notify,
     parse,
     project,
     query,
     retrieve,
+    send_mail,
     summarise,
+    track,
 )
 from domain import composition
 from domain.areas import TOPICS
-from domain.chats.topics import MESSAGES_CHANGED
+from domain.chats.topics import CHATS_ASKED, CHATS_GROUNDED, MESSAGES_CHANGED
 from domain.documents.reconciler import Reconciler
 from domain.indexes.reindexer import reindexer
 from domain.limits.topics import LIMITS_DECIDED
@@ -119,8 +124,12 @@ AGENTS: tuple[AgentModule, ...] = (
     ingest,
     dispatch,
     project,
+    track,
     count_usage,
     count_decisions,
+    deliver,
+    notify,
+    send_mail,
 )
 
 GROUPS: Mapping[str, Pace] = {
@@ -129,7 +138,7 @@ GROUPS: Mapping[str, Pace] = {
     "documents": Pace(),
     "tables": Pace(
         pace_s=TABLES_PACE_S,
-        unhurried=(MESSAGES_CHANGED, USAGE_RECORDED, LIMITS_DECIDED),
+        unhurried=(CHATS_ASKED, CHATS_GROUNDED, MESSAGES_CHANGED, USAGE_RECORDED, LIMITS_DECIDED),
         first=(build_setback_check,),
         services=(build_reindexer, build_reconciler, build_table_rebuilder),
     ),

@@ -18,14 +18,16 @@ SECRET_VARIABLE = "CLAW_AUTH_SECRET"  # noqa: S105 - the name of the variable
 
 
 def environment_of(settings: Settings, base: Mapping[str, str]) -> dict[str, str]:
-    """``base`` without its settings, plus every setting that is not its default: ``Settings.from_env`` of it gives ``settings`` again."""
+    """``base`` without its settings, plus every setting that is not its default or was set explicitly: ``Settings.from_env`` of it gives
+    ``settings`` again.
+    """
     environ = {name: value for name, value in base.items() if not name.startswith("CLAW_") or name.startswith(NOT_SETTINGS)}
     for chosen in (*(getattr(settings, name) for name, _ in sections_of(Settings)), *settings.areas):
         section = type(chosen)
         for field in msgspec.structs.fields(section):
-            value = getattr(chosen, field.name)
-            if value != field.default:
-                environ[section.prefix + field.name.upper()] = _text(value)
+            value, variable = getattr(chosen, field.name), section.prefix + field.name.upper()
+            if value != field.default or variable in settings.explicit:
+                environ[variable] = _text(value)
     return environ
 
 

@@ -88,6 +88,13 @@ class Watch(RequestBody, frozen=True, kw_only=True):
     knowledge_base_id: UUID
 
 
+class WatchNotices(RequestBody, frozen=True, kw_only=True):
+    """Follow the notices of the account."""
+
+    id: FrameId
+    type: Literal["notices"]
+
+
 class Leave(RequestBody, frozen=True, kw_only=True):
     """Close the stream that the frame ``subscription`` opened; what it started goes on."""
 
@@ -103,7 +110,7 @@ class Ping(RequestBody, frozen=True, kw_only=True):
     type: Literal["ping"]
 
 
-ClientFrame = Authenticate | Ask | Edit | Regenerate | Read | Cancel | Watch | Leave | Ping
+ClientFrame = Authenticate | Ask | Edit | Regenerate | Read | Cancel | Watch | WatchNotices | Leave | Ping
 FRAMES: dict[str, type[ClientFrame]] = {
     "authenticate": Authenticate,
     "ask": Ask,
@@ -112,6 +119,7 @@ FRAMES: dict[str, type[ClientFrame]] = {
     "read": Read,
     "cancel": Cancel,
     "watch": Watch,
+    "notices": WatchNotices,
     "leave": Leave,
     "ping": Ping,
 }

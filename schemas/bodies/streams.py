@@ -8,6 +8,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
+from schemas.bodies.notices import NoticeView
 from schemas.bodies.openai import Annotation, CompletionUsage
 from schemas.chats import Citation, Outcome, Source, UnsupportedNumber, Usage
 from schemas.documents import Lane, Note, Progress, State
@@ -170,6 +171,19 @@ class ProgressSnapshot(Struct, frozen=True, kw_only=True):
 PROGRESS_EVENTS: dict[str, type[Struct]] = {"snapshot": ProgressSnapshot, "progress": ProgressView, "failed": Problem}
 
 
+# notices
+
+
+class NoticeSnapshot(Struct, frozen=True, kw_only=True):
+    """``snapshot``: how many notices were not read, and the newest."""
+
+    unread: int
+    newest: tuple[NoticeView, ...]
+
+
+NOTICE_EVENTS: dict[str, type[Struct]] = {"snapshot": NoticeSnapshot, "notice": NoticeView, "failed": Problem}
+
+
 # a chat completion
 
 
@@ -302,4 +316,5 @@ SOCKET_EVENTS: dict[str, Any] = {
     "problem": SocketProblem,
     **{f"reply.{name}": SocketEvent[data] for name, data in REPLY_EVENTS.items()},  # type: ignore[valid-type]
     **{f"documents.{name}": SocketEvent[data] for name, data in PROGRESS_EVENTS.items()},  # type: ignore[valid-type]
+    **{f"notices.{name}": SocketEvent[data] for name, data in NOTICE_EVENTS.items()},  # type: ignore[valid-type]
 }

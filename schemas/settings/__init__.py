@@ -6,7 +6,7 @@ The variable of a field is the section's prefix plus the field's name in capital
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, TypeVar, cast, get_type_hints
 
 import msgspec
 from msgspec import Struct
@@ -63,7 +63,9 @@ S = TypeVar("S", bound=Section)
 
 
 class Settings(Struct, frozen=True, kw_only=True):
-    """The configuration of a process, read once at its start. ``areas`` are the sections that areas of the domain declare."""
+    """The configuration of a process, read once at its start. ``areas`` are the sections that areas of the domain declare, ``explicit`` the
+    variables that are set in the environment: live configuration does not change their values.
+    """
 
     node: NodeSettings = NodeSettings()
     kafka: KafkaSettings = KafkaSettings()
@@ -85,6 +87,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     cache: CacheSettings = CacheSettings()
     lanes: WorkerSettings = WorkerSettings()
     areas: tuple[Section, ...] = ()
+    explicit: frozenset[str] = frozenset()
 
     @property
     def prompt_tokens_max(self) -> int:
@@ -97,8 +100,19 @@ class Settings(Struct, frozen=True, kw_only=True):
         return self.documents.secret or self.auth.secret
 
     def of(self, section: type[S]) -> S:
-        """The section of this class that an area declares; its defaults where the settings were not read with it."""
+        """The section of this class; its defaults where the settings were not read with the area that declares it."""
+        name = _FIELDS.get(section)
+        if name is not None:
+            return cast("S", getattr(self, name))
         return next((each for each in self.areas if isinstance(each, section)), section())
+
+    def with_section(self, section: Section) -> "Settings":
+        """The same with another section of its class."""
+        name = _FIELDS.get(type(section))
+        if name is not None:
+            return msgspec.structs.replace(self, **{name: section})
+        others = tuple(each for each in self.areas if type(each) is not type(section))
+        return msgspec.structs.replace(self, areas=(*others, section))
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str], areas: Sequence[type[Section]] = ()) -> "Settings":
@@ -112,6 +126,7 @@ class Settings(Struct, frozen=True, kw_only=True):
         unknown = sorted(v for v in environ if v.startswith("CLAW_") and v not in known and not v.startswith(NOT_SETTINGS))
         if unknown:
             raise ConfigurationError(f"unknown setting {', '.join(unknown)}: docs/settings.md lists the known names")
+        sections["explicit"] = frozenset(variable for variable in known if environ.get(variable, "") != "")
         return cls(**sections)
 
 
@@ -120,7 +135,10 @@ NOT_SETTINGS = ("CLAW_TEST_", "CLAW_DATA", "CLAW_AUDIT_DB")  # read by tests, be
 
 def sections_of(cls: type[Settings]) -> Iterator[tuple[str, type[Section]]]:
     """Field name and section type, in order; the sections of areas are not among them."""
-    yield from ((name, kind) for name, kind in get_type_hints(cls).items() if name != "areas")
+    yield from ((name, kind) for name, kind in get_type_hints(cls).items() if name not in {"areas", "explicit"})
+
+
+_FIELDS: dict[type[Section], str] = {section: name for name, section in sections_of(Settings)}
 
 
 def _read(section: type[Section], environ: Mapping[str, str], known: set[str]) -> Section:

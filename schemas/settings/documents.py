@@ -19,7 +19,10 @@ class DocumentSettings(Section, frozen=True, kw_only=True):
     ] = ""
     secret: Annotated[
         Secret,
-        Meta(description="Key that encrypts passwords of files, for the API and `documents` workers; empty means CLAW_AUTH_SECRET."),
+        Meta(
+            description="Key that encrypts passwords of files and secrets of webhooks, for the API and `documents` workers;"
+            " empty means CLAW_AUTH_SECRET."
+        ),
     ] = Secret()
     requests_max: Annotated[
         int,

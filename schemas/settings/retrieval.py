@@ -60,6 +60,14 @@ class RetrievalSettings(Section, frozen=True, kw_only=True):
     ] = 5_000
     passages: Annotated[int, Meta(ge=1, le=50, description="Number of passages in a prompt.")] = 6
     candidates: Annotated[int, Meta(ge=1, le=500, description="Hits of each retriever (BM25, dense) before fusion.")] = 30
+    meaning_weight: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=10,
+            description="Multiplies the weight that the ranking by meaning has beside that by words (BM25); 0 ranks by words alone.",
+        ),
+    ] = 1.0
     context_tokens: Annotated[int, Meta(ge=100, le=131_072, description="Maximum tokens of all passages in a prompt.")] = 2_400
     table_rows_max: Annotated[
         int,

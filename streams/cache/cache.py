@@ -10,10 +10,11 @@ from streams.cache.decorator import cache_results
 from streams.cache.invalidation import Invalidation
 from streams.cache.names import Names
 from streams.cache.scenario_cache import CacheResources, ScenarioCache
-from streams.cache.scenarios import SCENARIOS, Scenario, life_s
+from streams.cache.scenarios import SCENARIOS, Scenario
 from streams.cache.single_flight import SingleFlightLeases
 from streams.cache.statistics import CacheStatistics, Observe
 from streams.clock import Clock
+from streams.live import Live
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -46,8 +47,8 @@ def _ignore(scenario: str, outcome: str) -> None:
 class RedisCache:
     """One per process. ``observe(scenario, outcome)`` is called for every count."""
 
-    def __init__(self, redis: RedisClient, prefix: str, settings: CacheSettings, clock: Clock, observe: Observe = _ignore) -> None:
-        self._redis, self._prefix, self._settings = redis, prefix, settings
+    def __init__(self, redis: RedisClient, prefix: str, settings: Live[CacheSettings], clock: Clock, observe: Observe = _ignore) -> None:
+        self._redis, self._prefix = redis, prefix
         self.statistics = CacheStatistics(redis, prefix, clock, observe)
         self.invalidation = Invalidation(redis, prefix)
         self._parts = CacheResources(redis, prefix, settings, clock, SingleFlightLeases(redis), self.statistics)
@@ -66,8 +67,7 @@ class RedisCache:
 
     def of(self, scenario: Scenario, kind: Any, ttl_s: float | None = None) -> ScenarioCache[Any]:
         """Values of type ``kind``; they live as long as the settings say, or ``ttl_s``."""
-        configured = life_s(self._settings, scenario)
-        cache: ScenarioCache[Any] = ScenarioCache(self._parts, scenario, kind, min(configured, ttl_s) if ttl_s is not None else configured)
+        cache: ScenarioCache[Any] = ScenarioCache(self._parts, scenario, kind, ttl_s)
         self._scenarios.append(cache)
         return cache
 

@@ -20,6 +20,7 @@ from streams.cache.scripts import ANSWER, DROP, ENTER, HELD, MINE, PUT, TIDY
 from streams.cache.single_flight import LEASE_S, SingleFlightLease, SingleFlightLeases
 from streams.cache.statistics import CacheStatistics, Outcome
 from streams.clock import Clock
+from streams.live import Live
 
 T = TypeVar("T")
 
@@ -50,7 +51,7 @@ class CacheResources:
 
     redis: RedisClient
     prefix: str
-    settings: CacheSettings
+    settings: Live[CacheSettings]
     clock: Clock
     leases: SingleFlightLeases
     statistics: CacheStatistics
@@ -65,20 +66,27 @@ class _CacheLookup(Struct, Generic[T], frozen=True):
 
 
 class ScenarioCache(Generic[T]):
-    """``life_s`` 0: nothing is stored, everything is computed. A slot is (tenant, key, tags); tags are those of the call, not of its value.
+    """Entries live as long as the settings say, at most ``life_s_max``; 0: nothing is stored, everything is computed. A slot is (tenant,
+    key, tags); tags are those of the call, not of its value.
 
     ``accepts`` is called for every entry before it is used; an unusable one is dropped. Only ``set`` raises when Redis is down.
     """
 
-    def __init__(self, parts: CacheResources, scenario: Scenario, kind: Any, life_s: float) -> None:
-        self.scenario, self.life_s = scenario, life_s
+    def __init__(self, parts: CacheResources, scenario: Scenario, kind: Any, life_s_max: float | None = None) -> None:
+        self.scenario, self._life_s_max = scenario, life_s_max
         self._parts, self._redis = parts, parts.redis
-        settings = parts.settings
+        settings = parts.settings.value
         self._codec: Codec[T] = Codec(kind, compress_bytes_min=settings.compress_bytes_min, entry_bytes_max=settings.entry_bytes_max)
         self._flights: Computations[T | None] = Computations()  # by token of the lease
         self._refreshes: set[str] = set()  # names of entries
         # parts of the key names in the one command of a hit
         self._before, self._entry, self._mark = Names(parts.prefix, "\0", scenario).parts()
+
+    @property
+    def life_s(self) -> float:
+        """How long an entry lives that is stored now."""
+        configured = life_s(self._parts.settings.value, self.scenario)
+        return configured if self._life_s_max is None else min(configured, self._life_s_max)
 
     async def get(self, tenant: str, key: str, tags: Sequence[str] = (), *, accepts: Accepts[T] = accept_current) -> CacheEntry[T] | None:
         """The entry, if it is usable: one round trip, and those of ``accepts``."""
@@ -153,7 +161,7 @@ class ScenarioCache(Generic[T]):
         if look.is_off:
             self._count(tenant, "miss")
             return await compute()
-        got = await self._acquire(tenant, key, tags, self._parts.settings.wait_s, accepts, look.rejected)
+        got = await self._acquire(tenant, key, tags, self._parts.settings.value.wait_s, accepts, look.rejected)
         if isinstance(got, CacheEntry):
             return got.value
         if got is None:
@@ -292,7 +300,7 @@ class ScenarioCache(Generic[T]):
         return status, what, [mark or None for mark in marks]
 
     async def _put(self, tenant: str, lease: SingleFlightLease, value: T | None) -> bool:
-        settings, names = self._parts.settings, lease.names
+        settings, names = self._parts.settings.value, lease.names
         left_s = self.life_s if value is not None else min(settings.negative_s, self.life_s)
         if not left_s:
             await self._parts.leases.release(lease)
@@ -322,7 +330,7 @@ class ScenarioCache(Generic[T]):
     @property
     def _index_ms(self) -> int:
         # by the scenario's life, not by ``life_s``: a function with a shorter one must not expire the index of the others
-        return int((LEASE_S + INDEX_LIFE * life_s(self._parts.settings, self.scenario)) * 1000)
+        return int((LEASE_S + INDEX_LIFE * life_s(self._parts.settings.value, self.scenario)) * 1000)
 
     def _names(self, tenant: str) -> Names:
         return Names(self._parts.prefix, tenant, self.scenario)

@@ -32,6 +32,10 @@ class AgentPorts:
             self._shared[factory] = factory(self)
         return cast("T", self._shared[factory])
 
+    def provide(self, factory: Callable[["AgentPorts"], T], instance: T) -> None:
+        """Have ``get`` return what the process has built, and closes, itself."""
+        self._shared[factory] = instance
+
     def attach(self, part: LifecycleT) -> LifecycleT:
         """Start it with the worker, after what was attached before, and stop it with the worker."""
         self._lifecycles.append(part)

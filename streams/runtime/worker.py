@@ -20,6 +20,7 @@ from aiokafka.errors import KafkaError
 from faust.types import TP
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 
+from adapters.children.memory import measure_tree
 from adapters.kafka import connection_options
 from adapters.redis.client import RedisClient
 from schemas.errors import ConfigurationError, Unavailable
@@ -54,6 +55,7 @@ CANCEL_S_MAX = 1.0  # for cancelled work to release its leases
 COMMIT_S_MAX = 1.0  # for the last commit
 STOP_S_MAX = 3.0  # for that, and for Faust to leave the group and close; after that the process ends
 END_OFFSETS_S_MAX = 5.0  # for the broker to return end offsets, at each observation and after a worker's death
+PROCESSES_MAX = 64  # of a worker and its children, whose memory is summed up
 OBSERVE_S = 1.0  # between two observations of the partitions
 BROKER_SILENT_S_MAX = 2.5  # since the last answer to them: Kafka does not answer
 
@@ -369,6 +371,8 @@ class Worker:
             waiting=self._throughput.waiting,
             speeds=self._throughput.speeds,
             backlogs=self._backlogs,
+            in_flight={intake.agent.name: sum(load.running for load in intake.loads().values()) for intake in self._intakes},
+            memory_bytes=measure_tree(os.getpid(), processes_max=PROCESSES_MAX).resident_kib * 1024,
         )
 
     def _readiness(self) -> StatusResponse:

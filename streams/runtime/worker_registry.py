@@ -40,6 +40,8 @@ class WorkerState(Struct, frozen=True, kw_only=True):
     backlogs: dict[str, Backlog] = field(default_factory=dict)  # by agent: whose events wait
     problems: tuple[str, ...] = ()
     failing: tuple[str, ...] = ()
+    in_flight: dict[str, int] = field(default_factory=dict)  # by agent: events under way
+    memory_bytes: int = 0  # resident, with children
     silent_s: float = 0.0  # since the last report, when it is read
 
     @property

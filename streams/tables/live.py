@@ -1,39 +1,19 @@
-"""Live values: a constructor takes one in place of a setting that is read once."""
+"""Live values that follow a key of a topic map."""
 
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 import structlog
 
+from streams.live import Live
 from streams.tables.topic_map import TopicMap
+
+__all__ = ["Live", "follow"]
 
 T = TypeVar("T")
 V = TypeVar("V")
 
 log = structlog.get_logger(__name__)
-
-
-class Live(Generic[T]):
-    """The value that is in force. Made with one value it is a constant until ``replace`` is called."""
-
-    __slots__ = ("_subscribers", "value")
-
-    def __init__(self, value: T) -> None:
-        self.value = value
-        self._subscribers: list[Callable[[T], None]] = []
-
-    def subscribe(self, subscriber: Callable[[T], None]) -> Callable[[], None]:
-        """Call ``subscriber(value)`` at every change from now on; it must not raise. The result ends that."""
-        self._subscribers.append(subscriber)
-        return lambda: self._subscribers.remove(subscriber)
-
-    def replace(self, value: T) -> None:
-        """Put another value in force; the same one again is no change."""
-        if value == self.value:
-            return
-        self.value = value
-        for subscriber in tuple(self._subscribers):
-            subscriber(value)
 
 
 def follow(values: TopicMap[V], key: str, default: T, parse: Callable[[V], T]) -> Live[T]:

@@ -55,12 +55,20 @@ def rebuild_records(topic: Topic) -> Rebuild:
     return rebuild
 
 
-async def replay(reader: LogReader, topic: Topic, fold: Fold, *, gone: Callable[[str], object] | None = None) -> RebuildResult:
-    """Pass all records of a topic to ``fold``, partition by partition, in order; ``gone`` receives the keys that end in a tombstone."""
+async def replay(
+    reader: LogReader, topic: Topic, fold: Fold, *, gone: Callable[[str], object] | None = None, since_ms: int = 0
+) -> RebuildResult:
+    """Pass all records of a topic, or those since a time, to ``fold``, partition by partition, in order; ``gone`` receives the keys that
+    end in a tombstone.
+    """
     decode, read, unreadable = decoder(topic).decode, 0, 0
     places = await reader.partitions(topic)
+    starts = await reader.offsets_for_time(places, since_ms) if since_ms else {}
     for place, (begin, end) in (await reader.bounds(places)).items():
-        async for batch in reader.batches(place, begin, end):
+        start = starts.get(place, begin)
+        if start is None:
+            continue  # nothing was written since
+        async for batch in reader.batches(place, max(begin, start), end):
             events = [pair for record in batch if (pair := _decode(decode, record)) is not None]
             await fold(events)
             if gone is not None:

@@ -217,6 +217,12 @@ class RecordTable(Generic[T]):
                 break
         return page
 
+    async def between(self, scope: str, first: float, end: float, limit: int) -> Sequence[T]:
+        """At most ``limit`` records whose rank is at least ``first`` and below ``end``, in order."""
+        bounds = b"[" + _encode_rank(first).encode(), b"(" + _encode_rank(end).encode()
+        members = await self._redis.execute_command("ZRANGE", self.index_key(scope), *bounds, "BYLEX", "LIMIT", 0, limit)
+        return await self._read_members(scope, members)
+
     async def count(self, scope: str) -> int:
         """The number of records of the scope; with a retention this may count some that have just expired."""
         return int(await self._redis.execute_command("ZCARD", self.index_key(scope)))

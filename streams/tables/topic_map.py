@@ -5,7 +5,7 @@ to its end, decides, publishes, and puts what it published into its own map.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
 import msgspec
@@ -137,13 +137,24 @@ class TopicMap(Generic[V]):
 
 
 class TopicMapWriter(Generic[V]):
-    """Compare-and-set on a topic map. ``lease`` begins the name of a key's lease; ``keys_max`` is what every process can hold in memory."""
+    """Compare-and-set on a topic map. ``lease`` begins the name of a key's lease; ``keys_max`` is what every process can hold in memory.
+
+    ``record`` is called with a value before it is published, under the lease: what it raises prevents the change.
+    """
 
     def __init__(
-        self, values: TopicMap[V], topic: Topic, records: RecordWriter, publisher: LogPublisher, *, lease: str, keys_max: int
+        self,
+        values: TopicMap[V],
+        topic: Topic,
+        records: RecordWriter,
+        publisher: LogPublisher,
+        *,
+        lease: str,
+        keys_max: int,
+        record: Callable[[V], Awaitable[None]] | None = None,
     ) -> None:
         self._values, self._topic, self._records, self._publisher = values, topic, records, publisher
-        self._lease, self._keys_max = lease, keys_max
+        self._lease, self._keys_max, self._record = lease, keys_max, record
 
     async def change(self, key: str, step: Callable[[V | None], tuple[Event, V] | None]) -> V | None:
         """The value of ``key`` after ``step``, which gets the newest value and returns the event of a change and the value it carries, or
@@ -159,6 +170,8 @@ class TopicMapWriter(Generic[V]):
             if before is None and len(self._values) >= self._keys_max:
                 raise Unavailable("overloaded", f"{self._topic.name} has {self._keys_max} keys, as many as every process holds in memory")
             event, after = change
+            if self._record is not None:
+                await self._record(after)
             written = await self._publisher.publish(Outgoing(self._topic, event, key))
             self._values.write_through(written.offset, key, after)
             return after

@@ -250,6 +250,14 @@ async def test_a_withdrawal_that_lies_twice_on_the_log_makes_two_removals(route:
     assert [each.event.id for each in again if each.topic is DOCUMENTS_EMBEDDED] == [removals[1].id]
 
 
+async def test_a_submission_that_lies_twice_on_the_log_is_queued_under_two_ids(route: Dispatch):
+    first = await route.step(submitted(), context(offset=50))
+    second = await route.step(submitted(), context(offset=51))
+    queued = [each.event for outgoing in (first, second) for each in outgoing if each.topic is DOCUMENTS_QUEUED_EXPRESS]
+    assert [each.data.version for each in queued] == [50, 51]
+    assert len({each.id for each in queued}) == 2
+
+
 async def test_a_place_in_a_lane_is_given_back_when_nothing_is_queued(route: Dispatch):
     await route.step(submitted("one"), context(offset=3))
     await route.step(submitted("two"), context(offset=4))

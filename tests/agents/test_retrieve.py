@@ -22,6 +22,7 @@ from schemas.documents import Locator, TablePart
 from schemas.errors import Unavailable
 from schemas.events import Event
 from schemas.settings import RedisSettings, RetrievalSettings
+from streams.live import Live
 from streams.log.outgoing import Outgoing
 from tests.support.index_library import Library, Plans, closed_engine, opened_engine
 from tests.support.ports import NOW, context, header
@@ -96,7 +97,7 @@ def asked(content: str, history: tuple[Turn, ...] = (), **other: Any) -> ChatAsk
 
 
 def agent(library: Library, *, writer: Any = None, reranker: Any = None, words_decide: bool = True, **settings: Any) -> Retrieve:
-    condenser, retrieval = Condenser(writer, 3.0), RetrievalSettings(**settings)
+    condenser, retrieval = Condenser(writer, 3.0), Live(RetrievalSettings(**settings))
     return Retrieve(library.searching, condenser, reranker, retrieval, 4, "openai", words_decide=words_decide)
 
 

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from adapters.redis.commands import COMMANDS
+from domain.sections import SECTIONS, load_settings
 from schemas.settings import WORKER_GROUPS, Settings, sections_of
 from schemas.settings.section import Secret
 
@@ -21,7 +22,8 @@ SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 DOCKERFILE = (ROOT / "deploy" / "Dockerfile").read_text(encoding="utf-8")
 ENTRY_FILES = [ROOT / "deploy" / "compose.env.example", ROOT / "deploy" / "tls.env.example"]
 OURS = sorted(name for name, service in SERVICES.items() if str(service["image"]).startswith("claw:"))
-KNOWN = {section.prefix + field.name.upper(): field for _, section in sections_of(Settings) for field in msgspec.structs.fields(section)}
+ALL_SECTIONS = (*(section for _, section in sections_of(Settings)), *SECTIONS)
+KNOWN = {section.prefix + field.name.upper(): field for section in ALL_SECTIONS for field in msgspec.structs.fields(section)}
 SECRETS = {name for name, field in KNOWN.items() if isinstance(field.default, Secret)}
 REFERENCE = re.compile(r"\$\{(?P<name>[A-Z_]+)(?:(?P<operator>:[?-])(?P<word>[^}]*))?\}")
 NOT_IN_CONTAINERS = {
@@ -120,14 +122,14 @@ class TestSettings:
     def test_a_process_accepts_its_environment(self, name: str) -> None:
         """The very environment of the service passes the settings' own checks."""
         filled = interpolated(SERVICES[name]["environment"], SECRET_VALUES)
-        settings = Settings.from_env({variable: str(value) for variable, value in filled.items() if value is not None})
+        settings = load_settings({variable: str(value) for variable, value in filled.items() if value is not None})
         assert settings.kafka.servers == "kafka:9092"
         assert settings.redis.location == "redis://redis:6379/0"
 
     @pytest.mark.parametrize("path", ENTRY_FILES, ids=lambda path: path.name)
     def test_example_files_are_accepted(self, path: Path) -> None:
         given = {name: value for name, value in environment_of(path).items() if name.startswith("CLAW_")}
-        Settings.from_env(given)
+        load_settings(given)
 
     def test_the_entry_file_names_what_compose_needs(self) -> None:
         """Copying it and filling in the blanks is enough; every blank that has no default is there."""
@@ -176,7 +178,8 @@ class TestSecrets:
     @pytest.mark.parametrize(
         ("secret", "holders"),
         [
-            ("CLAW_AUTH_SECRET", {"api"}),
+            ("CLAW_AUTH_SECRET", {"api", "worker-chat"}),  # the latter signs the links in mails
+            ("CLAW_MAIL_PASSWORD", {"worker-chat"}),
             ("CLAW_DOCUMENT_SECRET", {"api", "worker-documents"}),
             ("CLAW_MODEL_API_KEY", {"worker-chat", "worker-knowledge"}),
             ("CLAW_MODEL_SECOND_API_KEY", {"worker-chat", "worker-knowledge"}),

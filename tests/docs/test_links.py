@@ -9,11 +9,12 @@ import pytest
 
 from ops import cli
 from ops.commands import reference
+from schemas.settings.variables import variables
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "clients").rglob("*.md")])
 PACKAGES = ("schemas", "adapters", "streams", "domain", "agents", "api", "ops", "tests", "docs", "deploy", "benchmarks", "clients")
-SETTINGS = {variable.name for section in reference.SETTINGS for variable in reference.variables(section)}
+SETTINGS = {variable.name for section in reference.SETTINGS for variable in variables(section)}
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 CODE = re.compile(r"`([^`\n]+)`")
 PATH = re.compile(rf"(?:{'|'.join(PACKAGES)})/[\w/.-]*")

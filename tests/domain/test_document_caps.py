@@ -12,6 +12,7 @@ from schemas.errors import Refused, Unavailable
 from schemas.records import Account, AccountChanged, KnowledgeBase, KnowledgeBaseChanged
 from schemas.settings import CapSettings, RedisSettings
 from streams.clock import SystemClock
+from streams.live import Live
 from streams.log.outgoing import LogOffset
 
 SETTINGS = CapSettings(free_documents_max=2, pro_documents_max=3, tenant_documents_max=4)
@@ -19,7 +20,7 @@ NOW = datetime.now(UTC)
 
 
 def caps(redis: RedisClient, prefix: str, settings: CapSettings = SETTINGS) -> DocumentCaps:
-    return DocumentCaps(settings, Storage(redis, prefix), ReadModels(redis, prefix), SystemClock())
+    return DocumentCaps(Live(settings), Storage(redis, prefix), ReadModels(redis, prefix), SystemClock())
 
 
 async def add_base(redis: RedisClient, prefix: str, base_id: str) -> None:

@@ -9,9 +9,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from domain.sections import SECTIONS
+from ops.processes.logs import hide_secrets
 from schemas.errors import ConfigurationError
 from schemas.settings import Settings, sections_of
 from schemas.settings.section import Secret, Section
+from schemas.settings.variables import variables
 
 SECRET = "correct-horse-battery-staple-0123456789"
 
@@ -107,6 +110,17 @@ def test_whatever_is_a_key_or_a_password_is_a_secret() -> None:
         if any(word in field.name for word in ("password", "secret", "api_key")) and not isinstance(field.default, Secret)
     ]
     assert plain == []
+
+
+def test_no_secret_setting_shows_itself() -> None:
+    """A canary in every one, those of areas too: in no text, no JSON and no line of a log that the settings end up in."""
+    sections = (*(section for _, section in sections_of(Settings)), *SECTIONS)
+    names = [each.name for section in sections for each in variables(section) if each.secret]
+    assert {"CLAW_AUTH_SECRET", "CLAW_MODEL_API_KEY", "CLAW_CONFIG_SECRET"} <= set(names)
+    settings = Settings.from_env({name: f"canary-{name}" for name in names}, SECTIONS)
+    line = hide_secrets(None, "info", {"event": "started", "settings": settings, "areas": list(settings.areas)})
+    for text in (repr(settings), str(settings), repr(line), msgspec.json.encode(settings, enc_hook=repr).decode()):
+        assert "canary" not in text
 
 
 class TestSecret:

@@ -19,6 +19,7 @@ from domain.chats.reply_lock import CancelWatch
 from domain.chats.reply_log import KafkaReplyLog
 from schemas.errors import ClawError, Superseded
 from schemas.settings import ModelSettings, RetrievalSettings
+from streams.live import Live
 from streams.log.outgoing import LogOffset
 from streams.runtime.agent import Agent, Context
 from streams.topics import decoder
@@ -32,9 +33,9 @@ async def answering(house: House, library: Library, model: AnswerModel) -> Async
     ports, prefix = house.ports, house.settings.redis.key_prefix
     watch = CancelWatch(ports(Core).redis, prefix)
     views, visibility, reply_log = ports(Core).read_models, ports(Core).visibility, KafkaReplyLog(house.settings.kafka)
-    generate = Generate(model, ModelSettings(delta_window_ms=0), views, ports(ChatPorts).reply_locks, watch, visibility, reply_log)
+    generate = Generate(model, Live(ModelSettings(delta_window_ms=0)), views, ports(ChatPorts).reply_locks, watch, visibility, reply_log)
     keyless = isinstance(model, LocalModel)
-    retrieve = Retrieve(library.searching, Condenser(None, 1.0), None, RetrievalSettings(), 8, words_decide=keyless)
+    retrieve = Retrieve(library.searching, Condenser(None, 1.0), None, Live(RetrievalSettings()), 8, words_decide=keyless)
     await watch.start()
     await model.start()
     workers: list[asyncio.Task[None]] = []

@@ -9,6 +9,7 @@ from adapters.redis.client import RedisClient, connect
 from schemas.settings import RedisSettings
 from schemas.settings.cache import CacheSettings
 from streams.cache import RedisCache
+from streams.live import Live
 
 BEGAN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -44,7 +45,7 @@ async def cache_processes(redis_settings: RedisSettings, clock: HandClock) -> As
     def start(**settings: object) -> Process:
         client = connect(redis_settings)
         counts: list[tuple[str, str]] = []
-        cache = RedisCache(client, redis_settings.key_prefix, CacheSettings(**settings), clock, lambda *count: counts.append(count))  # type: ignore[arg-type]
+        cache = RedisCache(client, redis_settings.key_prefix, Live(CacheSettings(**settings)), clock, lambda *count: counts.append(count))  # type: ignore[arg-type]
         running.append(Process(cache, client, counts))
         return running[-1]
 

@@ -12,6 +12,7 @@ from domain.chats.reply_log import ReplyState
 from schemas.chats import ChatGrounded, Grounding, Message, Passage, Question
 from schemas.errors import Unavailable
 from schemas.settings import ModelSettings
+from streams.live import Live
 from tests.support.ports import NOW, header
 
 PASSAGE = Passage(
@@ -132,4 +133,4 @@ class EmptyLog:
 
 def generating_agent(model: Any, redis: Any, reply_log: Any = None) -> Generate:
     settings, reply_log = ModelSettings(delta_window_ms=0), EmptyLog() if reply_log is None else reply_log
-    return Generate(model, settings, views=redis, reply_locks=redis, watch=redis, visibility=redis, reply_log=reply_log)
+    return Generate(model, Live(settings), views=redis, reply_locks=redis, watch=redis, visibility=redis, reply_log=reply_log)

@@ -12,6 +12,7 @@ from schemas import ids
 from schemas.documents import Locator, Shelf
 from schemas.indexes import IndexPlan
 from schemas.settings import RetrievalSettings
+from streams.live import Live
 
 
 class Plans:
@@ -38,7 +39,7 @@ class Library:
         async def engine_of(embedding: str) -> Engine:
             return self.engines[embedding]
 
-        return SearchService(engine_of, self.visibility, self.plans, self.candidates)
+        return SearchService(engine_of, self.visibility, self.plans, Live(RetrievalSettings(candidates=self.candidates)))
 
     async def store(
         self, tenant: str, base: str, document: str, version: int, *texts: str, shelf: Shelf | None = None, place: Locator | None = None

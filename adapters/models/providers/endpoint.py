@@ -10,6 +10,7 @@ import structlog
 
 from adapters.concurrency import Permit
 from adapters.models import prompts
+from adapters.models.candidates import find_problem
 from adapters.models.port import Speaker
 from adapters.models.prices import choose_prices
 from adapters.models.providers import provider_errors, reasoning, wire
@@ -39,14 +40,10 @@ class Endpoint:
     def __init__(self, settings: ModelSettings, *, variables: str = "CLAW_MODEL_") -> None:
         self.preset = PRESETS[settings.provider]
         self.settings = settings
+        if problem := find_problem(settings, variables):
+            raise ConfigurationError(problem)
         self.base_url = settings.base_url or self.preset.base_url
-        if not self.base_url.startswith(("http://", "https://")):
-            raise ConfigurationError(f"{variables}BASE_URL: expected an http:// or https:// URL, got {self.base_url!r}")
-        if not settings.api_key and not settings.base_url and self.preset.needs_key:
-            raise ConfigurationError(f"{variables}API_KEY: provider {settings.provider!r} needs a key")
         self.model = settings.name or self.preset.model
-        if not self.model:
-            raise ConfigurationError(f"{variables}NAME: provider {settings.provider!r} needs the name of the model that it serves")
         self.family = family_of(self.model)
         self._server = reasoning.server_of(settings.provider, self.base_url)
         self._control = reasoning.control_of(settings.provider, self.base_url, self.family)

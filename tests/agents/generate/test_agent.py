@@ -509,7 +509,7 @@ async def test_thinking_goes_out_where_it_was_asked_for_and_into_no_record(asked
         [ThoughtPiece("hm [1] "), ThoughtPiece("so"), "高41.8米[1]。", Finish(usage=Usage(reasoning_tokens=9, completion_tokens=12))]
     )
     agent = generating_agent(model, redis)
-    agent.settings = msgspec.structs.replace(agent.settings, show_thinking=setting)
+    agent.settings.replace(msgspec.structs.replace(agent.settings.value, show_thinking=setting))
     returned = await agent.step(_asked_to_show(asked), context(publisher, attempt=7))
     sent = [each.event for each in [*publisher.sent, *returned]]
     thoughts = [event.data for event in sent if isinstance(event, ReplyThought)]
@@ -531,7 +531,7 @@ async def test_thinking_goes_out_where_it_was_asked_for_and_into_no_record(asked
 async def test_thinking_that_is_shown_is_bounded():
     publisher = RememberingPublisher()
     agent = generating_agent(Script([ThoughtPiece("x" * 80), ThoughtPiece("y" * 80), "高41.8米。", Finish()]), Redis())
-    agent.settings = msgspec.structs.replace(agent.settings, thinking_chars_max=100)
+    agent.settings.replace(msgspec.structs.replace(agent.settings.value, thinking_chars_max=100))
     await agent.step(_asked_to_show(True), context(publisher, attempt=7))
     thoughts = "".join(each.event.data.text for each in publisher.sent if isinstance(each.event, ReplyThought))
     assert thoughts == "x" * 80 + "y" * 20

@@ -5,12 +5,12 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from msgspec.structs import replace
 
-from adapters.models.port import Finish, Piece, Speaker
+from adapters.models.port import AnswerModel, Finish, Piece, Speaker
 from adapters.models.prices import Prices
 from adapters.models.prompts import NOT_FOUND
 from adapters.redis.client import RedisClient
@@ -38,6 +38,7 @@ from schemas.errors import Unavailable
 from schemas.settings import ModelSettings, RedisSettings, Settings
 from schemas.settings.cache import CacheSettings
 from streams.cache import RedisCache
+from streams.live import Live
 from streams.log.outgoing import Outgoing
 from tests.support.generating import EmptyLog
 from tests.support.ports import NOW, RememberingPublisher, StandingClock, context, header
@@ -127,14 +128,14 @@ async def worker(redis: RedisClient, redis_settings: RedisSettings, visibility: 
     running: list[RedisCache] = []
 
     def start(model: ModelSettings = MODEL, *, held: bool = False, **settings: Any) -> Worker:
-        cache = RedisCache(redis, redis_settings.key_prefix, CacheSettings(**settings), StandingClock())
+        cache = RedisCache(redis, redis_settings.key_prefix, Live(CacheSettings(**settings)), StandingClock())
         running.append(cache)
         stub, tables = Stub(name=model.name), Tables()
         if not held:
             stub.may_go.set()
-        kept = answer_cache(Settings(model=model, cache=CacheSettings(**settings)), cache, visibility, stub.name)
+        kept = answer_cache(Live(Settings(model=model, cache=CacheSettings(**settings))), cache, visibility, cast("AnswerModel", stub))
         ports: dict[str, Any] = {"model": stub, "views": tables, "reply_locks": tables, "watch": tables, "reply_log": EmptyLog()}
-        return Worker(Generate(**ports, settings=model, visibility=visibility, answer_cache=kept), stub, tables, cache)
+        return Worker(Generate(**ports, settings=Live(model), visibility=visibility, answer_cache=kept), stub, tables, cache)
 
     yield start
     for cache in running:

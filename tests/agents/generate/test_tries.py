@@ -24,6 +24,7 @@ from domain.usage.topics import USAGE_RECORDED
 from schemas.chats import ChatAsked, ChatGrounded, Completed, Grounding, MessageChanged, ReplyCancelled, ReplyCompleted, ReplyFailed, Usage
 from schemas.errors import Superseded, Unavailable
 from schemas.settings import ModelSettings
+from streams.live import Live
 from streams.log.outgoing import LogOffset, Outgoing
 from streams.runtime.agent import Context
 from tests.support.generating import PASSAGE, StoredVersion, grounded_event
@@ -191,7 +192,7 @@ async def _handle(worker: Worker, event: ChatGrounded, *, replayed: bool) -> boo
         context.attempt, context.replayed, context.held = world.attempts, True, worker.owns
 
     context.advance = advance
-    generate = Generate(port, ModelSettings(delta_window_ms=0), port, port, port, port, port)
+    generate = Generate(port, Live(ModelSettings(delta_window_ms=0)), port, port, port, port, port)
     try:
         outgoing = await _repeat(lambda: generate.step(event, context), before_again=advance)
         await _repeat(lambda: worker.publish_all(outgoing))

@@ -42,16 +42,16 @@ async def register(house: House, invitation: str, email: str = "") -> httpx.Resp
 
 async def test_a_name(house: House, ada: Person, bob: Person) -> None:
     """Members read it, admins change it, with an ETag."""
-    first = await ada.call("GET", "/organisation")
-    assert first.json() == {"id": tenant_of(ada), "name": "", "created_at": ada.user["created_at"]}
-    is_problem(await ada.call("PATCH", "/organisation", json={"name": "Acme"}), 403, "forbidden")
     await promoted(house, ada, "admin")
+    member = await colleague(house, ada)
+    first = await member.call("GET", "/organisation")
+    assert first.json() == {"id": tenant_of(ada), "name": "", "created_at": ada.user["created_at"]}
+    is_problem(await member.call("PATCH", "/organisation", json={"name": "Acme"}), 403, "forbidden")
     changed = await ada.call("PATCH", "/organisation", json={"name": "Acme"}, headers={"if-match": first.headers["etag"]})
     assert changed.json() == first.json() | {"name": "Acme"}
     is_problem(
         await ada.call("PATCH", "/organisation", json={"name": "x"}, headers={"if-match": first.headers["etag"]}), 412, "lost_update"
     )
-    member = await colleague(house, ada)
     assert (await member.call("GET", "/organisation")).json()["name"] == "Acme"
     assert (await bob.call("GET", "/organisation")).json()["name"] == ""
 
@@ -64,7 +64,7 @@ async def test_who_is_invited_joins(house: House, ada: Person, role: str) -> Non
     answer = await register(house, made["invitation"])
     assert answer.status_code == 201, answer.text
     member = Person(house, answer.json()["access_token"], answer.json()["user"], answer.json()["user"]["email"])
-    assert (tenant_of(member), member.user["role"]) == (tenant_of(ada), role)
+    assert (tenant_of(member), member.user["role"], member.user["verified"]) == (tenant_of(ada), role, False)
     assert member.base != ada.base
     assert (await member.call("GET", f"/knowledge/{member.base}")).status_code == 200
     is_problem(await member.call("GET", f"/knowledge/{ada.base}"), 404, "not_found")
@@ -141,6 +141,7 @@ async def test_an_invitation_by_mail(house: House, ada: Person) -> None:
     is_problem(await register(house, link), 403, "invitation_invalid")
     answer = await register(house, link, email)
     assert answer.status_code == 201, answer.text
+    assert answer.json()["user"]["verified"] is True
     is_problem(await register(house, made["invitation"], email), 409, "email_taken")
     assert [each["state"] for each in (await ada.call("GET", "/organisation/invitations")).json()["items"]] == ["used"]
 

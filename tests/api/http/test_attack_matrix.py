@@ -18,11 +18,12 @@ from api.app import create_app
 from api.core import Core
 from api.http.openapi import describe_access
 from domain.accounts.topics import ACCOUNTS_CHANGED
+from domain.notices.notices import new_notice, notice_event
 from schemas.records import AccountChanged, AccountRole
 from schemas.settings import AuthSettings, Settings
 from schemas.settings.section import Secret
 from streams.log.outgoing import Outgoing
-from tests.support.api_people import colleague, promoted
+from tests.support.api_people import colleague, promoted, tenant_of
 from tests.support.api_process import PASSWORD, House, Person, events
 from tests.support.attacks import CREDENTIAL_ATTACKS, CredentialAttack, NoTarget, Target, base_rows
 from tests.support.hostile_requests import Operation, operations
@@ -39,6 +40,9 @@ STATE = (  # what shows whether anything of the victim's was changed
     "/conversations/{conversation_id}/messages",
     "/knowledge/{knowledge_base_id}",
     "/knowledge/{knowledge_base_id}/documents/{document_id}",
+    "/webhooks/{webhook_id}",
+    "/webhooks/{webhook_id}/deliveries",
+    "/notices",
     "/api-keys",
     "/auth/sessions",
     "/users/me",
@@ -137,6 +141,8 @@ async def _make_objects(victim: Person) -> dict[str, str]:
     """A conversation with a question, a document, a question without a conversation, by the names of the parameters that mean them."""
     conversation = await victim.conversation()
     asked = (await victim.call("POST", f"/conversations/{conversation}/messages", json={"content": "Days?"})).json()
+    webhook = (await victim.call("POST", "/webhooks", json={"url": "https://hooks.example.com/"})).json()
+    delivery = (await victim.call("POST", f"/webhooks/{webhook['id']}/test")).json()
     written = await victim.call("PUT", f"/knowledge/{victim.base}/documents/d", json={"text": "x"})
     assert written.status_code == 202, written.text
     return {
@@ -145,12 +151,26 @@ async def _make_objects(victim: Person) -> dict[str, str]:
         "reply_id": asked["reply_id"],
         "knowledge_base_id": victim.base,
         "document_id": "d",
+        "task_id": written.json()["task_id"],
         "query_id": await _ask_without_conversation(victim),
+        "webhook_id": webhook["id"],
+        "delivery_id": delivery["id"],
+        "notice_id": await _notice(victim),
         "letter_id": "0-0",
         "warmup_id": str(uuid.uuid4()),
         "key": "retrieval/x",
+        "config_key": "model.temperature",
         "model": "claw",
     }
+
+
+async def _notice(victim: Person) -> str:
+    """The id of a notice."""
+    core, tables = victim.house.ports(Core), victim.house.ports(Core).read_models
+    notice = await new_notice(tables, tenant_of(victim), victim.user["id"], "document.indexed", {"title": "t"}, core.clock.now(), "x")
+    assert notice is not None
+    await core.records.change(notice_event(notice, "test", "", core.clock.now()))
+    return notice.id
 
 
 async def _ask_without_conversation(victim: Person) -> str:
@@ -206,7 +226,7 @@ def assert_refused(operation: Operation, answer: httpx.Response, status: int, co
         assert (answer.headers["content-type"], answer.json()["code"]) == (PROBLEM, code), answer.text
 
 
-def test_every_operation_has_a_row():
+async def test_every_operation_has_a_row():
     """A new route says here what it names of others, or that it names nothing."""
     assert {str(operation) for operation in OPERATIONS} == set(ROWS)
     named = {str(operation) for operation in OPERATIONS if "{" in operation.path and operation.path != "/v1/models/{model}"}

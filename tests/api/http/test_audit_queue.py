@@ -52,6 +52,11 @@ async def test_what_the_log_does_not_take_now_it_takes_later(monkeypatch: pytest
     assert len(log.taken) + sum(dropped) == QUEUE_MAX + BATCH_MAX + 1
 
 
+async def test_a_repeated_refusal_is_known() -> None:
+    queue = AuditQueue(Log(), list[float]().append)  # type: ignore[arg-type]
+    assert [queue.is_repeated(each) for each in ("a", "b", "a", "b")] == [False, False, True, True]
+
+
 async def test_what_waits_at_the_end_is_published_or_counted() -> None:
     for is_away, published, lost in ((False, 3, 0), (True, 0, 3)):
         log, dropped = Log(), list[float]()

@@ -88,6 +88,14 @@ async def _register(case: Case) -> tuple[Send, After]:
     return lambda: case.send("/auth/register", json=body), lambda: case.person.call("GET", "/users/me")
 
 
+async def _retry(case: Case) -> tuple[Send, After]:
+    """Of a version that was cancelled, and a newer version since."""
+    path = f"/knowledge/{case.person.base}/documents/d"
+    task_id = (await case.person.call("PUT", path, json={"text": "older"})).json()["task_id"]
+    await case.person.call("POST", f"/tasks/{task_id}/cancel")
+    return lambda: case.send(f"/tasks/{task_id}/retry"), lambda: case.person.call("PUT", path, json={"text": "newer"})
+
+
 def _document(path: str, **body: Any) -> Callable[[Case], Awaitable[tuple[Send, After]]]:
     """A submission, and a newer version since."""
 
@@ -165,6 +173,19 @@ async def _drop(case: Case) -> tuple[Send, After]:
     return lambda: case.send(path), lambda: case.plan(other=Shelf(generation=2), state="building", newest=2)
 
 
+async def _webhook(case: Case) -> tuple[Send, After]:
+    async def changed() -> None:
+        (made,) = (await case.person.call("GET", "/webhooks")).json()["items"]
+        await case.person.call("PATCH", f"/webhooks/{made['id']}", json={"description": "newer"})
+
+    return lambda: case.send("/webhooks", json={"url": "https://hooks.example.com/"}), changed
+
+
+async def _webhook_rotation(case: Case) -> tuple[Send, After]:
+    path = f"/webhooks/{(await case.person.call('POST', '/webhooks', json={'url': 'https://hooks.example.com/'})).json()['id']}"
+    return lambda: case.send(f"{path}/secret"), lambda: case.person.call("PATCH", path, json={"description": "newer"})
+
+
 FILE = {"data": {"document_id": "d"}, "files": {"file": ("d.txt", b"older", "text/plain")}}
 DOCUMENTS = "/api/v1/knowledge/{knowledge_base_id:str}/documents"
 INDEX = "/api/v1/knowledge/{knowledge_base_id:str}/index"
@@ -176,6 +197,8 @@ CASES: dict[str, Callable[[Case], Awaitable[tuple[Send, After]]]] = {
     "/api/v1/api-keys/{key_id:str}/rotate": _rotation,
     "/api/v1/organisation/invitations": _invitation,
     "/api/v1/auth/register": _register,
+    "/api/v1/webhooks": _webhook,
+    "/api/v1/webhooks/{webhook_id:str}/secret": _webhook_rotation,
     DOCUMENTS: _document("", json={"document_id": "d", "text": "older"}),
     f"{DOCUMENTS}/upload": _document("/upload", **FILE),
     f"{DOCUMENTS}/url": _document("/url", json={"document_id": "d", "url": "https://93.184.216.34/"}),
@@ -187,8 +210,11 @@ CASES: dict[str, Callable[[Case], Awaitable[tuple[Send, After]]]] = {
     f"{INDEX}/rebuild": _rebuild,
     f"{INDEX}/back": _back,
     f"{INDEX}/drop": _drop,
+    "/api/v1/tasks/{task_id:str}/retry": _retry,
 }
-IDENTITY = frozenset({"id", "user", "key", "invitation", "reply_id", "document_id", "version", "task_id", "rating"})  # of what was written
+IDENTITY = frozenset(  # of what was written
+    {"id", "user", "key", "secret", "invitation", "reply_id", "document_id", "version", "task_id", "rating"}
+)
 
 
 def routes() -> dict[str, Any]:

@@ -12,6 +12,7 @@ from domain.limits.rules import default_rules
 from schemas.configs import RATE_LIMIT_RULES, Config, ConfigChanged
 from schemas.limits import Rule
 from schemas.settings import KafkaSettings, LimitSettings
+from streams.live import Live
 
 NOON = datetime(2026, 1, 1, tzinfo=UTC)
 RULE = Rule(name="lists", rate=3, burst=3, scope="user")
@@ -27,7 +28,7 @@ def record_of(value: Any, revision: int) -> bytes:
 def test_rules_follow_the_configuration(wrong: Any) -> None:
     """Other rules come and go; a value that is no list of rules changes nothing."""
     configs, settings = Configs(KafkaSettings()), LimitSettings()
-    rules = live_rules(configs, settings)
+    rules = live_rules(configs, Live(settings))
     assert rules.value == default_rules(settings)
     for number, value in enumerate(({"rules": [msgspec.to_builtins(RULE)]}, wrong), 1):
         configs.fold(number, RATE_LIMIT_RULES.encode(), record_of(value, number))
@@ -39,6 +40,6 @@ def test_rules_follow_the_configuration(wrong: Any) -> None:
 def test_limits_that_are_switched_off_have_no_rules() -> None:
     """Whatever the configuration has."""
     configs = Configs(KafkaSettings())
-    rules = live_rules(configs, LimitSettings(enabled=False))
+    rules = live_rules(configs, Live(LimitSettings(enabled=False)))
     configs.fold(1, RATE_LIMIT_RULES.encode(), record_of({"rules": [msgspec.to_builtins(RULE)]}, 1))
     assert rules.value == ()

@@ -9,6 +9,7 @@ import warnings
 import pytest
 import structlog
 
+from domain.configs.log_level import QUIET
 from ops.processes import logs
 from schemas.settings import KafkaSettings, NodeSettings
 from schemas.settings.section import Secret
@@ -18,7 +19,7 @@ from schemas.settings.section import Secret
 def lines():
     """Configure JSON logging into memory; call it to get the lines so far. Puts everything back."""
     root = logging.getLogger()
-    before = (root.handlers, root.level, {name: logging.getLogger(name).level for name in logs.QUIET}, warnings.showwarning)
+    before = (root.handlers, root.level, {name: logging.getLogger(name).level for name in QUIET}, warnings.showwarning)
     stream = io.StringIO()
     logs.configure(NodeSettings(log_format="json"), "test", stream)
     yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]

@@ -20,9 +20,9 @@ from streams.runtime.worker_group import WorkerGroup
 
 NAMES = {
     "knowledge": ["retrieve", "lookup", "index"],
-    "chat": ["generate", "digest"],
-    "documents": ["parse_express", "parse_bulk", "parse_slow", "embed"],
-    "tables": ["admit", "route", "project", "meter", "tally"],
+    "chat": ["generate", "digest", "send_mail"],
+    "documents": ["parse_express", "parse_bulk", "parse_slow", "embed", "deliver"],
+    "tables": ["admit", "route", "project", "meter", "tally", "notify", "notify_dead_letters"],
 }
 
 

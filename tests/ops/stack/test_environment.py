@@ -2,12 +2,19 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from ops.stack.environment import environment_of, with_secret
 from schemas.errors import ConfigurationError
 from schemas.settings import AuthSettings, KafkaSettings, LimitSettings, NodeSettings, Settings
 from schemas.settings.section import Secret
+
+
+def test_a_variable_that_was_set_to_its_default_travels_too():
+    """Its value is the environment's, so live configuration must not change it in any process."""
+    settings = Settings.from_env({"CLAW_MODEL_TEMPERATURE": "0.2"})
+    assert Settings.from_env(environment_of(settings, {})).explicit == {"CLAW_MODEL_TEMPERATURE"}
 
 
 def test_settings_travel_by_environment():
@@ -18,7 +25,9 @@ def test_settings_travel_by_environment():
         auth=AuthSettings(secret=Secret("s" * 40)),
     )
     environ = environment_of(settings, {"PATH": "/bin", "CLAW_PORT": "1", "CLAW_DATA": "/data"})
-    assert Settings.from_env(environ) == settings
+    received = Settings.from_env(environ)
+    assert msgspec.structs.replace(received, explicit=frozenset()) == settings
+    assert received.explicit == {name for name in environ if name.startswith("CLAW_") and name != "CLAW_DATA"}
     assert environ["PATH"] == "/bin"
     assert environ["CLAW_DATA"] == "/data"
 

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 from msgspec import Struct
 
-from schemas.bodies.streams import PROGRESS_EVENTS, REPLY_EVENTS, SOCKET_EVENTS, ChatCompletionChunk
+from schemas.bodies.streams import NOTICE_EVENTS, PROGRESS_EVENTS, REPLY_EVENTS, SOCKET_EVENTS, ChatCompletionChunk
 
 
 @pytest.mark.parametrize("events", [REPLY_EVENTS, PROGRESS_EVENTS])
@@ -16,7 +16,7 @@ def test_an_event_is_described_under_its_name(events: dict[str, type[Struct]]):
 
 def test_the_socket_sends_every_event():
     sent = {name.partition(".")[2] for name in SOCKET_EVENTS if "." in name}
-    assert sent == {*REPLY_EVENTS, *PROGRESS_EVENTS}
+    assert sent == {*REPLY_EVENTS, *PROGRESS_EVENTS, *NOTICE_EVENTS}
     for name, kind in SOCKET_EVENTS.items():
         schema = msgspec.json.schema(kind)["$defs"]
         assert any(name == each.get("properties", {}).get("type", {}).get("default") for each in schema.values()) or "." in name

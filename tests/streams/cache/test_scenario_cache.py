@@ -11,12 +11,14 @@ from structlog.testing import capture_logs
 
 from adapters.redis.client import RedisClient, connect
 from schemas.errors import Unavailable
+from schemas.settings import CacheSettings
 from streams.cache import CacheEntry, Scenario, SingleFlightLease
 from streams.cache.cache import EntryInfo, RedisCache
 from streams.cache.entries import Codec
 from streams.cache.names import Names
 from streams.cache.scenario_cache import ScenarioCache
 from streams.cache.single_flight import LEASE_S
+from streams.live import Live
 from tests.support.cache_processes import HandClock, Process
 from tests.support.own_redis import OwnRedis
 
@@ -341,9 +343,9 @@ async def test_a_dead_holder_is_replaced(process: Start, redis: RedisClient, pre
     assert (await kept.get("t", "k") or CacheEntry("", True, b"", 0)).value == "right"
 
 
-async def test_with_redis_down_everything_is_a_miss(process: Start, own_redis: OwnRedis, clock: HandClock) -> None:
-    down, client = process(), connect(own_redis.settings)
-    cache = RedisCache(client, "p", down.cache._settings, clock)
+async def test_with_redis_down_everything_is_a_miss(own_redis: OwnRedis, clock: HandClock) -> None:
+    client = connect(own_redis.settings)
+    cache = RedisCache(client, "p", Live(CacheSettings()), clock)
     kept, work = cache.of(SCENARIO, str), Work()
     work.may_end.set()
     assert await kept.get_or_compute("t", "k", work) == "value"

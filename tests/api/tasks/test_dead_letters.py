@@ -113,3 +113,32 @@ async def test_one_is_sent_again_once(house: House, ada: Person, dead_letters: N
         assert "900" in answer["detail"]
     finally:
         await administration.delete(house.settings.kafka, (inbox_topic(tenant),))
+
+
+async def test_they_are_grouped_and_sent_again_together(house: House, ada: Person, bob: Person, dead_letters: None) -> None:
+    """By cause; a dry run counts the outcomes and sends nothing; each is sent once, as many as are asked for; another tenant's are not."""
+    tenant, other = await promoted(house, ada), await promoted(house, bob)
+    name = inbox_topic(tenant).name
+    await administration.apply(house.settings.kafka, (inbox_topic(tenant), inbox_topic(other)))
+    try:
+        written = [await buried(house, name, f"k{n}".encode(), b"not json") for n in range(3)]
+        await buried(house, inbox_topic(other).name, b"k", b"not json")
+        gone = await buried(house, "claw.inbox.nobody.v1", f"{tenant}/x".encode(), msgspec.json.encode({"tenant": tenant}))
+        found = (await ada.call("GET", "/tasks/dead-letters/groups")).json()
+        (group,) = [each for each in found["groups"] if each["topic"] == name]
+        assert (group["code"], group["agent"], group["letters"], group["redriven"]) == ("document_too_large", "admit", 3, 0)
+        assert (group["examples"], found["complete"]) == (written[::-1], True)
+        assert gone not in group["examples"]
+        body = {"topic": name, "code": "document_too_large"}
+        dry = (await ada.call("POST", "/tasks/dead-letters/redrive", json=body | {"dry_run": True})).json()
+        assert (dry["matched"], dry["outcomes"], dry["remaining"]) == (3, {"redriven": 3}, 0)
+        some = (await ada.call("POST", "/tasks/dead-letters/redrive", json=body | {"limit": 2})).json()
+        assert (some["outcomes"], some["remaining"]) == ({"redriven": 2}, 1)
+        rest = (await ada.call("POST", "/tasks/dead-letters/redrive", json=body)).json()
+        assert (rest["outcomes"], rest["remaining"]) == ({"already_redriven": 2, "redriven": 1}, 0)
+        found = (await ada.call("GET", f"/tasks/dead-letters/groups?topic={name}")).json()
+        assert [each["redriven"] for each in found["groups"]] == [3]
+        none = (await ada.call("POST", "/tasks/dead-letters/redrive", json={"code": "event_malformed"})).json()
+        assert (none["matched"], none["outcomes"]) == (0, {})
+    finally:
+        await administration.delete(house.settings.kafka, (inbox_topic(tenant), inbox_topic(other)))

@@ -1,4 +1,4 @@
-"""Dead letters of the caller's tenant, for admins: listed newest first, and redriven one by one."""
+"""Dead letters of the caller's tenant, for admins: listed newest first, grouped by cause, and redriven, one or many."""
 
 import base64
 from collections.abc import Mapping
@@ -6,26 +6,36 @@ from datetime import datetime
 from typing import Annotated, Any, cast
 
 from litestar import Response, Router, get, post
-from litestar.params import FromPath, QueryParameter
+from litestar.params import FromPath, JSONBody, QueryParameter
 
+from api.core import Core
 from api.http.audit import record_audit
 from api.http.gate import ADMIN
 from api.http.late_repeats import RUNS_AGAIN
 from api.http.openapi import PROBLEMS, Cursor, Limit
 from api.http.request import ApiRequest
 from api.http.responses import json_response, run_idempotent
-from api.operations.ports import OperationsPorts
 from domain.areas import TOPICS
 from domain.dead_letters import build_redrive, dead_letter_reader
-from schemas.bodies.dead_letters import DeadLetterContent, DeadLetterView, RedriveView
+from schemas.bodies.dead_letters import (
+    BulkRedriveRequest,
+    BulkRedriveView,
+    DeadLetterContent,
+    DeadLetterGroupsView,
+    DeadLetterGroupView,
+    DeadLetterView,
+    RedriveView,
+)
 from schemas.bodies.pages import Page
 from schemas.errors import Refused
+from streams.dead_letters.bulk import group_letters, read_letters, redrive_letters
 from streams.dead_letters.reader import DeadLetter, DeadLetterFilter
 from streams.dead_letters.redrive import Redrive
 
 CONTENT_BYTES_MAX = 65_536  # shown of one letter
 CONTENT_ITEMS_MAX = 20  # letters of a page with contents: each may have to be held in memory, 2 MiB
 KEY_CHARS_MAX = 1_000
+LETTERS_MAX = 2_000  # of a tenant, the newest: grouped, and searched for a filter
 
 _PRIVATE = frozenset(topic.name for topic in TOPICS if topic.private)
 
@@ -47,7 +57,7 @@ async def list_(
     wanted = DeadLetterFilter(tenant=request.user.tenant, code=code or None, topic=topic or None)
     letters = dead_letter_reader(request.core.settings.kafka)
     page = await letters.page(wanted, limit=min(limit, CONTENT_ITEMS_MAX) if content else limit, cursor=cursor, content=content)
-    sent = await _redrive(request.ports(OperationsPorts)).redrive_times([letter.id for letter in page.items])
+    sent = await _redrive(request.core).redrive_times([letter.id for letter in page.items])
     return Page(items=tuple(_view(letter, sent, content=content) for letter in page.items), next_cursor=page.next_cursor or None)
 
 
@@ -66,7 +76,7 @@ async def redrive(request: ApiRequest, letter_id: FromPath[str]) -> Response[Red
         letter = await letters.get(letter_id)
         if letter is None or not DeadLetterFilter(tenant=request.user.tenant).matches(letter):
             raise Refused("not_found", f"there is no dead letter {letter_id[:40]}")
-        done = await _redrive(request.ports(OperationsPorts)).send(letter_id, letter, later=await letters.find_later(letter))
+        done = await _redrive(request.core).send(letter_id, letter, later=await letters.find_later(letter))
         await record_audit(request, "dead_letter.redrive", target=letter_id, detail={"topic": letter.topic, "outcome": done.outcome})
         place = done.place
         outcome = cast("Any", done.outcome)  # the letter exists, so its outcome is not "gone"
@@ -83,14 +93,37 @@ async def redrive(request: ApiRequest, letter_id: FromPath[str]) -> Response[Red
     return await run_idempotent(request, make)
 
 
-def _redrive(ports: OperationsPorts) -> Redrive:
+@get("/tasks/dead-letters/groups", opt=ADMIN, responses=PROBLEMS, summary="Group dead letters by cause")
+async def groups(request: ApiRequest, code: Code = "", topic: TopicName = "") -> DeadLetterGroupsView:
+    """By error code, topic and agent, of the newest 2,000 dead letters."""
+    wanted = DeadLetterFilter(tenant=request.user.tenant, code=code or None, topic=topic or None)
+    letters, complete = await read_letters(dead_letter_reader(request.core.settings.kafka), wanted, LETTERS_MAX)
+    sent = await _redrive(request.core).redrive_times([letter.id for letter in letters])
+    found = tuple(DeadLetterGroupView(**group._asdict()) for group in group_letters(letters, frozenset(sent)))
+    return DeadLetterGroupsView(letters=len(letters), complete=complete, groups=found)
+
+
+@post("/tasks/dead-letters/redrive", opt=ADMIN | RUNS_AGAIN, responses=PROBLEMS, status_code=200, summary="Redrive many dead letters")
+async def redrive_many(request: ApiRequest, data: JSONBody[BulkRedriveRequest]) -> Response[BulkRedriveView]:
+    """Sends the original records of all that match again, the oldest first, by the same rules as one. Try it with ``dry_run`` first."""
+
+    async def make() -> Response[Any]:
+        wanted = DeadLetterFilter(tenant=request.user.tenant, code=data.code, topic=data.topic, agent=data.agent)
+        reader, sender = dead_letter_reader(request.core.settings.kafka), _redrive(request.core)
+        done = await redrive_letters(reader, sender, wanted, letters_max=LETTERS_MAX, sent_max=data.limit, dry=data.dry_run)
+        return json_response(BulkRedriveView(**done._asdict(), dry_run=data.dry_run))
+
+    return await run_idempotent(request, make)
+
+
+def _redrive(core: Core) -> Redrive:
     return build_redrive(
-        ports.core.settings.kafka,
-        ports.core.publisher,
-        ports.core.visibility,
-        ports.core.redis,
-        ports.core.settings.redis.key_prefix,
-        ports.core.clock,
+        core.settings.kafka,
+        core.publisher,
+        core.visibility,
+        core.redis,
+        core.settings.redis.key_prefix,
+        core.clock,
     )
 
 
@@ -128,4 +161,4 @@ def _content(letter: DeadLetter) -> DeadLetterContent:
 
 def router() -> Router:
     """The routes of this module."""
-    return Router("", route_handlers=[list_, redrive], tags=["tasks"])
+    return Router("", route_handlers=[list_, groups, redrive, redrive_many], tags=["tasks"])

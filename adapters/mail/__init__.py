@@ -1,0 +1,1 @@
+"""Mail: the message as it is sent, and the SMTP server that takes it."""

@@ -1,0 +1,1 @@
+"""Notices of the caller's account, and its webhooks."""

@@ -1,0 +1,196 @@
+"""What events say of tasks. Events that say nothing of one give no steps.
+
+Chats answered behind ``/knowledge/query`` and the OpenAI-compatible routes are no tasks: their caller waits for the answer, and no record
+of it is on the log. An event of a task that lies further back than tasks are kept gives steps all the same; the table leaves them out.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from domain.tasks.fold import TaskPut, first, newest
+from schemas import ids
+from schemas.chats import ChatAsked, ChatGrounded, MessageChanged, MessageState, Question
+from schemas.documents import CANCELLED_CODE, DocumentProgressed, DocumentSubmitted, DocumentWithdrawn, Shelf, State
+from schemas.events import Event
+from schemas.indexes import IndexPlan, IndexPlanChanged, plan_key
+from schemas.tasks import TaskState, TaskStep, TaskSubject
+from streams.log.outgoing import LogOffset
+
+MESSAGE_STATES: Mapping[MessageState, TaskState] = {"complete": "SUCCESS", "failed": "FAILURE", "cancelled": "CANCELLED"}
+DOCUMENT_OUTCOMES: Mapping[State, tuple[TaskState, int]] = {  # and the rank: the outcome of a redriven document replaces its failure
+    "failed": ("FAILURE", 1),
+    "unchanged": ("SUCCESS", 2),
+    "indexed": ("SUCCESS", 2),
+    "deleted": ("SUCCESS", 2),
+}
+CANCELLED: tuple[TaskState, int] = ("CANCELLED", 1)  # of a document that was cancelled, which its state calls failed
+DISCARDED: tuple[TaskState, int] = ("CANCELLED", 1)
+SWITCHED: tuple[TaskState, int] = ("SUCCESS", 2)
+
+
+def steps_of(event: Event, offset: LogOffset) -> Sequence[TaskPut]:
+    """The steps of one event at its place on the log."""
+    read = _READERS.get(type(event))
+    return () if read is None else read(event, offset.offset)
+
+
+def rebuild_task_id(tenant: str, knowledge_base: str, generation: int) -> str:
+    """The id of the task that builds this collection."""
+    return ids.derive("task", "rebuild", plan_key(tenant, knowledge_base), generation)
+
+
+def _asked(event: ChatAsked, offset: int) -> Sequence[TaskPut]:
+    question = event.data
+    if question.door != "conversation":
+        return ()
+    if question.round:
+        step = _question_step(question, "RETRY", event, attempts=question.round)
+        return (TaskPut(event.tenant, question.reply_id, "pending", newest(offset), step),)
+    return _opened(event.tenant, question.reply_id, offset, _question_step(question, "PENDING", event))
+
+
+def _grounded(event: ChatGrounded, offset: int) -> Sequence[TaskPut]:
+    question = event.data.question
+    if question.door != "conversation":
+        return ()
+    step = _question_step(question, "STARTED", event, attempts=question.round + 1)
+    if question.round:
+        return (TaskPut(event.tenant, question.reply_id, "progress", newest(offset), step),)
+    return (TaskPut(event.tenant, question.reply_id, "started", first(offset), step),)
+
+
+def _question_step(question: Question, state: TaskState, event: Event, *, attempts: int = 0) -> TaskStep:
+    return TaskStep(
+        state=state,
+        at=event.time if attempts else question.asked_at,
+        kind="generate_ai_response",
+        account=question.user_id,
+        subject=TaskSubject(conversation_id=question.conversation_id, message_id=question.message_id),
+        run=question.round,
+        attempts=attempts,
+        retry_of="" if attempts else question.retry_of,
+    )
+
+
+def _opened(tenant: str, task_id: str, offset: int, step: TaskStep) -> Sequence[TaskPut]:
+    """The request of a task; the task that it repeats names it from then on."""
+    put = TaskPut(tenant, task_id, "opened", first(offset), step)
+    if not step.retry_of:
+        return (put,)
+    retried = TaskStep(state=step.state, at=step.at, kind=step.kind, retry_id=task_id)
+    return (put, TaskPut(tenant, step.retry_of, "retried", newest(offset), retried))
+
+
+def _message(event: MessageChanged, offset: int) -> Sequence[TaskPut]:
+    message = event.data
+    if message.role != "assistant":
+        return ()
+    step = TaskStep(
+        state=MESSAGE_STATES[message.state],
+        at=message.created_at,  # a summary is added to the message later
+        kind="generate_ai_response",
+        account=message.user_id,
+        subject=TaskSubject(conversation_id=message.conversation_id, message_id=message.parent_id),
+        attempts=message.attempt,
+        done=message.usage.completion_tokens,
+        total=message.usage.completion_tokens,
+        unit="tokens" if message.usage.completion_tokens else "",
+        cause=message.problem,
+    )
+    return (TaskPut(event.tenant, message.id, "ended", first(offset, rank=message.attempt), step),)
+
+
+def _submitted(event: DocumentSubmitted, offset: int) -> Sequence[TaskPut]:
+    document = event.data
+    step = TaskStep(
+        state="PENDING",
+        at=event.time,
+        kind="vectorize_document",
+        account=document.submitted_by,
+        subject=TaskSubject(knowledge_base_id=document.knowledge_base_id, document_id=document.document_id, version=offset),
+        title=document.title or document.filename,
+        retry_of=document.retry_of,
+    )
+    return _opened(event.tenant, ids.task_id(event.id), offset, step)
+
+
+def _withdrawn(event: DocumentWithdrawn, offset: int) -> Sequence[TaskPut]:
+    withdrawal = event.data
+    step = TaskStep(
+        state="PENDING",
+        at=event.time,
+        kind="update_knowledge_base",
+        account=withdrawal.requested_by,
+        subject=TaskSubject(knowledge_base_id=withdrawal.knowledge_base_id, document_id=withdrawal.document_id, version=offset),
+        retry_of=withdrawal.retry_of,
+    )
+    return _opened(event.tenant, ids.task_id(event.id), offset, step)
+
+
+def _progressed(event: DocumentProgressed, offset: int) -> Sequence[TaskPut]:
+    progress = event.data
+    if not progress.task_id:
+        return ()
+    outcome = DOCUMENT_OUTCOMES.get(progress.state)
+    if progress.cause is not None and progress.cause.code == CANCELLED_CODE:
+        outcome = CANCELLED
+    step = TaskStep(
+        state=outcome[0] if outcome else "PENDING" if progress.state == "queued" else "STARTED",
+        at=event.time,
+        kind="update_knowledge_base" if progress.state == "deleted" else "vectorize_document",
+        subject=TaskSubject(knowledge_base_id=progress.knowledge_base_id, document_id=progress.document_id, version=progress.version),
+        title=progress.title,
+        run=offset,
+        done=progress.done,
+        total=progress.chunks,
+        unit="chunks" if progress.chunks else "",
+        lane=progress.queue,
+        cause=progress.cause,
+    )
+    tenant, task = event.tenant, progress.task_id
+    if outcome:
+        return (TaskPut(tenant, task, "ended", first(offset, rank=outcome[1]), step),)
+    if progress.state == "queued":
+        return (TaskPut(tenant, task, "pending", newest(offset), step),)
+    return (TaskPut(tenant, task, "started", first(offset), step), TaskPut(tenant, task, "progress", newest(offset), step))
+
+
+def _plan_changed(event: IndexPlanChanged, offset: int) -> Sequence[TaskPut]:
+    plan = event.data
+    if plan.other is not None and plan.state == "building":
+        task = rebuild_task_id(plan.tenant, plan.knowledge_base_id, plan.other.generation)
+        return (
+            TaskPut(plan.tenant, task, "opened", first(offset), _plan_step(plan, "PENDING", plan.other, event)),
+            TaskPut(plan.tenant, task, "started", first(offset), _plan_step(plan, "STARTED", plan.other, event)),
+        )
+    # of the newest build only: plans repeat what became of earlier ones, whose tasks may have expired
+    if plan.other is not None and plan.state == "dropping" and plan.other.generation == plan.newest:
+        outcome, shelf = DISCARDED, plan.other
+    elif plan.state in {"kept", "steady"} and plan.active.generation == plan.newest > 0:
+        outcome, shelf = SWITCHED, plan.active
+    else:
+        return ()
+    task = rebuild_task_id(plan.tenant, plan.knowledge_base_id, plan.newest)
+    step = _plan_step(plan, outcome[0], shelf, event)
+    return (TaskPut(plan.tenant, task, "ended", first(offset, rank=outcome[1]), step),)
+
+
+def _plan_step(plan: IndexPlan, state: TaskState, shelf: Shelf, event: Event) -> TaskStep:
+    return TaskStep(
+        state=state,
+        at=plan.changed_at or event.time,
+        kind="rebuild",
+        account=plan.changed_by if state == "PENDING" else "",
+        subject=TaskSubject(knowledge_base_id=plan.knowledge_base_id, collection=shelf),
+    )
+
+
+_READERS: Mapping[type[Event], Callable[[Any, int], Sequence[TaskPut]]] = {
+    ChatAsked: _asked,
+    ChatGrounded: _grounded,
+    MessageChanged: _message,
+    DocumentSubmitted: _submitted,
+    DocumentWithdrawn: _withdrawn,
+    DocumentProgressed: _progressed,
+    IndexPlanChanged: _plan_changed,
+}

@@ -1,0 +1,29 @@
+"""Live values: a constructor takes one in place of a setting that is read once."""
+
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Live(Generic[T]):
+    """The value that is in force. Made with one value it is a constant until ``replace`` is called."""
+
+    __slots__ = ("_subscribers", "value")
+
+    def __init__(self, value: T) -> None:
+        self.value = value
+        self._subscribers: list[Callable[[T], None]] = []
+
+    def subscribe(self, subscriber: Callable[[T], None]) -> Callable[[], None]:
+        """Call ``subscriber(value)`` at every change from now on; it must not raise. The result ends that."""
+        self._subscribers.append(subscriber)
+        return lambda: self._subscribers.remove(subscriber)
+
+    def replace(self, value: T) -> None:
+        """Put another value in force; the same one again is no change."""
+        if value == self.value:
+            return
+        self.value = value
+        for subscriber in tuple(self._subscribers):
+            subscriber(value)

@@ -1,0 +1,94 @@
+"""Settings of a process with the topic over them: environment before topic before default; secrets; what cannot be used."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from domain.areas import CONFIG_KEYS
+from domain.config_keys import config_keys
+from domain.configs.cipher import ConfigCipher
+from domain.configs.configs import Configs
+from domain.configs.live_settings import LiveSettings
+from schemas.configs import Config, ConfigChanged
+from schemas.settings import KafkaSettings, ModelSettings, Settings
+from schemas.settings.section import Secret
+
+NOW = datetime(2026, 11, 30, tzinfo=UTC)
+SECRET = Secret("s" * 32)
+
+
+def written(key: str, value: Any, revision: int) -> bytes:
+    config = Config(key=key, value=value, revision=revision, changed_at=NOW, changed_by="ada")
+    event = ConfigChanged(id="1", source="/claw", subject=key, time=NOW, tenant="-", traceparent="", data=config)
+    return msgspec.json.encode(event)
+
+
+class Process:
+    """Live settings that are told the records of the topic by hand."""
+
+    def __init__(self, settings: Settings = Settings(), secret: Secret = SECRET) -> None:  # noqa: B008 - a frozen struct
+        self.configs, self.offset = Configs(KafkaSettings()), 0
+        self.live = LiveSettings(settings, self.configs, CONFIG_KEYS, ConfigCipher(secret))
+        self.model = self.live.of(ModelSettings)
+
+    def read(self, key: str, value: Any, revision: int) -> None:
+        self.offset += 1
+        self.configs.fold(self.offset, key.encode(), written(key, value, revision))
+
+
+def test_the_topic_rules_over_the_default_until_it_is_reset() -> None:
+    process, seen = Process(), []
+    process.model.subscribe(lambda model: seen.append(model.temperature))
+    process.read("model.temperature", 1.5, 1)
+    process.read("model.max_tokens", 9, 1)
+    assert (process.model.value.temperature, process.model.value.max_tokens) == (1.5, 9)
+    assert process.live.settings.model == process.model.value
+    assert process.live.revisions == {"model.temperature": 1, "model.max_tokens": 1}
+    process.read("model.temperature", None, 2)
+    assert (process.model.value.temperature, process.live.revisions["model.temperature"]) == (0.2, 2)
+    assert seen == [1.5, 1.5, 0.2]
+
+
+def test_a_variable_that_is_set_rules_over_the_topic() -> None:
+    settings = Settings.from_env({"CLAW_MODEL_TEMPERATURE": "0.2"})  # the default, but explicitly
+    process = Process(settings)
+    process.read("model.temperature", 1.5, 1)
+    assert process.model.value.temperature == 0.2
+    assert process.live.pinned == ("model.temperature",)
+    assert process.live.revisions == {}
+
+
+def test_a_value_that_cannot_be_used_leaves_the_one_before_and_is_named() -> None:
+    process = Process()
+    process.read("model.temperature", 1.5, 1)
+    process.read("model.temperature", 99, 2)
+    assert (process.model.value.temperature, process.live.revisions) == (1.5, {"model.temperature": 1})
+    assert "2.0" in process.live.problems["model.temperature"]
+    process.read("model.temperature", 0.5, 3)
+    assert (process.model.value.temperature, process.live.problems) == (0.5, {})
+
+
+def test_a_sensitive_value_is_decrypted_with_the_secret_of_the_installation_only() -> None:
+    cipher = ConfigCipher(SECRET)
+    value = msgspec.to_builtins(cipher.encrypt("model.api_key", Secret("sk-canary")))
+    assert "canary" not in str(value)
+    process, stranger = Process(), Process(secret=Secret("t" * 32))
+    for each in (process, stranger):
+        each.read("model.api_key", value, 1)
+    assert process.model.value.api_key == Secret("sk-canary")
+    assert stranger.model.value.api_key == Secret("")
+    assert "no secret" in stranger.live.problems["model.api_key"]
+    process.read("model_second.api_key", value, 1)  # a ciphertext that was copied to another key
+    assert "model_second.api_key" in process.live.problems
+    assert ConfigCipher(Secret("t" * 32), SECRET).decrypt("model.api_key", value) == Secret("sk-canary")
+
+
+async def test_a_value_that_needs_a_restart_is_taken_at_the_start_only() -> None:
+    configs = Configs(KafkaSettings())
+    keys = config_keys(ModelSettings, "concurrency", effect="restart")
+    live = LiveSettings(Settings(), configs, keys, ConfigCipher(SECRET))
+    configs.fold(1, b"model.concurrency", written("model.concurrency", 7, 1))
+    live._has_started = True
+    configs.fold(2, b"model.concurrency", written("model.concurrency", 8, 2))
+    assert (live.settings.model.concurrency, live.revisions) == (7, {"model.concurrency": 1})
