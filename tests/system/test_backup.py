@@ -6,6 +6,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from aiokafka import AIOKafkaProducer
 
 from claw_client import Client, events
 from ops.stack.environment import environment_of
@@ -15,9 +16,11 @@ from tests.support.claw_forks import ClawForks
 from tests.support.file_kinds import pdf
 from tests.support.found_passages import search
 from tests.system.conftest import OwnStack, Up, records
+from tests.system.test_webhooks import Receiver, receiving, until
 
 EMAIL, PASSWORD = "keeper@example.org", "a long test passphrase"
 QUESTION = "When was the lighthouse of Amrum built?"
+INDEXED = 3  # versions
 NETWORK = "203.0.113.0/24"
 ONCE = (  # what happened is not done again
     "claw.chats.asked.v1",
@@ -39,42 +42,53 @@ async def test_a_restored_stack_answers_the_same(
 ) -> None:
     """Documents with their versions, conversations, keys, rules and dead letters; nothing is done twice; half a backup is refused."""
     backup = tmp_path / "backup.tar"
-    async with own_stack(tmp_path / "old", {}) as (up, session):
-        client = await Client.register(session, EMAIL, PASSWORD)
-        key = await lives(up, client)
-        code, printed = await up.command("backup", str(backup), "--with-secrets")
+    async with receiving() as receiver:
+        receiver.status = 204
+        async with own_stack(tmp_path / "old", {}) as (up, session):
+            client = await Client.register(session, EMAIL, PASSWORD)
+            key = await lives(up, client, receiver)
+            before, logged = await looks(client, key), await settled_log(up, kafka_settings.topic_prefix)
+            code, printed = await up.command("backup", str(backup), "--with-secrets")
+            assert code == 0, printed
+        change = KafkaSettings(partitions=kafka_settings.partitions, reply_partitions=kafka_settings.reply_partitions)
+        settings = environment_of(Settings(kafka=change), {}) | {
+            "CLAW_KAFKA_TOPIC_PREFIX": kafka_settings.topic_prefix,
+            "CLAW_LIMIT_ENABLED": "false",
+            "CLAW_KAFKA_PORT": "0",
+        }
+        offline = Up("", tmp_path / "new", settings, forks)
+        half = tmp_path / "half.tar"
+        half.write_bytes(backup.read_bytes()[: backup.stat().st_size // 2])
+        code, printed = await offline.command("restore", str(half))
+        assert (code, (tmp_path / "new").exists()) == (1, False), printed
+        code, printed = await offline.command("restore", str(backup))
         assert code == 0, printed
-        before, logged = await looks(client, key), await log_of(up, kafka_settings.topic_prefix)
-    change = KafkaSettings(partitions=kafka_settings.partitions, reply_partitions=kafka_settings.reply_partitions)
-    settings = environment_of(Settings(kafka=change), {}) | {
-        "CLAW_KAFKA_TOPIC_PREFIX": kafka_settings.topic_prefix,
-        "CLAW_LIMIT_ENABLED": "false",
-        "CLAW_KAFKA_PORT": "0",
-    }
-    offline = Up("", tmp_path / "new", settings, forks)
-    half = tmp_path / "half.tar"
-    half.write_bytes(backup.read_bytes()[: backup.stat().st_size // 2])
-    code, printed = await offline.command("restore", str(half))
-    assert (code, (tmp_path / "new").exists()) == (1, False), printed
-    code, printed = await offline.command("restore", str(backup))
-    assert code == 0, printed
-    async with stack(tmp_path / "new", settings, show=True) as running, aiohttp.ClientSession(base_url=running.url) as session:
-        restored = Up(running.url, tmp_path / "new", settings, forks)
-        login = {"email": EMAIL, "password": PASSWORD}
-        async with session.post("/api/v1/auth/login", json=login) as answer:
-            assert answer.status == 200, await answer.text()
-        again = Client(session, client.headers, client.knowledge_base)  # an access token of before
-        await found(again, "lighthouse")
-        assert await looks(again, key) == before
-        assert await log_of(restored, kafka_settings.topic_prefix) == logged
-        code, printed = await restored.command("doctor")
-        assert code == 0, printed
-        conversation = await again.create_conversation()
-        assert await says(again, conversation) == before["answer"]
+        async with stack(tmp_path / "new", settings, show=True) as running, aiohttp.ClientSession(base_url=running.url) as session:
+            restored = Up(running.url, tmp_path / "new", settings, forks)
+            login = {"email": EMAIL, "password": PASSWORD}
+            async with session.post("/api/v1/auth/login", json=login) as answer:
+                assert answer.status == 200, await answer.text()
+            again = Client(session, client.headers, client.knowledge_base)  # an access token of before
+            await found(again, "lighthouse")
+            assert await looks(again, key) == before
+            assert await settled_log(restored, kafka_settings.topic_prefix) == logged
+            assert len(receiver.accepted) == INDEXED
+            code, printed = await restored.command("doctor")
+            assert code == 0, printed
+            conversation = await again.create_conversation()
+            assert await says(again, conversation) == before["answer"]
 
 
-async def lives(up: Up, client: Client) -> dict[str, str]:
-    """Documents, one of them replaced; a question; a key; a rule; a record that is none. Returns the key's headers."""
+async def lives(up: Up, client: Client, receiver: Receiver) -> dict[str, str]:
+    """A webhook; documents, one of them replaced; a question; a key; a rule; a dead letter. Returns the key's headers."""
+    webhook = {"url": receiver.url, "event_types": ["document.indexed"]}
+    async with client.session.post("/api/v1/webhooks", json=webhook, headers=client.headers) as answer:
+        assert answer.status == 201, await answer.text()
+        receiver.secret = (await answer.json())["secret"]
+    producer = AIOKafkaProducer(**up.connection)
+    await producer.start()
+    await producer.send_and_wait(f"{up.kafka.topic_prefix}claw.inbox.default.v1", b"no document", key=b"k")
+    await producer.stop()
     await client.submit("lighthouse", "The lighthouse of Amrum was planned in 1870.")
     await client.wait_indexed("lighthouse")
     await client.submit("lighthouse", "The lighthouse of Amrum was built in 1875 by Wenneker and stands in Nebel.")
@@ -85,6 +99,7 @@ async def lives(up: Up, client: Client) -> dict[str, str]:
         assert answer.status == 202, await answer.text()
     for name in ("lighthouse", "ferry"):
         await client.wait_indexed(name)
+    await until(lambda: len(receiver.accepted) == INDEXED)
     await says(client, await client.create_conversation())
     code, printed = await up.command("admin", "create", EMAIL, "--promote")
     assert code == 0, printed
@@ -134,3 +149,14 @@ async def log_of(up: Up, prefix: str) -> dict[str, list[Any]]:
     names = [prefix + name for name in ONCE]
     seen = [(each.topic, each.partition, each.offset, each.timestamp, each.key, each.value) for each in await records(up, *names)]
     return {name: sorted(each for each in seen if each[0] == name) for name in names}
+
+
+async def settled_log(up: Up, prefix: str) -> dict[str, list[Any]]:
+    """The same, once nothing comes any more."""
+    async with asyncio.timeout(60):
+        seen = await log_of(up, prefix)
+        while True:
+            await asyncio.sleep(1)
+            before, seen = seen, await log_of(up, prefix)
+            if seen == before and seen[f"{prefix}claw.dead-letters.v1"]:
+                return seen
