@@ -100,8 +100,7 @@ def parser() -> argparse.ArgumentParser:
     _inbox_commands(commands)
     _redrive_command(commands)
     _rebuild_commands(commands)
-    _backup_commands(commands)
-    _usage_commands(commands)
+    _data_commands(commands)
     _task_commands(commands)
     _replay_command(commands)
     _faults_command(commands)
@@ -256,6 +255,11 @@ def _rebuild_commands(commands: Any) -> None:
     tables = rebuild_tables.add_mutually_exclusive_group(required=True)
     tables.add_argument("--all", action="store_true", help="every table")
     tables.add_argument("--table", action="append", metavar="NAME", default=[], help="name of a table; repeat for several")
+
+
+def _data_commands(commands: Any) -> None:
+    _backup_commands(commands)
+    _usage_commands(commands)
 
 
 def _backup_commands(commands: Any) -> None:

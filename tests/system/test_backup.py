@@ -1,6 +1,7 @@
 """A whole installation, backed up while it serves and restored into another home folder with servers of its own: it answers the same."""
 
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from tests.system.test_webhooks import Receiver, receiving, until
 
 EMAIL, PASSWORD = "keeper@example.org", "a long test passphrase"
 QUESTION = "When was the lighthouse of Amrum built?"
+WEBHOOKS = {"CLAW_WEBHOOK_NETWORKS": "127.0.0.0/8"}  # the receiver's
 INDEXED = 3  # versions
 NETWORK = "203.0.113.0/24"
 ONCE = (  # what happened is not done again
@@ -44,7 +46,7 @@ async def test_a_restored_stack_answers_the_same(
     backup = tmp_path / "backup.tar"
     async with receiving() as receiver:
         receiver.status = 204
-        async with own_stack(tmp_path / "old", {}) as (up, session):
+        async with own_stack(tmp_path / "old", WEBHOOKS) as (up, session):
             client = await Client.register(session, EMAIL, PASSWORD)
             key = await lives(up, client, receiver)
             before, logged = await looks(client, key), await settled_log(up, kafka_settings.topic_prefix)
@@ -53,6 +55,7 @@ async def test_a_restored_stack_answers_the_same(
         change = KafkaSettings(partitions=kafka_settings.partitions, reply_partitions=kafka_settings.reply_partitions)
         settings = environment_of(Settings(kafka=change), {}) | {
             "CLAW_KAFKA_TOPIC_PREFIX": kafka_settings.topic_prefix,
+            **WEBHOOKS,
             "CLAW_LIMIT_ENABLED": "false",
             "CLAW_KAFKA_PORT": "0",
         }
@@ -120,7 +123,7 @@ async def looks(client: Client, key: dict[str, str]) -> dict[str, Any]:
     """What its user sees of an installation, also by the key."""
     seen: dict[str, Any] = {}
 
-    async def get(path: str, headers: dict[str, str]) -> Any:
+    async def get(path: str, headers: Mapping[str, str]) -> Any:
         async with client.session.get(f"/api/v1{path}", headers=headers) as answer:
             assert answer.status == 200, await answer.text()
             return await answer.json()
