@@ -17,6 +17,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from adapters.kafka import connection_options
 from benchmarks.stub_process import launch_stub_provider, stub_model
 from claw_client import Client
+from domain.sections import load_settings
 from ops.commands import topics
 from ops.stack.embedded import locate_servers
 from ops.stack.environment import environment_of
@@ -66,7 +67,7 @@ class Up:
 
     @property
     def _servers(self) -> Settings:
-        return locate_servers(Settings.from_env(self.environ))
+        return locate_servers(load_settings(self.environ))
 
     async def command(self, *arguments: str, timeout_s: float = 120.0, typed: str = "") -> tuple[int, str]:
         """``claw ...``, as an operator runs it beside the stack, ``typed`` as its standard input: its exit code and what it printed."""
