@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
+class CopyRange:
     """A partition from its first offset up to, not including, ``end``."""
 
     place: TopicPartition
@@ -106,14 +106,14 @@ async def _committed_offsets(kafka: KafkaSettings) -> Sequence[CommittedOffset]:
     return found
 
 
-async def _bounds(reader: LogReader, name: str, partitions: int) -> list[Bounds]:
+async def _bounds(reader: LogReader, name: str, partitions: int) -> list[CopyRange]:
     places = [reader.topic_partition(name, number) for number in range(partitions)]
     found = await reader.bounds(places)
-    return [Bounds(place, *found[place]) for place in places]
+    return [CopyRange(place, *found[place]) for place in places]
 
 
 async def _copy_partition(
-    reader: LogReader, topic: str, bounds: Bounds, archive: ArchiveWriter, on_entry: OnEntry | None
+    reader: LogReader, topic: str, bounds: CopyRange, archive: ArchiveWriter, on_entry: OnEntry | None
 ) -> ArchivedPartition:
     if bounds.begin >= bounds.end:
         return ArchivedPartition(begin=bounds.begin, end=bounds.end)

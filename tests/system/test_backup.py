@@ -16,8 +16,8 @@ from schemas.settings import KafkaSettings, Settings
 from tests.support.claw_forks import ClawForks
 from tests.support.file_kinds import pdf
 from tests.support.found_passages import search
+from tests.support.webhook_receiver import Receiver, receiving, until
 from tests.system.conftest import OwnStack, Up, records
-from tests.system.test_webhooks import Receiver, receiving, until
 
 EMAIL, PASSWORD = "keeper@example.org", "a long test passphrase"
 QUESTION = "When was the lighthouse of Amrum built?"

@@ -11,7 +11,7 @@ SMALL = Shelf(generation=2, chunk_tokens=64, chunk_tokens_max=96)
 
 @pytest.mark.parametrize("state", ["steady", "building", "kept", "dropping"])
 def test_an_index_that_is_lost_is_built_as_it_was(state: PlanState) -> None:
-    """Whatever else was there, or was being done, is gone as well; no generation is used again, and the one that is built is switched to."""
+    """Whatever else was there, or was being done, is gone as well; no generation is used again, and the new one is switched to."""
     other = None if state == "steady" else Shelf(generation=3)
     before = IndexPlan(tenant="t", knowledge_base_id="kb", active=SMALL, other=other, state=state, keep=True, newest=5)
     after = replace_lost(before)

@@ -17,10 +17,11 @@ from ops.backup.archive import Archive, ArchiveWriter, create_archive, open_arch
 from ops.backup.blob_copy import ArchivedBlob, BlobCopy, NamedBlobs, copy_blobs, restore_blobs
 from ops.backup.errors import BackupDamaged
 from ops.backup.frames import LogEntry, write_frame
-from ops.backup.manifest import FORMAT, ArchivedFile, ArchivedPartition, ArchivedTopic, Manifest
+from ops.backup.manifest import ArchivedFile
 from ops.backup.verify import verify
 from schemas.documents import Blob, Document, DocumentSubmitted, DocumentWithdrawn, Withdrawal
 from schemas.settings import NodeSettings, Settings
+from tests.support.backups import backup_of
 
 NOW = datetime(2026, 11, 30, tzinfo=UTC)
 FOLDER = "t/kb"
@@ -51,15 +52,8 @@ async def copied(blobs: BlobStore, path: Path, *entries: LogEntry) -> BlobCopy:
         for each in entries:
             named.add(each)
         copy = await copy_blobs(blobs, archive, named)
-        archive.finish(manifest(copy.volumes, copy.bytes))
+        archive.finish(backup_of(copy.volumes, copy.bytes))
     return copy
-
-
-def manifest(volumes: list[ArchivedFile], size: int) -> Manifest:
-    topic = ArchivedTopic(name="claw.x.v1", config={}, partitions=(ArchivedPartition(begin=0, end=0),))
-    return Manifest(
-        format=FORMAT, claw_version="1", created_at=NOW, topic_prefix="", topics=(topic,), blobs=tuple(volumes), blob_bytes=size
-    )
 
 
 async def test_files_come_back_at_their_paths(blobs: BlobStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,7 +120,7 @@ def test_a_volume_that_no_backup_writes(tmp_path: Path, path: str, data: bytes, 
         return file.archived("blobs/00000")
 
     with create_archive(tmp_path / "b") as writer:
-        writer.finish(manifest([write(writer)], 3))
+        writer.finish(backup_of([write(writer)], 3))
 
     def check(archive: Archive) -> None:
         verify(archive, lambda _: None)

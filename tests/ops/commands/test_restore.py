@@ -11,7 +11,7 @@ from ops.backup.errors import BackupDamaged
 from ops.commands import restore
 from schemas.errors import ConfigurationError
 from schemas.settings import NodeSettings, Settings
-from tests.ops.backup.test_blob_copy import manifest
+from tests.support.backups import backup_of
 
 SECRET = b"s" * 64
 
@@ -21,7 +21,7 @@ def make(path: Path) -> None:
     with create_archive(path) as archive:
         with archive.file("secrets/secret") as file:
             file.write(SECRET)
-        archive.finish(replace(manifest([], 0), secrets=(file.archived("secrets/secret"),)))
+        archive.finish(replace(backup_of([], 0), secrets=(file.archived("secrets/secret"),)))
 
 
 def dry_run(home: Path, path: Path, *, as_json: bool = True) -> int:
