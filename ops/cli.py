@@ -429,16 +429,20 @@ def _topics(settings: Settings, chosen: argparse.Namespace) -> int:
 
 def _backup(settings: Settings, chosen: argparse.Namespace) -> Any:
     from ops.commands import backup
+    from ops.processes import logs
 
     if chosen.verify:
         return backup.check(chosen.path, as_json=chosen.json)
+    logs.configure(settings.node, "backup")  # to standard error: standard output has the result
     _quiet_driver()
     return backup.create(_locate_servers(settings), chosen.path, environ=os.environ, with_secrets=chosen.with_secrets, as_json=chosen.json)
 
 
 def _restore(settings: Settings, chosen: argparse.Namespace) -> Any:
     from ops.commands import restore
+    from ops.processes import logs
 
+    logs.configure(settings.node, "restore")
     _quiet_driver()
     return restore.run(settings, chosen.path, environ=os.environ, dry_run=chosen.dry_run, as_json=chosen.json)
 

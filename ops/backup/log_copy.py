@@ -63,6 +63,8 @@ async def copy_log(kafka: KafkaSettings, archive: ArchiveWriter, on_entry: Mappi
     configurations = await administration.installed(kafka)
     if not configurations:
         raise ConfigurationError(f"there is no topic {kafka.topic_prefix}claw.* on {kafka.servers}: there is nothing to back up")
+    if administration.UNFINISHED in configurations:
+        raise ConfigurationError("a restore into this installation did not end: there is nothing whole to back up")
     async with open_log_reader(kafka, silence_s_max=SILENCE_S_MAX) as reader:
         bounds = {name: await _bounds(reader, name, topic.partitions) for name, topic in effects_first(configurations)}
         for done, (name, topic) in enumerate(sorted(configurations.items()), 1):

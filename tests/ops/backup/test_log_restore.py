@@ -107,6 +107,8 @@ async def test_what_was_restored_is_the_same_backup(kafka: KafkaSettings, tmp_pa
         await log_restore.write_topics(kafka, archive, {}, quiet)
         with pytest.raises(ConfigurationError, match="did not end"):
             await administration.apply(kafka, CATALOGUE)
+        with pytest.raises(ConfigurationError, match="did not end"):
+            await copied(kafka, tmp_path / "half")
         assert await log_restore.refuse_used(kafka, archive.manifest) is True
         await restore(kafka, archive)
         await log_restore.mark_finished(kafka)
