@@ -11,8 +11,8 @@
 | embed | embed | documents | documents.chunked -> documents.embedded, documents.progressed |
 | ingest | admit | tables | inbox.<tenant> -> documents.submitted, documents.progressed |
 | dispatch | route | tables | documents.submitted -> documents.queued, documents.embedded, documents.progressed |
-| project | project | tables | every topic with a record -> record tables, messages.changed |
-| track | track | tables | what chats, documents and indexes publish, but no deltas -> the table of tasks |
+| project | project | tables | every topic with a record -> record tables, the table of tasks, messages.changed |
+| track | track | tables | what begins tasks, of topics without a record -> the table of tasks |
 | count_usage | meter | tables | usage.recorded -> usage counters |
 | count_decisions | tally | tables | limits.decided -> decision counters |
 

@@ -1,8 +1,9 @@
-"""every topic with a record (domain/areas.py) -> project -> record tables
+"""every topic with a record (domain/areas.py) -> project -> record tables, the table of tasks
 
 The projector brings the record tables up to every record of ``domain.areas.RECORDS``. A writer that reads its own writes has already put
 the same row with the same order there; the greater order stays. Messages of a deleted conversation become tombstones on the log, also
 that were on their way when it was deleted. An older record that comes behind a newer one of its key is followed by the newer one again.
+What these events say of tasks goes into the table of tasks, so that they are read once; ``track`` reads the topics without a record.
 """
 
 import asyncio
@@ -16,6 +17,9 @@ from domain.chats.erasure import erase, publish_tombstones
 from domain.documents.open_documents import OpenDocuments
 from domain.documents.storage import Storage
 from domain.read_models import ReadModels
+from domain.tasks.settings import TaskSettings
+from domain.tasks.steps import steps_of
+from domain.tasks.table import TaskTable
 from schemas.chats import MessageChanged
 from schemas.documents import DocumentProgressed
 from schemas.events import Event
@@ -37,10 +41,11 @@ def build(ports: AgentPorts) -> tuple[Agent, ...]:
     """The agent of the record tables."""
     views, documents = ports.get(composition.read_models), ports.get(composition.open_documents)
     newest_last = NewestLast(RECORDS, lambda topic: RangeReader(ports.settings.kafka, topic))
-    return (agent(views, documents, Storage(ports.redis, ports.prefix), newest_last),)
+    tasks = ports.get(composition.task_table) if ports.settings.of(TaskSettings).tracked else None
+    return (agent(views, documents, Storage(ports.redis, ports.prefix), newest_last, tasks),)
 
 
-def agent(views: ReadModels, documents: OpenDocuments, storage: Storage, newest_last: NewestLast) -> Agent:
+def agent(views: ReadModels, documents: OpenDocuments, storage: Storage, newest_last: NewestLast, tasks: TaskTable | None = None) -> Agent:
     """Never looks at deltas: reading and discarding them would cost as much as the API does."""
 
     async def step(event: Event, context: Context) -> Sequence[Outgoing]:
@@ -63,6 +68,9 @@ def agent(views: ReadModels, documents: OpenDocuments, storage: Storage, newest_
                 await publisher.publish(newer)
         progressed = [event for event, _ in events if isinstance(event, DocumentProgressed)]
         await asyncio.gather(documents.apply_many(progressed), storage.apply_many(progressed))
+        puts = [put for event, context in events for put in steps_of(event, context.place)] if tasks is not None else []
+        if tasks is not None and puts:
+            await tasks.put_many(puts, events[0][1].clock.now())
         return [()] * len(events)
 
     return Agent(name="project", reads=READS, step=step, step_many=step_many, together_max=256, by_turns=False)

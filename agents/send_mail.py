@@ -6,6 +6,8 @@ mail server, and what it does not take is tried again for a day.
 
 from collections.abc import Sequence
 
+import structlog
+
 from adapters.mail.client import SmtpClient, SmtpServer
 from adapters.mail.messages import MailSender
 from adapters.secrets.links import Links
@@ -22,6 +24,8 @@ from streams.runtime.agent_ports import AgentPorts
 from streams.tables.record_writer import RecordWriter
 from streams.topics import Topic
 
+log = structlog.get_logger(__name__)
+
 WORKER_GROUP = "chat"  # not with the documents: who signs links shares no process with what reads foreign files
 
 
@@ -29,6 +33,8 @@ def build(ports: AgentPorts) -> tuple[Agent, ...]:
     """The agent, with the mailer and its SMTP client. Raises ConfigurationError."""
     settings, tables = ports.settings.of(MailSettings), ports.get(composition.read_models)
     server = server_of(settings)
+    if server is None:
+        log.info("mail_not_configured", effect="no mail is sent", setting="CLAW_MAIL_HOST")
     client = None if server is None else ports.attach(SmtpClient(server, settings.concurrency))
     mailer = Mailer(
         ports.redis,

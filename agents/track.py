@@ -1,13 +1,14 @@
-"""chats.asked, chats.grounded, messages.changed, documents.submitted, documents.progressed, indexes.changed -> track -> the table of tasks
+"""what begins tasks: chats.asked, chats.grounded, documents.submitted, indexes.changed, mails.requested -> track -> the table of tasks
 
-Tasks are what these events say of them (``domain/tasks/steps.py``). The deltas of an answer are never read, and nothing is published: a
-task costs one round trip of Redis for a batch of events.
+Tasks are what events say of them (``domain/tasks/steps.py``). Those of topics with a record are put by ``project``, which reads them
+anyway; the deltas of an answer are never read, and nothing is published: a task costs one round trip of Redis for a batch of events.
 """
 
 from collections.abc import Sequence
 from typing import Any
 
 from domain import composition
+from domain.areas import RECORDS
 from domain.tasks.area import SOURCES
 from domain.tasks.settings import TaskSettings
 from domain.tasks.steps import steps_of
@@ -17,6 +18,7 @@ from streams.runtime.agent import Agent, Context
 from streams.runtime.agent_ports import AgentPorts
 
 NAME, WORKER_GROUP = "track", "tables"
+READS = tuple(topic for topic in SOURCES if topic not in {record.topic for record in RECORDS})
 
 
 def build(ports: AgentPorts) -> tuple[Agent, ...]:
@@ -37,4 +39,4 @@ def agent(table: TaskTable) -> Agent:
             await table.put_many(puts, events[0][1].clock.now())
         return [()] * len(events)
 
-    return Agent(name=NAME, reads=SOURCES, step=step, step_many=step_many, together_max=256, by_turns=False)
+    return Agent(name=NAME, reads=READS, step=step, step_many=step_many, together_max=256, by_turns=False)

@@ -13,6 +13,7 @@ import structlog
 from litestar import Litestar, Router
 
 from adapters.secrets.signing import SigningSecrets, check_overlap
+from api.accounts.oidc_login import check_settings
 from api.areas import AREAS
 from api.composition import open_ports
 from api.http.cors import Cors, parse_origins
@@ -24,6 +25,7 @@ from api.http.openapi import asyncapi_route, build_openapi, openapi_config
 from api.http.request import ApiRequest
 from api.openai.errors import error_response
 from api.openai.token_arrays import load_vocabulary
+from domain.accounts.settings import OidcSettings
 from domain.limits.client_address import parse_networks
 from schemas.settings import Settings
 from streams.clock import SystemClock
@@ -43,6 +45,7 @@ def create_app(settings: Settings, stuck: Callable[[str], None] = _go_on) -> Lit
     """
     SigningSecrets(settings.auth)
     check_overlap(settings.auth, SystemClock().now())
+    check_settings(settings.of(OidcSettings))
     parse_networks(settings.limits.trusted_proxies)
     AllowedHosts(settings)
     if settings.retrieval.embedding_tokens_file:

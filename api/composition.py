@@ -67,7 +67,7 @@ async def _open_core(settings: Settings, metrics: Metrics, stack: AsyncExitStack
     await cache.start()
     read_models = ReadModels(redis, prefix)
     return Core(
-        settings=settings,
+        live=live,
         clock=clock,
         random_bytes=secrets.token_bytes,
         redis=redis,
@@ -79,5 +79,4 @@ async def _open_core(settings: Settings, metrics: Metrics, stack: AsyncExitStack
         metrics=metrics,
         background=BackgroundTasks(),
         watches=Watches(watchdog, watch_tables(settings, redis, publisher, clock)),
-        live=live,
     )

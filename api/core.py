@@ -31,7 +31,7 @@ class Watches(NamedTuple):
 class Core:
     """``random_bytes(n)`` returns n cryptographically random bytes. ``settings`` are those of the start, ``live`` has those in force."""
 
-    settings: Settings
+    live: LiveSettings
     clock: Clock
     random_bytes: Callable[[int], bytes]
     redis: RedisClient
@@ -43,7 +43,11 @@ class Core:
     metrics: Metrics
     background: BackgroundTasks
     watches: Watches
-    live: LiveSettings
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of the start."""
+        return self.live.given
 
     def count_table_lookup(self, tenant: str, table: Table, *, found: bool) -> None:
         """Count a read of a record table that serves as the cache of this scenario."""

@@ -37,10 +37,13 @@ def process_name(pid: int) -> str:
         return "kafka"
     if words and "redis-server" in words[0]:
         return "redis"
-    if "ops.cli" not in words:
+    if "ops.cli" in words:
+        words = words[words.index("ops.cli") + 1 :]
+    elif words and words[0].startswith("claw "):  # forked: its title is one word
+        words = words[0].split()[1:]
+    else:
         return "children"
-    command = words[words.index("ops.cli") + 1]
-    return words[-1] if command == "worker" else command
+    return words[-1] if words[0] == "worker" else words[0]
 
 
 def resident_kib(pid: int) -> float:

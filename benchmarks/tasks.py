@@ -43,7 +43,7 @@ async def run() -> list[Figure]:
         without = await opened.enter_async_context(_measuring(stub.url, stub.process.pid, tracked=False))
         pairs = [(await with_tasks(), await without()) for _ in range(ROUNDS)]
     shares = [_stack_ms(tracked) / tracked.cpu_ms[STUB] / (_stack_ms(plain) / plain.cpu_ms[STUB]) - 1 for tracked, plain in pairs]
-    tables = [tracked.cpu_ms["tables"] - plain.cpu_ms["tables"] for tracked, plain in pairs]
+    tables = [tracked.cpu_ms.get("tables", 0.0) - plain.cpu_ms.get("tables", 0.0) for tracked, plain in pairs]
     return [
         Figure("cpu_chat_tracked", round(median([_stack_ms(tracked) for tracked, _ in pairs]), 2), "ms"),
         Figure("cpu_chat_untracked", round(median([_stack_ms(plain) for _, plain in pairs]), 2), "ms"),

@@ -14,6 +14,7 @@ tenant_invitations      tenant                   invitation id     created
 organisations           tenant                   tenant
 sessions                session id               session id
 account_sessions        account id               session id        created
+identities              identity id              identity id
 conversations           ``tenant/user``          conversation id   last activity
 tenant_conversations    tenant                   conversation id   created
 messages                ``tenant/conversation``  message id        created

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from domain.accounts.settings import OidcSettings
 from domain.configs.settings import ConfigSettings
 from domain.notices.settings import MailSettings, WebhookSettings
 from domain.tasks.settings import TaskSettings
@@ -12,6 +13,7 @@ SECTIONS: tuple[type[Section], ...] = (
     ConfigSettings,
     WebhookSettings,
     MailSettings,
+    OidcSettings,
     TaskSettings,
 )  # an area's section stands in its own ``settings.py`` and imports nothing but schemas
 

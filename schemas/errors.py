@@ -135,6 +135,10 @@ CATALOGUE: dict[str, Code] = {
     "invitation_invalid": Code(
         HTTPStatus.FORBIDDEN, "The invitation is unknown, used or expired", "Ask who invited you for another invitation."
     ),
+    "oidc_refused": Code(HTTPStatus.UNAUTHORIZED, "The login at the identity provider is not valid", "Begin the login again."),
+    "oidc_unavailable": Code(
+        HTTPStatus.SERVICE_UNAVAILABLE, "The identity provider cannot be reached", "Try again later; other logins and sessions work."
+    ),
     "link_invalid": Code(
         HTTPStatus.FORBIDDEN, "The link is not valid, was used or has expired", "Request a new link, and use the newest one you received."
     ),

@@ -29,6 +29,8 @@ CHINESE: dict[str, tuple[str, str]] = {
     "registration_closed": ("注册已关闭", "请向运维人员申请账户。"),
     "invitation_required": ("注册需要邀请", "请在请求中带上您收到的邀请码。"),
     "invitation_invalid": ("邀请码不存在、已使用或已过期", "请向邀请人索取新的邀请码。"),
+    "oidc_refused": ("身份提供方的登录无效", "请重新登录。"),
+    "oidc_unavailable": ("无法连接身份提供方", "请稍后再试；其他登录方式和已有会话不受影响。"),
     "link_invalid": ("链接无效、已使用或已过期", "请重新申请链接，并使用最新收到的链接。"),
     "too_many_streams": ("打开的事件流过多", "请关闭一个事件流，或请运维人员提高 detail 中的上限。"),
     "too_many_sockets": ("打开的 WebSocket 连接过多", "请关闭一个连接，或请运维人员提高 detail 中的上限。"),

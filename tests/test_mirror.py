@@ -15,6 +15,7 @@ CROSS_CUTTING = {
     "test_loop_steps": "what event loops do with foreign text, of every package",
     "test_mirror": "this rule",
     "test_structure": "counts of the structure and their bars",
+    "api/http/test_attack_matrix": "every attack against every route",
     "api/http/test_any_input": "generated requests against every route, and generated frames",
     "api/http/test_hostile_connections": "every hostile pattern against a whole API process with a user",
     "api/http/test_bad_input": "the same malformed requests against every route",

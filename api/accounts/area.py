@@ -3,6 +3,7 @@
 from api.accounts import (
     api_keys,
     invitations,
+    oidc,
     open_sessions,
     organisation,
     passwords,
@@ -22,6 +23,7 @@ AREA = ApiArea(
         sessions.router,
         refresh.router,
         open_sessions.router,
+        oidc.router,
         passwords.router,
         recovery.router,
         verification.router,

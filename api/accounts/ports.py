@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from adapters.secrets.links import Links
 from adapters.secrets.passwords import Passwords
 from adapters.secrets.session_tokens import SessionTokens
+from api.accounts.oidc_login import OidcLogin
 from api.area import Opening
 from api.core import Core
 from api.http.ports import HttpPorts
@@ -24,6 +25,7 @@ class AccountPorts:
     passwords: Passwords
     links: Links
     session_tokens: SessionTokens
+    oidc: OidcLogin
     known_networks: KnownNetworks
     storage: Storage
     usage: Counter
@@ -45,6 +47,7 @@ def open_ports(opening: Opening) -> AccountPorts:
         passwords=passwords,
         links=Links(core.settings.auth),
         session_tokens=SessionTokens(core.settings.auth),
+        oidc=OidcLogin(opening),
         known_networks=KnownNetworks(core.redis, core.settings.redis.key_prefix),
         storage=Storage(core.redis, core.settings.redis.key_prefix),
         usage=limits.usage,

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NamedTuple
 
 from litestar import Response
 from msgspec.structs import replace
@@ -89,33 +89,48 @@ def session_response(
     request: ApiRequest, account: Account, session: SessionRecord, status: int = HTTPStatus.OK, headers: dict[str, str] | None = None
 ) -> Response[Any]:
     """New tokens of the session: in the body, or in the cookies of a page."""
-    http, core = request.http, request.core
-    now = core.clock.now()
-    access_token, access_s = http.tokens.issue(account, now, session)
-    refresh_token = request.ports(AccountPorts).session_tokens.refresh(session.id, session.generation, session.created_at)
-    refresh_s = max(1, min(core.settings.auth.refresh_ttl_s, int((session.expires_at - now).total_seconds())))
-    user = user_view(account)
+    issued, user = _issue(request, account, session), user_view(account)
     if session.kind == "token":
         body: Session | PageSession = Session(
-            access_token=access_token,
-            expires_in=access_s,
-            refresh_token=refresh_token,
-            refresh_expires_in=refresh_s,
+            access_token=issued.access_token,
+            expires_in=issued.access_s,
+            refresh_token=issued.refresh_token,
+            refresh_expires_in=issued.refresh_s,
             session_id=session.id,
             user=user,
         )
     else:
-        http.pages.set_cookies(
-            request.scope, access_token=access_token, access_s=access_s, refresh_token=refresh_token, refresh_s=refresh_s
-        )
+        request.http.pages.set_cookies(request.scope, **issued._asdict())
         body = PageSession(
-            csrf_token=http.pages.csrf_token(session.id),
-            expires_in=access_s,
-            refresh_expires_in=refresh_s,
+            csrf_token=request.http.pages.csrf_token(session.id),
+            expires_in=issued.access_s,
+            refresh_expires_in=issued.refresh_s,
             session_id=session.id,
             user=user,
         )
     return json_response(body, status, headers)
+
+
+class IssuedTokens(NamedTuple):
+    """The tokens of a session, and the seconds that each is valid for."""
+
+    access_token: str
+    access_s: int
+    refresh_token: str
+    refresh_s: int
+
+
+def _issue(request: ApiRequest, account: Account, session: SessionRecord) -> IssuedTokens:
+    ports, now = request.ports(AccountPorts), request.core.clock.now()
+    access_token, access_s = ports.http.tokens.issue(account, now, session)
+    refresh_token = ports.session_tokens.refresh(session.id, session.generation, session.created_at)
+    refresh_s = max(1, min(ports.core.settings.auth.refresh_ttl_s, int((session.expires_at - now).total_seconds())))
+    return IssuedTokens(access_token, access_s, refresh_token, refresh_s)
+
+
+def set_cookies(request: ApiRequest, account: Account, session: SessionRecord) -> None:
+    """New tokens of the session in the cookies of a page."""
+    request.http.pages.set_cookies(request.scope, **_issue(request, account, session)._asdict())
 
 
 def session_kind(request: ApiRequest, *, cookie: bool) -> SessionKind:

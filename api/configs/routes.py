@@ -15,7 +15,7 @@ from api.http.openapi import PROBLEMS, Cursor, Limit
 from api.http.rate_limiting import subject_of
 from api.http.request import ApiRequest
 from api.http.responses import etag, json_response, map_page, run_idempotent
-from domain.configs.editor import ConfigEditor
+from domain.configs.editor import ConfigEditor, internal_way
 from domain.configs.records import CONFIG_AUDIT, CONFIG_HISTORY
 from schemas import ids
 from schemas.bodies.configs import (
@@ -31,6 +31,7 @@ from schemas.bodies.configs import (
     PublicConfigs,
 )
 from schemas.bodies.pages import Page
+from schemas.errors import Refused
 
 REVISION_DIGITS_MAX = 9
 REASON_CHARS_MAX = 500
@@ -99,7 +100,9 @@ async def import_(request: ApiRequest, data: JSONBody[ConfigImport]) -> Response
 async def get_key(request: ApiRequest, config_key: FromPath[str]) -> Response[ConfigView]:
     """With its ETag. Revision 0 stands for a key that never had a value."""
     editor = _editor(request)
-    if config_key not in editor.live.keys and editor.live.configs.get(config_key) is not None:
+    if config_key not in editor.live.keys and (way := internal_way(config_key)) is not None:
+        if editor.live.configs.get(config_key) is None:
+            raise Refused("not_found", f"{config_key} has no value yet; {way} gives it one")
         view = _internal(editor, config_key)
         return json_response(view, HTTPStatus.OK, {"ETag": etag(view.revision)})
     return _response(request, config_key)

@@ -6,7 +6,7 @@ token of its session, which only a page that can read the API's responses has, a
 """
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from litestar.enums import ScopeType
@@ -28,6 +28,8 @@ SECURE_SCHEMES = frozenset({"https", "wss"})
 OWN_SITES = frozenset({"same-origin", "none"})  # `none`: a person typed the address
 ORIGIN_CHARS_MAX = 200
 
+SameSite = Literal["Lax", "Strict"]
+
 
 class PageSessions:
     """``CLAW_CORS_ORIGINS`` lists other origins whose pages may use cookies; ``*`` names none of them."""
@@ -40,17 +42,35 @@ class PageSessions:
 
     def access_token(self, scope: Scope) -> str:
         """The access token in the request's cookie, or ""."""
-        return _cookie(scope, self._name(scope, ACCESS))
+        return self.read_cookie(scope, ACCESS)
 
     def refresh_token(self, scope: Scope) -> str:
         """The refresh token in the request's cookie, or ""."""
-        return _cookie(scope, self._name(scope, REFRESH))
+        return self.read_cookie(scope, REFRESH)
+
+    def read_cookie(self, scope: Scope, name: str) -> str:
+        """The value of the cookie that ``set_cookie`` set under this name; "" when there is none, or several that differ."""
+        return _cookie(scope, self._name(scope, name))
+
+    def lists_origin_of(self, url: str) -> bool:
+        """Whether the address is of an origin whose pages may use cookies, by its name."""
+        try:
+            parts = urlsplit(url)
+        except ValueError:
+            return False
+        return f"{parts.scheme}://{parts.netloc}".lower() in self._listed
 
     def set_cookies(self, scope: Scope, *, access_token: str, access_s: int, refresh_token: str, refresh_s: int) -> None:
         """Send both tokens as cookies with the response; they last as many seconds as the tokens do."""
         # Lax: a link from elsewhere leads to a page that is logged in. The refresh token goes with requests of our own pages alone.
-        self._add(scope, self._name(scope, ACCESS), access_token, f"Path=/; Max-Age={access_s}; SameSite=Lax")
-        self._add(scope, self._name(scope, REFRESH), refresh_token, f"Path={REFRESH_PATH}; Max-Age={refresh_s}; SameSite=Strict")
+        self.set_cookie(scope, ACCESS, access_token, path="/", life_s=access_s, same_site="Lax")
+        self.set_cookie(scope, REFRESH, refresh_token, path=REFRESH_PATH, life_s=refresh_s, same_site="Strict")
+
+    def set_cookie(self, scope: Scope, name: str, value: str, *, path: str, life_s: int, same_site: SameSite) -> None:
+        """Send a cookie that no script reads with the response; it lasts ``life_s`` seconds, 0 removes it."""
+        secure = "; Secure" if self._is_secure(scope) else ""
+        cookie = f"{self._name(scope, name)}={value}; Path={path}; Max-Age={life_s}; SameSite={same_site}; HttpOnly{secure}"
+        response_headers_of(scope).append((b"set-cookie", cookie.encode("ascii")))
 
     def clear_cookies(self, scope: Scope) -> None:
         """Let the browser drop both cookies."""
@@ -98,10 +118,6 @@ class PageSessions:
         if not self._is_secure(scope):
             return name
         return f"__Host-{name}" if name == ACCESS else f"__Secure-{name}"
-
-    def _add(self, scope: Scope, name: str, value: str, attributes: str) -> None:
-        secure = "; Secure" if self._is_secure(scope) else ""
-        response_headers_of(scope).append((b"set-cookie", f"{name}={value}; {attributes}; HttpOnly{secure}".encode("ascii")))
 
 
 def _cookie(scope: Scope, name: str) -> str:

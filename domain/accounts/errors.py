@@ -110,6 +110,30 @@ EMAIL_DOMAIN_REFUSED = Code(
     "请使用允许的域名的邮箱注册，或索取邀请。",
     code="email_domain_refused",
 )
+OIDC_STATE_INVALID = Code(
+    HTTPStatus.FORBIDDEN,
+    "This browser began no such login, or more than ten minutes ago",
+    "Begin the login again, in the browser where it shall end, with cookies allowed.",
+    "该浏览器没有发起过此登录，或已超过十分钟",
+    "请在同一浏览器中重新登录，并允许 Cookie。",
+    code="oidc_state_invalid",
+)
+OIDC_EMAIL_MISSING = Code(
+    HTTPStatus.FORBIDDEN,
+    "The identity provider gave no e-mail address",
+    "Ask the operator to request the scope email (CLAW_OIDC_SCOPES), or give your account there an address.",
+    "身份提供方没有提供邮箱地址",
+    "请运维人员申请 email 权限范围（CLAW_OIDC_SCOPES），或为您在该处的账户填写邮箱。",
+    code="oidc_email_missing",
+)
+OIDC_EMAIL_TAKEN = Code(
+    HTTPStatus.CONFLICT,
+    "This e-mail address belongs to an account with another login",
+    "Log in as you did before; an address alone does not prove that both are the same person.",
+    "该邮箱属于以其他方式登录的账户",
+    "请使用原来的方式登录；仅凭邮箱地址不能证明是同一个人。",
+    code="oidc_email_taken",
+)
 
 ERRORS: Mapping[str, Code] = {
     each.code: each
@@ -122,6 +146,9 @@ ERRORS: Mapping[str, Code] = {
         OLD_PASSWORD_WRONG,
         EMAIL_UNVERIFIED,
         EMAIL_DOMAIN_REFUSED,
+        OIDC_STATE_INVALID,
+        OIDC_EMAIL_MISSING,
+        OIDC_EMAIL_TAKEN,
         OPERATOR_ONLY,
         LAST_ADMIN,
         INVITATIONS_FULL,

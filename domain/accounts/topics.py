@@ -1,6 +1,6 @@
 """The topics of accounts, credentials and sessions."""
 
-from schemas import records, sessions
+from schemas import identities, records, sessions
 from schemas.settings.auth import SESSION_TTL_S_MAX
 from streams.topics import Topic
 
@@ -44,6 +44,16 @@ SESSIONS_CHANGED = Topic(
     "Sessions: logins, rotations of their refresh tokens, ends.",
     SESSION_TTL_S_MAX * 1_000,  # no session outlasts its last event by more
     compacted=True,
+    private=True,
+    readers=("project",),
+)
+IDENTITIES_CHANGED = Topic(
+    "claw.identities.changed.v1",
+    "identity id",
+    identities.IdentityChanged,
+    ("api",),
+    "Accounts as an identity provider knows them.",
+    None,
     private=True,
     readers=("project",),
 )

@@ -38,7 +38,7 @@ MESSAGES_CHANGED = Topic(
     ("generate", "api", "digest", "project"),
     "The record of every message with citations, versions, usage, timings; null once its conversation is deleted.",
     None,
-    readers=("project", "notify", "track"),
+    readers=("project", "notify"),
     tombstones=True,
 )
 DIGESTS_ASKED = Topic(

@@ -28,6 +28,7 @@ INTERNAL: Mapping[str, str] = {  # keys that begin so, and what changes them
 }
 LEASE = "configs"  # of all keys: rules hold across them
 MATCHES_MAX, NAME_CHARS_MAX = 3, 100
+ERRORS_MAX = 20  # of an import
 
 Layer = Literal["environment", "topic", "default"]
 Action = Literal["set", "reset", "unchanged"]
@@ -163,6 +164,8 @@ class ConfigEditor:
                 parsed[name] = None if value is None else parse_value(key, value, f"values.{name}")
             except Refused as refusal:
                 errors += refusal.errors or (FieldError(f"values.{name[:NAME_CHARS_MAX]}", refusal.detail),)
+                if len(errors) == ERRORS_MAX:
+                    break
         return parsed, errors
 
     def _planned(self, key: ConfigKey, value: Any) -> PlannedChange:

@@ -69,7 +69,7 @@ DOCUMENTS_PROGRESSED = Topic(
     ("admit", "route", "parse", "embed", "index", "reconcile", "api"),
     "The state of each document; upstream producers read it for the outcome.",
     None,
-    readers=("project", "notify", "track", "api", "worker"),
+    readers=("project", "notify", "api", "worker"),
 )
 DOCUMENTS_ALIASED = Topic(
     "claw.documents.aliased.v1",

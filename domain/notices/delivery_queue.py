@@ -12,6 +12,7 @@ from adapters.redis.client import RedisClient
 from schemas.notices import WebhookDelivery
 from streams.runtime.timers import Timer, Timers, TimerSetting
 
+ENDPOINTS_MAX = 1_000_000  # of one partition that have messages waiting
 LOOK_MS = 1_000  # an endpoint that was claimed is looked at again after this at the latest, should its worker die
 FAR_MS = 1 << 45  # after every time
 
@@ -34,7 +35,7 @@ class DeliveryQueue:
 
     def __init__(self, redis: RedisClient, prefix: str, pending_max: int) -> None:
         self._redis, self._prefix, self._pending_max = redis, prefix, pending_max
-        self._endpoints = Timers(redis, prefix, "webhooks")
+        self._endpoints = Timers(redis, prefix, "webhooks", entries_max=ENDPOINTS_MAX)
 
     async def apply_many(self, deliveries: Sequence[tuple[WebhookDelivery, int]]) -> list[WebhookDelivery]:
         """Set the timers of deliveries, given with their partitions. Returns those that no longer fit into their endpoint's queue."""

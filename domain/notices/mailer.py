@@ -79,7 +79,8 @@ class Mailer:
         self._recent[timer_id] = event
         while len(self._recent) > RECENT_MAX:
             self._recent.popitem(last=False)
-        await self._timers.set_many([TimerSetting(place.partition, timer_id, self._now_ms())])
+        if await self._timers.set_many([TimerSetting(place.partition, timer_id, self._now_ms())]):
+            raise Unavailable("overloaded", "too many mails wait for the mail server")
         self.loop.wake()
 
     async def _take_over(self, partition: int) -> int:

@@ -33,7 +33,7 @@ MAILS_REQUESTED = Topic(
     "Mails to be sent, with their addresses; links are signed when a mail is sent.",
     7 * DAY_MS,
     private=True,
-    readers=("send_mail",),
+    readers=("send_mail", "track"),
 )
 MAILS_ENDED = Topic(
     "claw.mails.ended.v1",

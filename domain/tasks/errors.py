@@ -37,5 +37,15 @@ DOCUMENT_SUPERSEDED = Code(
     "请读取该文档的最新版本。",
     code="document_superseded",
 )
+NOTIFICATION_FAILED = Code(
+    HTTPStatus.BAD_GATEWAY,
+    "The notification was not delivered",
+    "Check the mail server's settings, or the webhook's address and what its receiver answers; replay the webhook then.",
+    "通知未能送达",
+    "请检查邮件服务器的设置，或 Webhook 的地址及其接收方的响应；之后可重放该 Webhook。",
+    code="notification_failed",
+)
 
-ERRORS: Mapping[str, Code] = {code.code: code for code in (TASK_ENDED, TASK_NOT_CANCELLABLE, TASK_NOT_RETRYABLE, DOCUMENT_SUPERSEDED)}
+ERRORS: Mapping[str, Code] = {
+    code.code: code for code in (TASK_ENDED, TASK_NOT_CANCELLABLE, TASK_NOT_RETRYABLE, DOCUMENT_SUPERSEDED, NOTIFICATION_FAILED)
+}

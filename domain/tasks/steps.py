@@ -7,12 +7,15 @@ of it is on the log. An event of a task that lies further back than tasks are ke
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from domain.tasks.errors import NOTIFICATION_FAILED
 from domain.tasks.fold import TaskPut, first, newest
 from schemas import ids
 from schemas.chats import ChatAsked, ChatGrounded, MessageChanged, MessageState, Question
 from schemas.documents import CANCELLED_CODE, DocumentProgressed, DocumentSubmitted, DocumentWithdrawn, Shelf, State
+from schemas.errors import Refused
 from schemas.events import Event
 from schemas.indexes import IndexPlan, IndexPlanChanged, plan_key
+from schemas.notices import DeliveryChanged, DeliveryState, MailEnded, MailOutcome, MailRequested
 from schemas.tasks import TaskState, TaskStep, TaskSubject
 from streams.log.outgoing import LogOffset
 
@@ -24,6 +27,12 @@ DOCUMENT_OUTCOMES: Mapping[State, tuple[TaskState, int]] = {  # and the rank: th
     "deleted": ("SUCCESS", 2),
 }
 CANCELLED: tuple[TaskState, int] = ("CANCELLED", 1)  # of a document that was cancelled, which its state calls failed
+MAIL_OUTCOMES: Mapping[MailOutcome, TaskState] = {"sent": "SUCCESS", "failed": "FAILURE", "skipped": "CANCELLED"}
+DELIVERY_OUTCOMES: Mapping[DeliveryState, tuple[TaskState, int]] = {  # and the rank: a replay may succeed after all
+    "skipped": ("CANCELLED", 1),
+    "failed": ("FAILURE", 1),
+    "delivered": ("SUCCESS", 2),
+}
 DISCARDED: tuple[TaskState, int] = ("CANCELLED", 1)
 SWITCHED: tuple[TaskState, int] = ("SUCCESS", 2)
 
@@ -91,7 +100,6 @@ def _message(event: MessageChanged, offset: int) -> Sequence[TaskPut]:
         kind="generate_ai_response",
         account=message.user_id,
         subject=TaskSubject(conversation_id=message.conversation_id, message_id=message.parent_id),
-        attempts=message.attempt,
         done=message.usage.completion_tokens,
         total=message.usage.completion_tokens,
         unit="tokens" if message.usage.completion_tokens else "",
@@ -175,6 +183,49 @@ def _plan_changed(event: IndexPlanChanged, offset: int) -> Sequence[TaskPut]:
     return (TaskPut(plan.tenant, task, "ended", first(offset, rank=outcome[1]), step),)
 
 
+def _mail_requested(event: MailRequested, offset: int) -> Sequence[TaskPut]:
+    mail = event.data
+    step = TaskStep(state="PENDING", at=event.time, kind="send_notification", account=mail.account_id, title=f"mail {mail.template}")
+    return (TaskPut(mail.tenant, mail.id, "opened", first(offset), step),)
+
+
+def _mail_ended(event: MailEnded, offset: int) -> Sequence[TaskPut]:
+    result = event.data
+    step = TaskStep(
+        state=MAIL_OUTCOMES[result.outcome],
+        at=result.ended_at,
+        kind="send_notification",
+        account=result.account_id,
+        title=f"mail {result.template}",
+        attempts=result.tries,
+        cause=None if result.outcome == "sent" else Refused(NOTIFICATION_FAILED, result.detail).problem(),
+    )
+    return (TaskPut(result.tenant, result.id, "ended", first(offset), step),)
+
+
+def _delivery(event: DeliveryChanged, offset: int) -> Sequence[TaskPut]:
+    """A message to a webhook: its id is no UUID, so that of its task is derived from it."""
+    delivery = event.data
+    outcome = DELIVERY_OUTCOMES.get(delivery.state)
+    last = delivery.attempts[-1] if delivery.attempts else None
+    failed = outcome is not None and delivery.state != "delivered"
+    step = TaskStep(
+        state=outcome[0] if outcome else "RETRY" if delivery.tries else "PENDING",
+        at=delivery.ended_at or (last.at if last is not None else delivery.created_at),
+        kind="send_notification",
+        title=f"webhook {delivery.type}",
+        run=delivery.tries,
+        attempts=delivery.tries,
+        cause=Refused(NOTIFICATION_FAILED, last.error if last is not None else "").problem() if failed else None,
+    )
+    tenant, task = delivery.tenant, ids.task_id(delivery.id)
+    if outcome:
+        return (TaskPut(tenant, task, "ended", first(offset, rank=outcome[1]), step),)
+    if delivery.tries:
+        return (TaskPut(tenant, task, "pending", newest(offset), step),)
+    return (TaskPut(tenant, task, "opened", first(offset), step),)
+
+
 def _plan_step(plan: IndexPlan, state: TaskState, shelf: Shelf, event: Event) -> TaskStep:
     return TaskStep(
         state=state,
@@ -193,4 +244,7 @@ _READERS: Mapping[type[Event], Callable[[Any, int], Sequence[TaskPut]]] = {
     DocumentWithdrawn: _withdrawn,
     DocumentProgressed: _progressed,
     IndexPlanChanged: _plan_changed,
+    MailRequested: _mail_requested,
+    MailEnded: _mail_ended,
+    DeliveryChanged: _delivery,
 }

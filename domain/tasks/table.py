@@ -40,9 +40,9 @@ log = structlog.get_logger(__name__)
 
 # KEYS row, index of the tenant, of the account, changes, sequence. ARGV slot, order, JSON, rank, id, life in ms, "1" = the step opens the
 # task, "1" = the account is known, rank of the oldest task that is shown, number of changes. Rank "": the step lists nothing by itself.
-# The row's field ``rank`` is the time by which it is listed: behind ``o`` as the request says it, behind ``p`` as other steps do until
-# that is known; the lesser stays. Replies the number of tasks listed; 0 = nothing was put. Each call removes up to two entries that are
-# too old from each index.
+# The row's field ``rank`` is the time by which it is listed: behind ``o`` as the request says it, behind ``p`` as other steps do until that
+# is known; the lesser stays. Replies the number of tasks listed; 0 = nothing was put. Each call removes up to two entries that are too old
+# from each index.
 _PUT = Script("""
 local old = redis.call('HMGET', KEYS[1], ARGV[1], 'rank')
 if old[1] and ARGV[2] <= string.match(old[1], '^[^ ]*') then return 0 end

@@ -45,18 +45,7 @@ class OperatorRecords:
 
     def audited(self, action: str, tenant: str, target: str, **detail: str) -> Outgoing:
         """The entry on the audit log of ``tenant``, to be published with the change that it records."""
-        return audit_entry(
-            action,
-            Actor(kind="command"),
-            id=str(uuid4()),
-            tenant=tenant,
-            at=self.now,
-            source=SOURCE,
-            traceparent=new_traceparent(secrets.token_bytes),
-            target=target,
-            address=socket.gethostname(),
-            detail={"user": _user_name()} | detail,
-        )
+        return audited(action, tenant, target, self.now, **detail)
 
     async def missing_tenant(self, tenant: str) -> Sequence[Outgoing]:
         """The events of a tenant: its service account, default knowledge base and name; none when it exists. Hold its lease."""
@@ -83,6 +72,22 @@ class OperatorRecords:
             self.outgoing(ORGANISATIONS_CHANGED, OrganisationChanged, tenant, tenant, organisation),
             made,
         )
+
+
+def audited(action: str, tenant: str, target: str, at: datetime, **detail: str) -> Outgoing:
+    """The entry of a command on the audit log of ``tenant``."""
+    return audit_entry(
+        action,
+        Actor(kind="command"),
+        id=str(uuid4()),
+        tenant=tenant,
+        at=at,
+        source=SOURCE,
+        traceparent=new_traceparent(secrets.token_bytes),
+        target=target,
+        address=socket.gethostname(),
+        detail={"user": _user_name()} | detail,
+    )
 
 
 @asynccontextmanager

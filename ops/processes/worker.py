@@ -47,10 +47,11 @@ async def _run(settings: Settings, name: str) -> int:
         stack.push_async_callback(redis.aclose)
         publisher = KafkaPublisher(settings.kafka, TOPICS)
         stack.push_async_callback(publisher.stop)
-        await publisher.start()
         live = follow_settings(settings)
         stack.push_async_callback(live.stop)
-        await live.start()
+        reading = asyncio.ensure_future(live.start())
+        await publisher.start()
+        await _wait_unless_stopped(reading, stop)
         settings, clock = live.settings, SystemClock()
         ports = AgentPorts(settings, redis, publisher, clock)
         ports.provide(composition.live_settings, live)
@@ -61,6 +62,20 @@ async def _run(settings: Settings, name: str) -> int:
         stack.push_async_callback(reporter.stop)
         await reporter.start()
         return await worker.run(stop)
+
+
+async def _wait_unless_stopped(work: asyncio.Future[None], stop: asyncio.Event) -> None:
+    """Wait for ``work``; a request to stop cancels it."""
+    asked = asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait((work, asked), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        asked.cancel()
+        if not work.done():
+            work.cancel()
+            await asyncio.wait((work,))
+    if not work.cancelled():
+        work.result()
 
 
 async def _discover_inboxes(settings: Settings, stop: asyncio.Event) -> Settings:

@@ -1,5 +1,6 @@
 """Batches of chunks: bounded, complete, in order; parts of a batch whose vectors are too many for one event."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -77,6 +78,21 @@ class _Worker:
         raise ParserDied("document_too_complex", "it took too long")
 
 
+class _Slow:
+    """Children that are at work on a document for ever."""
+
+    def __init__(self) -> None:
+        self.begun, self.ended = asyncio.Event(), asyncio.Event()
+
+    async def parse(self, *_: object, **__: object) -> ParsedDocument:
+        self.begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.ended.set()
+        raise AssertionError
+
+
 class _Sources:
     @asynccontextmanager
     async def open_document(self, *_: object, **__: object) -> AsyncIterator[DocumentSource]:
@@ -99,3 +115,26 @@ async def test_a_document_that_ends_its_parser_sends_its_tenant_to_the_slow_queu
         await step.step(moved.event, context())  # type: ignore[arg-type]  # it is the document once more
     with pytest.raises(Refused, match="too long"):
         await step.step(msgspec.structs.replace(queued(), subject="other/kb/doc", tenant="other"), context())
+
+
+@pytest.mark.parametrize("how", ["cancelled", "replaced", "deleted"])
+async def test_a_parser_that_nobody_wants_any_more_is_ended(
+    redis: RedisClient, prefix: str, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its version was cancelled, replaced or deleted meanwhile: no event follows, and its lane has room again."""
+    monkeypatch.setattr(parse, "WANTED_EVERY_S", 0.02)
+    visibility, worker, event = Visibility(redis, prefix), _Slow(), queued()
+    lanes = Lanes(redis, prefix, 60, time.monotonic)
+    await lanes.enter_many([LaneRequest(event.tenant, event.subject, event.data.version, awaited=False)])
+    await visibility.record_submission(event.subject, event.data.version)
+    step = asyncio.create_task(parse.Parse(worker, _Sources(), visibility, lanes, RetrievalSettings()).step(event, context()))  # type: ignore[arg-type]
+    await worker.begun.wait()
+    if how == "cancelled":
+        assert await visibility.cancel(event.subject, event.data.version)
+    elif how == "replaced":
+        await visibility.record_submission(event.subject, event.data.version + 1)
+    else:
+        await visibility.record_withdrawal(event.subject, event.data.version + 1)
+    assert await step == []
+    assert worker.ended.is_set()
+    assert await redis.execute_command("ZCARD", f"{prefix}:bulk:{{{event.tenant}}}") == 0

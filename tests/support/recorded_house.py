@@ -20,6 +20,8 @@ from domain.documents.topics import DOCUMENTS_ALIASED, DOCUMENTS_PROGRESSED, DOC
 from domain.documents.visibility import IndexedContent, NewVersion, Visibility
 from domain.knowledge.topics import KNOWLEDGE_CHANGED
 from domain.read_models import ReadModels
+from domain.tasks.settings import TaskSettings
+from domain.tasks.table import TaskTable
 from domain.usage.counters import decode_usage_changes, usage_changes, usage_counter
 from domain.usage.topics import USAGE_RECORDED
 from schemas import ids
@@ -55,6 +57,7 @@ from streams.tables.counters import CounterFeed
 from streams.topics import Topic
 
 NOW = datetime.now(UTC)
+ARRIVALS = (b":task-changes:", b":task-sequence:")
 PUBLISH_S = 10.0  # topics that have just been made have no leader yet
 
 
@@ -78,7 +81,9 @@ class House:
         self.said += 1
         event = kind(id=ids.derive("t", self.said), source="/claw/test", subject=subject, time=NOW, tenant=T, traceparent="", data=data)
         partition = self.publisher.partition_for(topic, key) if key else None
-        return event, await self.publisher.publish(Outgoing(topic, event, partition=partition))
+        place = await self.publisher.publish(Outgoing(topic, event, partition=partition))
+        await TaskTable(self.redis, self.prefix, TaskSettings()).show(event, place, NOW)
+        return event, place
 
     async def spent(self, user: str, tokens: int, *, count: bool = True) -> None:
         data = Consumption(user_id=user, conversation_id="c", reply_id="r", model="m", prompt_tokens=tokens, completion_tokens=1)
@@ -93,12 +98,12 @@ class House:
 
     async def contents(self) -> dict[str, Any]:
         """Every key under the prefix, but for counters and the epoch of the tables, which are read by their own means, and what is not the
-        log's: ``left`` is what ``project`` still has to do, and it is at it.
+        log's: ``left`` is what ``project`` still has to do, and it is at it; changes of tasks are numbered as they arrive.
         """
         found: dict[str, Any] = {}
         async for key in self.redis.scan_iter(match=f"{self.prefix}:*", count=1000):
             kind = await self.redis.execute_command("TYPE", key)
-            if any(part in key for part in (b":counter:", b":location:", b":cache:", b":left:", b":{tables}:")):
+            if any(part in key for part in (b":counter:", b":location:", b":cache:", b":left:", b":{tables}:", *ARRIVALS)):
                 continue
             read = {
                 b"string": ("GET", key),

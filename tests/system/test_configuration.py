@@ -2,17 +2,21 @@
 
 import asyncio
 import json
+import os
+import signal
 import time
 import uuid
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 
+from benchmarks.stub_process import launch_stub_provider, stub_model
 from claw_client import Client
 from claw_client.events import events
-from tests.system.conftest import Up, records
+from tests.system.conftest import OwnStack, Up, records
 
 PASSWORD = "a long test passphrase"
 CANARY = "sk-canary-9d3c5b"
@@ -23,11 +27,7 @@ BUSY = 10  # times as long on a machine that does other things
 @pytest.fixture
 async def operator(up: Up, session: aiohttp.ClientSession) -> AsyncIterator[dict[str, str]]:
     """The headers of an operator; what was changed is reset."""
-    email = f"{uuid.uuid4().hex}@example.org"
-    code, printed = await up.command("admin", "create", email, "--password-stdin", typed=f"{PASSWORD}\n")
-    assert code == 0, printed
-    async with session.post("/api/v1/auth/login", json={"email": email, "password": PASSWORD}) as answer:
-        headers = {"Authorization": f"Bearer {(await answer.json())['access_token']}"}
+    headers = await log_in_operator(up, session)
     yield headers
     for key in ("retrieval.passages", "model.max_tokens", "model_third.api_key"):
         async with session.delete(f"/api/v1/configs/{key}", headers=headers) as answer:
@@ -58,7 +58,7 @@ async def test_a_change_reaches_every_process_and_shows_in_the_next_answer(up: U
     async with asyncio.timeout(BUSY * EVERYWHERE_S):
         while not (await propagation(client.session, operator, "model.max_tokens"))["in_force"]:
             await asyncio.sleep(0.05)
-    assert await finish_reason(client) == "length"
+    assert await completion_tokens(client) == 2
     code, printed = await up.command("config", "history", "retrieval.passages")
     assert (code, "short answers" in printed.splitlines()[0]) == (0, True), printed
     code, printed = await up.command("config", "set", "node.log_level", "error")
@@ -86,6 +86,67 @@ async def test_a_sensitive_value_is_in_no_record_and_no_log(up: Up, operator: di
         assert CANARY not in text
 
 
+async def test_models_and_log_level_change_in_running_workers_and_outlive_the_api(own_stack: OwnStack, tmp_path: Path):
+    """On a stack whose environment names no model: another name, then a fallback for one that fails, answer the next question."""
+    async with launch_stub_provider() as provider:
+        settings = {name: value for name, value in stub_model(provider.url, "").items() if value}
+        async with own_stack(tmp_path / "home", settings) as (up, session):
+            client = await Client.register(session, f"{uuid.uuid4().hex}@example.org", PASSWORD)
+
+            operator = await log_in_operator(up, session)
+
+            async def change(**values: str) -> None:
+                for name, value in values.items():
+                    path = f"/api/v1/configs/{name.replace('__', '.')}"
+                    async with session.put(path, json={"value": value}, headers=operator) as answer:
+                        assert answer.status == 200, await answer.text()
+
+            async def say(key: str, value: str) -> bool:
+                """Whether the chat worker logs this change at info, once it has taken it."""
+                await change(**{key.replace(".", "__"): value})
+                async with asyncio.timeout(BUSY * EVERYWHERE_S):
+                    while not (await propagation(session, operator, key))["in_force"]:
+                        await asyncio.sleep(0.05)
+                await asyncio.sleep(0.2)  # on its way into the file
+                return f'"key":"{key}"' in (tmp_path / "home" / "logs" / "chat.log").read_text(encoding="utf-8")
+
+            await change(model__name="stub?tokens=3")
+            assert await answering_model(client, "stub?tokens=3") < BUSY * EVERYWHERE_S
+            await change(model_second__base_url=provider.url, model_second__name="stub?tokens=4", model_second__provider="openai")
+            await change(model__name="stub?fault=401")
+            assert await answering_model(client, "stub?tokens=4") < BUSY * EVERYWHERE_S
+            assert not await say("node.log_level", "error")
+            assert not await say("model.reasoning_effort", "low")
+            assert await say("node.log_level", "info")
+            before = up.process("api")
+            os.kill(before.pid, signal.SIGKILL)
+            await up.restarted("api", before)
+            await up.ready()
+            async with session.get("/api/v1/configs/model.name/history", headers=operator) as answer:
+                assert [each["revision"] for each in (await answer.json())["items"]] == [2, 1]
+            assert await answering_model(client, "stub?tokens=4") < BUSY * EVERYWHERE_S
+
+
+async def log_in_operator(up: Up, session: aiohttp.ClientSession) -> dict[str, str]:
+    """The headers of a new operator."""
+    email = f"{uuid.uuid4().hex}@example.org"
+    code, printed = await up.command("admin", "create", email, "--password-stdin", typed=f"{PASSWORD}\n")
+    assert code == 0, printed
+    async with session.post("/api/v1/auth/login", json={"email": email, "password": PASSWORD}) as answer:
+        return {"Authorization": f"Bearer {(await answer.json())['access_token']}"}
+
+
+async def answering_model(client: Client, name: str) -> float:
+    """Seconds until this model answers; fails after a while."""
+    began_s, conversation = time.monotonic(), await client.create_conversation(mode="assistant")
+    while True:
+        async with client.ask(conversation, "Who are you?") as answer:
+            ended = [sent.data async for sent in events(answer.content) if sent.name in {"completed", "failed"}]
+        if ended[0].get("model") == name:
+            return time.monotonic() - began_s
+        assert time.monotonic() - began_s < BUSY * EVERYWHERE_S, ended
+
+
 async def count_passages(client: Client) -> int:
     """Of the passages that an answer is made from."""
     conversation = await client.create_conversation()
@@ -96,13 +157,13 @@ async def count_passages(client: Client) -> int:
     raise AssertionError("the stream ended before it said what was retrieved")
 
 
-async def finish_reason(client: Client) -> str:
+async def completion_tokens(client: Client) -> int:
     """Of an answer."""
     conversation = await client.create_conversation()
     async with client.ask(conversation, "How long does the ferry to Hooge take?") as answer:
         async for sent in events(answer.content):
             if sent.name == "completed":
-                return str(sent.data["finish_reason"])
+                return int(sent.data["usage"]["completion_tokens"])
     raise AssertionError("the answer was not completed")
 
 

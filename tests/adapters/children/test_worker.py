@@ -231,6 +231,21 @@ async def test_a_cancelled_caller_costs_no_child(text_worker):
     assert pids(text_worker) == before
 
 
+async def test_a_cancelled_file_ends_its_child(text_worker):
+    """Nobody waits for what may take an hour; the next file gets another one."""
+    long = "word " * 50_000
+    await parse(text_worker, long)
+    (child,) = text_worker._heavy["express"]._children
+    os.kill(child.server.child, signal.SIGSTOP)
+    task = asyncio.create_task(parse(text_worker, long))
+    await until(lambda: text_worker._heavy["express"]._runs)
+    await asyncio.sleep(0.05)
+    task.cancel()
+    await until(lambda: not alive(child.process.pid))
+    assert task.cancelled()
+    assert (await parse(text_worker, long)).chunks
+
+
 async def test_children_are_recycled_by_count(text_worker, monkeypatch):
     """The successor is ready before the old one goes; nobody notices."""
     monkeypatch.setattr(text_worker._light, "_policy", dataclasses.replace(text_worker._light._policy, tasks_max=3))

@@ -357,7 +357,11 @@ async def test_settings_say_whose_answers_are_kept(worker):
     assert worker(local).generate.answer_cache is None
     assert worker(local, answers="all").generate.answer_cache is not None
     assert worker(answers="off").generate.answer_cache is None
-    assert worker(ai_response_s=0).generate.answer_cache is None
+    off = worker(ai_response_s=0)  # as long as the configuration says so
+    assert off.generate.answer_cache.entries.life_s == 0
+    for reply in ("r1", "r2"):
+        assert not one(await off.ask(grounded(reply)), ReplyCompleted).cached
+    assert off.model.asked == 2
 
 
 async def test_while_nobody_can_tell_what_is_visible_nothing_is_said_again(worker, monkeypatch):

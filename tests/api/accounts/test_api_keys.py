@@ -23,6 +23,7 @@ from schemas.records import Credential, CredentialChanged
 from schemas.settings import AuthSettings, Settings
 from schemas.settings.section import Secret
 from streams.log.outgoing import Outgoing
+from tests.api.http.test_audit_refusals import refusals
 from tests.support.api_people import promoted, tenant_of
 from tests.support.api_process import House, Person, lose, opened, with_limits
 from tests.support.problems import is_problem
@@ -86,6 +87,10 @@ async def test_a_key_is_refused_from_elsewhere(api_settings: Settings) -> None:
             if status == 403:
                 assert address in is_problem(answer, 403, "address_not_allowed")["detail"]
         is_problem(await use(house, made["key"]), 403, "address_not_allowed")
+        await promoted(house, person, "admin")
+        await asyncio.sleep(1.1)
+        entry = (await refusals(person, 3))[-1]  # somebody may have a copy of the key
+        assert (entry["actor"]["key_id"], entry["address"], entry["detail"]["code"]) == (made["id"], "203.0.114.1", "address_not_allowed")
         answer = await person.call("POST", "/api-keys", json={"name": "k", "addresses": ["10.0.0.0/8", "x", "10.0.0.0/33"]})
         assert [error["field"] for error in is_problem(answer, 422, "validation_failed")["errors"]] == ["addresses[1]", "addresses[2]"]
 

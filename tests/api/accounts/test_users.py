@@ -58,6 +58,8 @@ async def test_a_changed_role_and_tier_are_in_force_within_a_second(house: House
         assert await wait_until(there, "/users", 200) <= FRESH_S
         assert (await there.call("GET", "/users/me")).json()["tier"] == "pro"
         assert (await there.call("GET", "/rate-limits/me")).json()["tier"] == "pro"
+        items = (await bob.call("GET", "/users", params={"tenant": tenant_of(ada)})).json()["items"]
+        assert [item["id"] for item in items] == [ada.user["id"]]
         await colleague(house, ada, role="admin")
         assert (await patch(bob, ada, role="user")).status_code == 200
         assert await wait_until(there, "/users", 403) <= FRESH_S

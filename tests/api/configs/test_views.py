@@ -16,10 +16,9 @@ from domain.configs.reports import ProcessReport
 from schemas.configs import Config
 from schemas.settings import KafkaSettings, Settings
 from schemas.settings.section import Secret
-from tests.domain.configs.test_live_settings import NOW, written
+from tests.support.configured_process import NOW, SECRET, written
 
 CANARY = "sk-canary-7b1d"
-SECRET = Secret("s" * 32)
 SENSITIVE = [key for key in CONFIG_KEYS if key.is_sensitive]
 
 

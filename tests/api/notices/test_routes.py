@@ -10,6 +10,7 @@ from domain.notices.notices import new_notice, notice_event
 from tests.support.api_people import tenant_of
 from tests.support.api_process import House, Person, events
 from tests.support.problems import is_problem
+from tests.support.sockets import connected
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -86,3 +87,14 @@ async def test_notices_are_live(house: House, ada: Person):
         assert (sent.event, sent.data["id"], sent.data["read_at"]) == ("notice", created, None)
         await ada.call("POST", "/notices/read")
         assert (await anext(stream)).data["read_at"] is not None
+
+
+async def test_the_socket_has_the_same(house: House, ada: Person):
+    async with connected(house, ada) as wire:
+        frame = await wire.send("notices")
+        assert (await wire.next(frame))["type"] == "opened"
+        snapshot = await wire.next(frame)
+        assert (snapshot["event"], snapshot["data"]) == ("snapshot", {"unread": 0, "newest": []})
+        created = await tell(house, ada, "now")
+        sent = await wire.next(frame)
+        assert (sent["event"], sent["data"]["id"]) == ("notice", created)

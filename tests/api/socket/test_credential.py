@@ -155,6 +155,20 @@ async def test_a_revoked_key_is_out_and_scopes_hold(house: House, ada: Person, w
         assert await wire.closed() == 4401
 
 
+async def test_a_key_is_refused_from_outside_its_address_ranges(house: House, ada: Person):
+    """With the handshake and in a frame; within its ranges it is accepted."""
+    keys = [
+        (await ada.call("POST", "/api-keys", json={"name": "k", "addresses": [each]})).json()["key"]
+        for each in ("203.0.113.0/24", "127.0.0.0/8")
+    ]
+    async with connected(house, headers={"authorization": f"Bearer {keys[0]}"}) as wire:
+        await wire.closed()
+        assert wire.kept[0]["problem"]["code"] == "address_not_allowed"
+    async with connected(house) as wire:
+        assert (await wire.problem("authenticate", token=keys[0]))["code"] == "address_not_allowed"
+        assert (await wire.answer("authenticate", token=keys[1]))["type"] == "authenticated"
+
+
 async def test_a_disabled_account_is_out(house: House, watchful: None):
     eve = await house.person()
     ports = house.ports

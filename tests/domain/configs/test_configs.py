@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Awaitable, Callable
+from typing import Any, cast
 
 import pytest
 
@@ -10,9 +11,10 @@ from domain.configs.configs import Configs, ConfigWriter
 from domain.configs.records import CONFIG_HISTORY
 from domain.configs.topics import CONFIGS_CHANGED, CONFIGS_RECORDED
 from domain.read_models import ReadModels
-from schemas.errors import Refused
+from schemas.errors import Refused, Unavailable
 from schemas.settings import KafkaSettings
 from streams.clock import SystemClock
+from streams.log.outgoing import LogOffset, LogPublisher, Outgoing
 from streams.log.publisher import KafkaPublisher
 from streams.tables.record_writer import RecordWriter
 
@@ -46,6 +48,45 @@ async def test_a_change_names_its_author_and_needs_the_newest_revision(
         same = await writer.change("k", None, by="eve", unchanged=lambda present: present is None)
         assert same == gone  # no change, no revision
         assert (await tables.of(CONFIG_HISTORY).list("k", limit=9)).items == [gone, first]
+    finally:
+        await configs.stop()
+        await publisher.stop()
+
+
+class BrokenPublisher:
+    """Publishes history, and dies before the change."""
+
+    def __init__(self, publisher: KafkaPublisher) -> None:
+        self.publisher, self.is_broken = publisher, True
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.publisher, name)
+
+    async def publish(self, outgoing: Outgoing) -> LogOffset:
+        if self.is_broken and outgoing.topic is CONFIGS_CHANGED:
+            raise Unavailable("kafka_unavailable")
+        return await self.publisher.publish(outgoing)
+
+
+async def test_a_revision_that_was_recorded_only_is_replaced_by_the_next_change(
+    redis: RedisClient, prefix: str, kafka_settings: KafkaSettings, topics: Callable[..., Awaitable[None]]
+) -> None:
+    """As after the death of a writer between the two: the repeat has the same number, and the history has it once."""
+    await topics(CONFIGS_CHANGED, CONFIGS_RECORDED)
+    publisher = KafkaPublisher(kafka_settings, topics=(CONFIGS_CHANGED, CONFIGS_RECORDED))
+    configs, clock, tables = Configs(kafka_settings), SystemClock(), ReadModels(redis, prefix)
+    await publisher.start()
+    await configs.start()
+    try:
+        broken = BrokenPublisher(publisher)
+        records = RecordWriter(redis, prefix, publisher, tables, clock)
+        writer = ConfigWriter(configs, records, cast("LogPublisher", broken), clock, secrets.token_bytes, "test")
+        with pytest.raises(Unavailable):
+            await writer.change("k", 1, by="ada")
+        assert configs.get("k") is None
+        broken.is_broken = False
+        config = await writer.change("k", 2, by="ada")
+        assert (config.revision, (await tables.of(CONFIG_HISTORY).list("k", limit=9)).items) == (1, [config])
     finally:
         await configs.stop()
         await publisher.stop()

@@ -1,44 +1,18 @@
 """Settings of a process with the topic over them: environment before topic before default; secrets; what cannot be used."""
 
-from datetime import UTC, datetime
-from typing import Any
-
 import msgspec
 
-from domain.areas import CONFIG_KEYS
 from domain.config_keys import config_keys
 from domain.configs.cipher import ConfigCipher
 from domain.configs.configs import Configs
 from domain.configs.live_settings import LiveSettings
-from schemas.configs import Config, ConfigChanged
 from schemas.settings import KafkaSettings, ModelSettings, Settings
 from schemas.settings.section import Secret
-
-NOW = datetime(2026, 11, 30, tzinfo=UTC)
-SECRET = Secret("s" * 32)
-
-
-def written(key: str, value: Any, revision: int) -> bytes:
-    config = Config(key=key, value=value, revision=revision, changed_at=NOW, changed_by="ada")
-    event = ConfigChanged(id="1", source="/claw", subject=key, time=NOW, tenant="-", traceparent="", data=config)
-    return msgspec.json.encode(event)
-
-
-class Process:
-    """Live settings that are told the records of the topic by hand."""
-
-    def __init__(self, settings: Settings = Settings(), secret: Secret = SECRET) -> None:  # noqa: B008 - a frozen struct
-        self.configs, self.offset = Configs(KafkaSettings()), 0
-        self.live = LiveSettings(settings, self.configs, CONFIG_KEYS, ConfigCipher(secret))
-        self.model = self.live.of(ModelSettings)
-
-    def read(self, key: str, value: Any, revision: int) -> None:
-        self.offset += 1
-        self.configs.fold(self.offset, key.encode(), written(key, value, revision))
+from tests.support.configured_process import SECRET, ConfiguredProcess, written
 
 
 def test_the_topic_rules_over_the_default_until_it_is_reset() -> None:
-    process, seen = Process(), []
+    process, seen = ConfiguredProcess(), []
     process.model.subscribe(lambda model: seen.append(model.temperature))
     process.read("model.temperature", 1.5, 1)
     process.read("model.max_tokens", 9, 1)
@@ -52,7 +26,7 @@ def test_the_topic_rules_over_the_default_until_it_is_reset() -> None:
 
 def test_a_variable_that_is_set_rules_over_the_topic() -> None:
     settings = Settings.from_env({"CLAW_MODEL_TEMPERATURE": "0.2"})  # the default, but explicitly
-    process = Process(settings)
+    process = ConfiguredProcess(settings)
     process.read("model.temperature", 1.5, 1)
     assert process.model.value.temperature == 0.2
     assert process.live.pinned == ("model.temperature",)
@@ -60,7 +34,7 @@ def test_a_variable_that_is_set_rules_over_the_topic() -> None:
 
 
 def test_a_value_that_cannot_be_used_leaves_the_one_before_and_is_named() -> None:
-    process = Process()
+    process = ConfiguredProcess()
     process.read("model.temperature", 1.5, 1)
     process.read("model.temperature", 99, 2)
     assert (process.model.value.temperature, process.live.revisions) == (1.5, {"model.temperature": 1})
@@ -73,7 +47,7 @@ def test_a_sensitive_value_is_decrypted_with_the_secret_of_the_installation_only
     cipher = ConfigCipher(SECRET)
     value = msgspec.to_builtins(cipher.encrypt("model.api_key", Secret("sk-canary")))
     assert "canary" not in str(value)
-    process, stranger = Process(), Process(secret=Secret("t" * 32))
+    process, stranger = ConfiguredProcess(), ConfiguredProcess(secret=Secret("t" * 32))
     for each in (process, stranger):
         each.read("model.api_key", value, 1)
     assert process.model.value.api_key == Secret("sk-canary")

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from domain.tasks.fold import put_step, read_task
 from schemas.chats import ChatAsked, MessageChanged
 from schemas.events import Event
+from schemas.notices import DeliveryChanged, DeliveryState, MailEnded, MailRequest, MailRequested, MailResult, WebhookDelivery
 from schemas.tasks import TERMINAL, Task, TaskState
 from tests.support.task_events import NOW, answered, asked, event, fold, grounded, progressed, puts_of, question, submitted
 
@@ -115,3 +116,25 @@ def test_a_document_is_queued_again_and_redriven() -> None:
     assert (failed.state, failed.ended_at) == ("FAILURE", NOW + timedelta(seconds=2))
     assert failed.cause is not None
     assert task_of(submitted(), progressed(2, "failed"), progressed(4, "indexed")).state == "SUCCESS"
+
+
+def test_notifications() -> None:
+    """A mail by its id; a message to a webhook is retried, fails, and succeeds after all when it is replayed. No address is kept."""
+    request = MailRequest(id="mail", tenant="t", account_id="u", address="ada@example.org", template="invitation")
+    mail = [event(MailRequested, request, 0)]
+    assert (task_of(*mail).state, task_of(*mail).account, "ada" in str(task_of(*mail))) == ("PENDING", "u", False)
+    result = MailResult(id="mail", tenant="t", account_id="u", template="invitation", outcome="failed", tries=3, ended_at=NOW, detail="550")
+    failed = task_of(*mail, event(MailEnded, result, 2))
+    assert (failed.state, failed.attempts, failed.cause and failed.cause.detail) == ("FAILURE", 3, "550")
+    steps: list[tuple[DeliveryState, int]] = [("pending", 0), ("pending", 1), ("failed", 2), ("delivered", 3)]
+    deliveries = [
+        event(
+            DeliveryChanged,
+            WebhookDelivery(
+                id="m", webhook_id="w", tenant="t", type="notice.created", payload="", state=state, tries=tries, created_at=NOW
+            ),
+            number,
+        )
+        for number, (state, tries) in enumerate(steps)
+    ]
+    assert [task_of(*deliveries[: count + 1]).state for count in range(4)] == ["PENDING", "RETRY", "FAILURE", "SUCCESS"]

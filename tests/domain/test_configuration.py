@@ -14,12 +14,12 @@ from schemas.limits import Rule
 from schemas.settings import CacheSettings, CapSettings, LimitSettings, NodeSettings, QuotaSettings, RetrievalSettings
 from streams.cache import RedisCache
 from streams.clock import SystemClock
-from tests.domain.configs.test_live_settings import Process
+from tests.support.configured_process import ConfiguredProcess
 
 
 @pytest.fixture
-def process() -> Process:
-    return Process()
+def process() -> ConfiguredProcess:
+    return ConfiguredProcess()
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def _logging() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("_logging")
-def test_the_log_level_changes_for_loggers_that_exist(process: Process, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_log_level_changes_for_loggers_that_exist(process: ConfiguredProcess, capsys: pytest.CaptureFixture[str]) -> None:
     log = structlog.get_logger("made before")
     set_log_level("info")
     follow_log_level(process.live.of(NodeSettings))
@@ -50,7 +50,7 @@ def test_the_log_level_changes_for_loggers_that_exist(process: Process, capsys: 
     assert [word for word in ("first", "second", "third") if word in out] == ["second"]
 
 
-def test_the_rates_of_a_tier_change_until_an_operator_sets_rules(process: Process) -> None:
+def test_the_rates_of_a_tier_change_until_an_operator_sets_rules(process: ConfiguredProcess) -> None:
     rules = live_rules(process.configs, process.live.of(LimitSettings))
 
     def rate(name: str) -> int:
@@ -67,7 +67,7 @@ def test_the_rates_of_a_tier_change_until_an_operator_sets_rules(process: Proces
     assert rate("user_free") == 8
 
 
-def test_caps_quotas_and_cache_times_are_those_of_the_topic(process: Process) -> None:
+def test_caps_quotas_and_cache_times_are_those_of_the_topic(process: ConfiguredProcess) -> None:
     cache = RedisCache(None, "p", process.live.of(CacheSettings), SystemClock())  # type: ignore[arg-type]
     kept, short = cache.of("retrieval", str), cache.of("retrieval", str, ttl_s=20)
     caps, quotas = process.live.of(CapSettings), process.live.of(QuotaSettings)
@@ -81,7 +81,7 @@ def test_caps_quotas_and_cache_times_are_those_of_the_topic(process: Process) ->
     assert (kept.life_s, short.life_s) == (600, 20)
 
 
-def test_the_weight_of_meaning_changes_the_ranking_and_nothing_else(process: Process) -> None:
+def test_the_weight_of_meaning_changes_the_ranking_and_nothing_else(process: ConfiguredProcess) -> None:
     retrieval, question = process.live.of(RetrievalSettings), RankedQuestion(frozenset({"leave"}), "en")
     assert weighted(question, retrieval.value.meaning_weight) == question
     process.read("retrieval.meaning_weight", 0, 1)
