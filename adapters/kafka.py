@@ -14,6 +14,7 @@ from aiokafka.protocol.offset import OffsetRequest
 
 from adapters.kafka_fetches import FETCH_POLICY, FetchPolicy, screen_fetches
 from adapters.kafka_metadata import MetadataRequests
+from adapters.kafka_padding import hide_padding
 from schemas.errors import ConfigurationError
 from schemas.settings import KafkaSettings
 
@@ -78,6 +79,8 @@ class Consumer(Protocol):
 
     async def position(self, partition: TopicPartition) -> int: ...
 
+    async def commit(self, offsets: Mapping[TopicPartition, int]) -> None: ...
+
     async def getmany(
         self, *partitions: TopicPartition, timeout_ms: int = 0, max_records: int | None = None
     ) -> dict[TopicPartition, list[StoredRecord]]: ...
@@ -122,7 +125,8 @@ def make_consumer(connection: Mapping[str, Any], *topics: str, **options: Any) -
     are last stable offsets, and a partition may end in records that never arrive (an aborted batch, a transaction's marker): a loop that
     reads up to an end offset compares the consumer's position with it, never the offset of the last record.
 
-    Nor does a batch arrive that cannot be read: the position passes it once it was set aside (``FetchPolicy``).
+    Nor does a batch arrive that cannot be read: the position passes it once it was set aside (``FetchPolicy``). Nor does the padding of a
+    restore (``hide_padding``).
     """
     consumer: Consumer = _StoppableConsumer(*topics, **connection, isolation_level="read_committed", **options)
     return consumer
@@ -140,6 +144,10 @@ class _StoppableConsumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka ha
         super().__init__(*topics, check_crcs=False, **options)  # they are checked where the fetches are screened
         _prepare(self._client)
         screen_fetches(self._client, FETCH_POLICY.get(FetchPolicy()))
+
+    async def start(self) -> None:
+        await super().start()
+        hide_padding(self._fetcher)
 
     async def stop(self) -> None:
         stopping = asyncio.ensure_future(super().stop())

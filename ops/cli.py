@@ -8,6 +8,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, get_args
 
 from domain.sections import load_settings
@@ -99,7 +100,7 @@ def parser() -> argparse.ArgumentParser:
     _inbox_commands(commands)
     _redrive_command(commands)
     _rebuild_commands(commands)
-    _usage_commands(commands)
+    _data_commands(commands)
     _task_commands(commands)
     _replay_command(commands)
     _faults_command(commands)
@@ -256,6 +257,36 @@ def _rebuild_commands(commands: Any) -> None:
     tables.add_argument("--table", action="append", metavar="NAME", default=[], help="name of a table; repeat for several")
 
 
+def _data_commands(commands: Any) -> None:
+    _backup_commands(commands)
+    _usage_commands(commands)
+
+
+def _backup_commands(commands: Any) -> None:
+    backup = _add(
+        commands,
+        "backup",
+        _backup,
+        "Copy all topics and the files of documents while the installation serves; nothing is left of a backup that fails. Or verify one.",
+    )
+    backup.add_argument("verify", nargs="?", choices=("verify",), help="check every hash, record and count of the backup at PATH instead")
+    backup.add_argument("path", metavar="PATH", type=Path, help="a new folder, or with the ending .tar a tar archive")
+    backup.add_argument(
+        "--with-secrets", action="store_true", help="with the signing secret and the API key of CLAW_HOME: keep the backup as safe as these"
+    )
+    restore = _add(
+        commands,
+        "restore",
+        _restore,
+        "Restore a backup into an installation that was never started: topics with their offsets, files, tables. Everything must be"
+        " stopped; embedded servers are started for the restore.",
+    )
+    restore.add_argument("path", metavar="PATH", type=Path, help="the folder or tar archive")
+    restore.add_argument("--dry-run", action="store_true", help="verify the backup, check whether it could be restored, and change nothing")
+    for command in (backup, restore):
+        command.add_argument("--json", action="store_true", help="print JSON instead of text")
+
+
 def _usage_commands(commands: Any) -> None:
     usage = commands.add_parser("usage", help="Check usage counters.", description="Check usage counters.")
     about = "Recount usage from its topic and compare with the counters; exit 1 when a sum differs."
@@ -394,6 +425,26 @@ def _topics(settings: Settings, chosen: argparse.Namespace) -> int:
 
     _quiet_driver()
     return topics.run(settings, chosen.action)
+
+
+def _backup(settings: Settings, chosen: argparse.Namespace) -> Any:
+    from ops.commands import backup
+    from ops.processes import logs
+
+    if chosen.verify:
+        return backup.check(chosen.path, as_json=chosen.json)
+    logs.configure(settings.node, "backup")  # to standard error: standard output has the result
+    _quiet_driver()
+    return backup.create(_locate_servers(settings), chosen.path, environ=os.environ, with_secrets=chosen.with_secrets, as_json=chosen.json)
+
+
+def _restore(settings: Settings, chosen: argparse.Namespace) -> Any:
+    from ops.commands import restore
+    from ops.processes import logs
+
+    logs.configure(settings.node, "restore")
+    _quiet_driver()
+    return restore.run(settings, chosen.path, environ=os.environ, dry_run=chosen.dry_run, as_json=chosen.json)
 
 
 def _asyncapi(settings: Settings, chosen: argparse.Namespace) -> None:
@@ -682,7 +733,17 @@ def _reference(_settings: Settings, chosen: argparse.Namespace) -> int:
     return reference.run(chosen.check)
 
 
-WITHOUT_SERVERS = (_up, _down, _doctor, _demo, _inbox_schema, _reference, _faults)  # they start, find or do not need Kafka and Redis
+WITHOUT_SERVERS = (
+    _up,
+    _down,
+    _doctor,
+    _demo,
+    _inbox_schema,
+    _reference,
+    _faults,
+    _backup,
+    _restore,
+)  # they start, find or do not need Kafka and Redis
 
 
 if __name__ == "__main__":

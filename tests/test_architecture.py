@@ -23,6 +23,7 @@ KAFKA_CLIENT = (
     "adapters/kafka",
     "streams/log/",
     "streams/runtime/",
+    "ops/backup/log_restore.py",
     "ops/commands/topics.py",
     "ops/faults/upstream.py",
     "ops/stack/kafka_user.py",

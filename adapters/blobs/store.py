@@ -68,7 +68,13 @@ class BlobStore:
 
         Unless it is committed, nothing is left of it when the block ends.
         """
-        path = check_path(new_path(home, self._random_bytes))
+        async with self.writer_at(new_path(home, self._random_bytes), bytes_max) as written:
+            yield written
+
+    @asynccontextmanager
+    async def writer_at(self, path: str, bytes_max: int = 0) -> AsyncIterator["BlobWriter"]:
+        """A file at this path, in place of the one that is there: for files that are put back."""
+        check_path(path)
         written = BlobWriter(self, path, await self.run(self._drive.begin_upload, path), bytes_max or self._bytes_max)
         try:
             yield written

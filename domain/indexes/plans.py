@@ -129,6 +129,15 @@ def successor(plan: IndexPlan) -> Shelf:
     return replace(plan.active, index="")
 
 
+def replace_lost(plan: IndexPlan) -> IndexPlan:
+    """Build a collection like the active one, whose points are all gone, as are those of any other. The switch waits for no document that
+    cannot be indexed: whatever is there is more than nothing.
+    """
+    generation = max(plan.newest, plan.active.generation) + 1
+    building = replace(successor(plan), generation=generation)
+    return replace(plan, other=building, state="building", keep=False, force=True, newest=generation)
+
+
 def switch_to(building: Shelf) -> PlanStep:
     """Make the built collection the active one; the other one is kept until it is dropped."""
 

@@ -3,7 +3,7 @@
 State that exists only in Redis is not restored; docs/operations.md describes the effects of its loss.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from domain.areas import rebuilds
 from domain.configs.table_epoch import LoggedEpoch
@@ -24,15 +24,26 @@ async def run(settings: Settings, names: Sequence[str]) -> int:
     unknown = sorted(set(names) - tables.keys())
     if unknown:
         raise ConfigurationError(f"--table: there is no table {', '.join(unknown)}: the tables are {', '.join(tables)}")
-    async with open_connections(settings, lost_too=True) as (redis, publisher):
-        if names:
-            await rebuild_tables(settings, redis, names, _print_result)
-        else:
-            await rebuild_all(settings, redis, LoggedEpoch(settings, publisher, SystemClock()), _print_result)
+    if names:
+        async with open_connections(settings, lost_too=True) as (redis, _):
+            await rebuild_tables(settings, redis, names, lambda *result: _print(_describe(*result)))
+    else:
+        await rebuild(settings, _print)
     return 0
 
 
-def _print_result(name: str, done: RebuildResult, seconds: float) -> None:
+async def rebuild(settings: Settings, report: Callable[[str], None]) -> None:
+    """Rebuild all tables, and report each. Raises Unavailable."""
+    async with open_connections(settings, lost_too=True) as (redis, publisher):
+        recorded = LoggedEpoch(settings, publisher, SystemClock())
+        await rebuild_all(settings, redis, recorded, lambda *result: report(_describe(*result)))
+
+
+def _print(text: str) -> None:
+    print(text, flush=True)
+
+
+def _describe(name: str, done: RebuildResult, seconds: float) -> str:
     skipped = f", {done.unreadable} unreadable" if done.unreadable else ""
     erased = f", {done.erased} of deleted conversations erased from the log" if done.erased else ""
-    print(f"{name}: {done.events} events{skipped}{erased}, {seconds:.1f} s", flush=True)
+    return f"{name}: {done.events} events{skipped}{erased}, {seconds:.1f} s"

@@ -3,12 +3,12 @@
 import asyncio
 import secrets
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from domain.indexes.catalogue import CollectionCatalogue
-from domain.indexes.plans import PlanStep, PlanWriter, begin_build, discard_other, roll_back
+from domain.indexes.plans import PlanStep, PlanWriter, begin_build, discard_other, replace_lost, roll_back
 from domain.indexes.reindex_reports import ReindexReport, ReindexReports
 from domain.read_models import ReadModels
 from ops.commands.connections import open_connections
@@ -74,6 +74,15 @@ async def status(settings: Settings, tenant: str, knowledge_base: str | None) ->
                 print(f"  {_format_report(report)}")
                 _print_missing(report)
         return 0
+
+
+async def rebuild_lost(settings: Settings, knowledge_bases: Iterable[tuple[str, str]]) -> int:
+    """Begin to rebuild the indexes of these knowledge bases, by tenant and id, whose points are gone; returns how many. Workers go on."""
+    count = 0
+    async with _ports(settings) as ports:
+        for count, (tenant, knowledge_base) in enumerate(knowledge_bases, 1):  # noqa: B007 - it is returned
+            await ports.plans.change(tenant, knowledge_base, replace_lost, by=BY)
+    return count
 
 
 @asynccontextmanager

@@ -3,7 +3,8 @@
 import asyncio
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -24,6 +25,7 @@ REQUEST_MS = 15_000  # one administrative call
 SETTLE_S = 15.0  # until every changed topic shows its leaders and configuration
 SETTLE_EVERY_S = 0.05
 NONE, UNKNOWN_TOPIC, ALREADY_EXISTS = 0, 3, 36  # Kafka's error codes
+UNFINISHED = "claw.restore.unfinished"  # the topic that is there while a restore writes the others
 SET_ON_TOPIC = 1  # where a value of DescribeConfigs comes from: the topic itself
 
 Kind = Literal["missing", "partitions", "configuration"]
@@ -62,8 +64,8 @@ def broker_name(kafka: KafkaSettings, topic: Topic) -> str:
 
 async def check(kafka: KafkaSettings, topics: Sequence[Topic]) -> list[Drift]:
     """Every difference, in catalogue order; raises Unavailable when the broker cannot be reached."""
-    async with _administration(kafka) as admin:
-        return _compare(kafka, topics, await _describe_topics(admin, kafka, topics))
+    async with open_administration(kafka) as admin:
+        return _compare(kafka, topics, await _describe_topics(admin, {broker_name(kafka, topic) for topic in topics}))
 
 
 async def apply(kafka: KafkaSettings, topics: Sequence[Topic]) -> list[Drift]:
@@ -72,8 +74,9 @@ async def apply(kafka: KafkaSettings, topics: Sequence[Topic]) -> list[Drift]:
     Raises ConfigurationError, having changed nothing, when a partition count differs (it can never be changed: order, compaction and event
     ids hang on it) or the broker refuses a topic; Unavailable when it cannot be reached.
     """
-    async with _administration(kafka) as admin:
-        standing = await _describe_topics(admin, kafka, topics)
+    async with open_administration(kafka) as admin:
+        await refuse_unfinished(admin, kafka)
+        standing = await _describe_topics(admin, {broker_name(kafka, topic) for topic in topics})
         drifts = _compare(kafka, topics, standing)
         if fixed := [drift for drift in drifts if drift.kind == "partitions"]:
             raise ConfigurationError("; ".join(map(str, fixed)))
@@ -82,22 +85,30 @@ async def apply(kafka: KafkaSettings, topics: Sequence[Topic]) -> list[Drift]:
             await _create(admin, kafka, missing)
         for drift in drifts:
             if drift.kind == "configuration":
-                await _configure(admin, drift.topic, {**standing[drift.topic].own, **by_name[drift.topic].configuration()})
+                await configure(admin, drift.topic, {**standing[drift.topic].own, **by_name[drift.topic].configuration()})
         if drifts:
             await _settle(admin, kafka, topics)
         return drifts
 
 
+async def refuse_unfinished(admin: AIOKafkaAdminClient, kafka: KafkaSettings) -> None:
+    """Raise ConfigurationError when a restore into this installation began and did not end."""
+    if kafka.topic_prefix + UNFINISHED in await admin.list_topics():
+        raise ConfigurationError(
+            "a restore into this installation did not end: run `claw restore` again with everything stopped, which begins anew"
+        )
+
+
 async def names(kafka: KafkaSettings) -> frozenset[str]:
     """Every topic of this installation that the broker has, without the prefix; raises Unavailable when it cannot be reached."""
-    async with _administration(kafka) as admin:
+    async with open_administration(kafka) as admin:
         found = await admin.list_topics()
     return frozenset(name.removeprefix(kafka.topic_prefix) for name in found if name.startswith(kafka.topic_prefix))
 
 
 async def subscriptions(kafka: KafkaSettings, lane: str) -> frozenset[str] | None:
     """The topics, without the prefix, that the running workers of a group read; None when none runs. Raises Unavailable."""
-    async with _administration(kafka) as admin:
+    async with open_administration(kafka) as admin:
         groups = [f"{kafka.topic_prefix}{GROUP_PREFIX}{lane}"]
         (response,) = await retry_for_coordinator(lambda: admin.describe_consumer_groups(groups))
     members = [member for group in response.to_object()["groups"] for member in group["members"] if member["member_metadata"]]
@@ -109,11 +120,24 @@ async def subscriptions(kafka: KafkaSettings, lane: str) -> frozenset[str] | Non
 
 async def delete(kafka: KafkaSettings, topics: Sequence[Topic]) -> None:
     """Delete topics that exist; for tests and for taking an installation down for good."""
-    async with _administration(kafka) as admin:
-        response = await admin.delete_topics([broker_name(kafka, topic) for topic in topics], timeout_ms=REQUEST_MS)
-        for name, code in response.topic_error_codes:
-            if code not in (NONE, UNKNOWN_TOPIC):
-                raise Unavailable("kafka_unavailable", f"{name} could not be deleted: {for_code(code).__name__}")
+    async with open_administration(kafka) as admin:
+        await delete_named(admin, [broker_name(kafka, topic) for topic in topics])
+
+
+async def delete_named(admin: AIOKafkaAdminClient, names: Sequence[str]) -> None:
+    """Delete the topics of these names on the broker that exist."""
+    response = await admin.delete_topics(list(names), timeout_ms=REQUEST_MS)
+    for name, code in response.topic_error_codes:
+        if code not in (NONE, UNKNOWN_TOPIC):
+            raise Unavailable("kafka_unavailable", f"{name} could not be deleted: {for_code(code).__name__}")
+
+
+async def installed(kafka: KafkaSettings) -> dict[str, BrokerTopic]:
+    """The topics of this installation that the broker has, by their names without prefix; raises Unavailable."""
+    async with open_administration(kafka) as admin:
+        prefix = f"{kafka.topic_prefix}{GROUP_PREFIX}"
+        names = {name for name in await admin.list_topics() if name.startswith(prefix)}
+        return {name.removeprefix(kafka.topic_prefix): each for name, each in (await _describe_topics(admin, names)).items()}
 
 
 def run(settings: Settings, action: Literal["apply", "check"]) -> int:
@@ -131,7 +155,8 @@ def run(settings: Settings, action: Literal["apply", "check"]) -> int:
 
 
 @asynccontextmanager
-async def _administration(kafka: KafkaSettings) -> Any:
+async def open_administration(kafka: KafkaSettings) -> AsyncIterator[AIOKafkaAdminClient]:
+    """A client for administration; raises Unavailable, also for what goes wrong inside the block."""
     try:
         async with open_admin(connection_options(kafka), request_ms=REQUEST_MS, client_id="claw-topics") as admin:
             yield admin
@@ -139,8 +164,7 @@ async def _administration(kafka: KafkaSettings) -> Any:
         raise Unavailable("kafka_unavailable", f"{kafka.servers}: {error}") from error
 
 
-async def _describe_topics(admin: AIOKafkaAdminClient, kafka: KafkaSettings, topics: Sequence[Topic]) -> dict[str, BrokerTopic]:
-    names = {broker_name(kafka, topic) for topic in topics}
+async def _describe_topics(admin: AIOKafkaAdminClient, names: AbstractSet[str]) -> dict[str, BrokerTopic]:
     described = await admin.describe_topics()  # all of them: asking for one by name would create it on a broker that does so by itself
     partitions = {row["topic"]: len(row["partitions"]) for row in described if row["topic"] in names}
     if not partitions:
@@ -149,7 +173,7 @@ async def _describe_topics(admin: AIOKafkaAdminClient, kafka: KafkaSettings, top
     resources = [ConfigResource(ConfigResourceType.TOPIC, name, None) for name in partitions]
     for response in await admin.describe_configs(resources):
         for code, message, _, name, entries in response.resources:
-            _raise_for_code(name, code, message)
+            raise_for_code(name, code, message)
             own = {entry[0]: entry[1] for entry in entries if entry[3] == SET_ON_TOPIC}
             standing[name] = BrokerTopic(partitions[name], own, {entry[0]: entry[1] for entry in entries})
     return standing
@@ -185,7 +209,7 @@ async def _create(admin: AIOKafkaAdminClient, kafka: KafkaSettings, topics: Sequ
     response = await admin.create_topics(wanted, timeout_ms=REQUEST_MS)
     for name, code, message in response.topic_errors:
         if code != ALREADY_EXISTS:  # another process applies at the same time
-            _raise_for_code(name, code, message)
+            raise_for_code(name, code, message)
 
 
 def _has_leaders(row: Mapping[str, Any]) -> bool:
@@ -198,21 +222,21 @@ async def _settle(admin: AIOKafkaAdminClient, kafka: KafkaSettings, topics: Sequ
     deadline = time.monotonic() + SETTLE_S
     while True:
         rows = [row for row in await admin.describe_topics() if row["topic"] in names]
-        if all(map(_has_leaders, rows)) and not _compare(kafka, topics, await _describe_topics(admin, kafka, topics)):
+        if all(map(_has_leaders, rows)) and not _compare(kafka, topics, await _describe_topics(admin, names)):
             return
         if time.monotonic() > deadline:
             raise Unavailable("kafka_unavailable", f"the broker does not show the changed topics after {SETTLE_S:g} s")
         await asyncio.sleep(SETTLE_EVERY_S)
 
 
-async def _configure(admin: AIOKafkaAdminClient, name: str, configuration: Mapping[str, str]) -> None:
+async def configure(admin: AIOKafkaAdminClient, name: str, configuration: Mapping[str, str]) -> None:
     """Set the whole configuration of a topic: this call replaces, so values set by operators are part of ``configuration``."""
     for response in await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, dict(configuration))]):
         for code, message, _, topic in response.resources:
-            _raise_for_code(topic, code, message)
+            raise_for_code(topic, code, message)
 
 
-def _raise_for_code(name: str, code: int, message: str | None) -> None:
+def raise_for_code(name: str, code: int, message: str | None) -> None:
     """Raise the exception of an error code: Unavailable when it passes by itself, else ConfigurationError."""
     if code == NONE:
         return
