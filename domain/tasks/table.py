@@ -38,7 +38,7 @@ _MEMBER = re.compile(rb"[0-9a-f]{16}.{1,200}", re.DOTALL)
 
 log = structlog.get_logger(__name__)
 
-# KEYS row, index of the tenant, of the account, changes, sequence. ARGV slot, order, JSON, rank, id, life in ms, "1" = the account is known,
+# KEYS row, index of the tenant, of the account, changes, sequence; ARGV slot, order, JSON, rank, id, life in ms, "1" = account known,
 # rank of the oldest task that is shown, number of changes. A slot is "order rank JSON". The row's field ``rank`` is the time by which it
 # is listed, the same as ``created_at``: that of the request, or the first of the slots as long as the request is not known. Replies the
 # number of tasks listed; 0 = nothing was put. Each call removes up to two entries that are too old from each index.
