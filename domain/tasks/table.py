@@ -38,30 +38,33 @@ _MEMBER = re.compile(rb"[0-9a-f]{16}.{1,200}", re.DOTALL)
 
 log = structlog.get_logger(__name__)
 
-# KEYS row, index of the tenant, of the account, changes, sequence. ARGV slot, order, JSON, rank, id, life in ms, "1" = the step opens the
-# task, "1" = the account is known, rank of the oldest task that is shown, number of changes. Rank "": the step lists nothing by itself.
-# The row's field ``rank`` is the time by which it is listed: behind ``o`` as the request says it, behind ``p`` as other steps do until that
-# is known; the lesser stays. Replies the number of tasks listed; 0 = nothing was put. Each call removes up to two entries that are too old
-# from each index.
+# KEYS row, index of the tenant, of the account, changes, sequence; ARGV slot, order, JSON, rank, id, life in ms, "1" = account known,
+# rank of the oldest task that is shown, number of changes. A slot is "order rank JSON". The row's field ``rank`` is the time by which it
+# is listed, the same as ``created_at``: that of the request, or the first of the slots as long as the request is not known. Replies the
+# number of tasks listed; 0 = nothing was put. Each call removes up to two entries that are too old from each index.
 _PUT = Script("""
 local old = redis.call('HMGET', KEYS[1], ARGV[1], 'rank')
 if old[1] and ARGV[2] <= string.match(old[1], '^[^ ]*') then return 0 end
-redis.call('HSET', KEYS[1], ARGV[1], ARGV[2] .. ' ' .. ARGV[3])
-local rank, known, indexes = (ARGV[7] == '1' and 'o' or 'p') .. ARGV[4], old[2], {}
-if known and known < rank then rank = known end
-if ARGV[4] ~= '' then
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[2] .. ' ' .. ARGV[4] .. ' ' .. ARGV[3])
+local rank, known, indexes = nil, old[2], {}
+for place, entry in ipairs(redis.call('HMGET', KEYS[1], 'opened', 'pending', 'started', 'progress', 'ended')) do
+  local at = entry and string.match(entry, '^[^ ]* (%x+) ')
+  if at and not (rank and rank <= at) then rank = at end
+  if place == 1 and at then break end
+end
+if ARGV[1] ~= 'retried' then
   redis.call('HSET', KEYS[1], 'rank', rank)
-  indexes = ARGV[8] == '1' and {KEYS[2], KEYS[3]} or {KEYS[2]}
+  indexes = ARGV[7] == '1' and {KEYS[2], KEYS[3]} or {KEYS[2]}
 end
 for _, index in ipairs(indexes) do
-  if known and known ~= rank then redis.call('ZREM', index, string.sub(known, 2) .. ARGV[5]) end
-  redis.call('ZADD', index, 0, string.sub(rank, 2) .. ARGV[5])
+  if known and known ~= rank then redis.call('ZREM', index, known .. ARGV[5]) end
+  redis.call('ZADD', index, 0, rank .. ARGV[5])
   for _, member in ipairs(redis.call('ZRANGE', index, 0, 1)) do
-    if string.sub(member, 1, 16) < ARGV[9] then redis.call('ZREM', index, member) end
+    if string.sub(member, 1, 16) < ARGV[8] then redis.call('ZREM', index, member) end
   end
 end
 redis.call('ZADD', KEYS[4], redis.call('INCR', KEYS[5]), ARGV[5])
-redis.call('ZREMRANGEBYRANK', KEYS[4], 0, -1 - ARGV[10])
+redis.call('ZREMRANGEBYRANK', KEYS[4], 0, -1 - ARGV[9])
 for _, key in ipairs(KEYS) do
   local left = redis.call('PTTL', key)
   if left ~= -2 and left < tonumber(ARGV[6]) then redis.call('PEXPIRE', key, ARGV[6]) end
@@ -113,9 +116,8 @@ class TaskTable:
             self._key("task-sequence", put.tenant),
         )
         life_ms = max(1, int((step.at + self._kept - now).total_seconds() * 1000))
-        opens, owned = "1" if put.slot == "opened" else "", "1" if account else ""
-        oldest, rank = _rank(now - self._kept), "" if put.slot == "retried" else _rank(step.at)
-        arguments = (put.slot, put.order, self._encode(step), rank, put.task_id, life_ms, opens, owned, oldest, CHANGES_MAX)
+        owned, oldest = "1" if account else "", _rank(now - self._kept)
+        arguments = (put.slot, put.order, self._encode(step), _rank(step.at), put.task_id, life_ms, owned, oldest, CHANGES_MAX)
         return keys, arguments
 
     async def _trim(self, tenant: str, count: int) -> None:
@@ -199,10 +201,10 @@ class TaskTable:
         for name, entry in zip(SLOTS, row, strict=True):
             if entry is None:
                 continue
-            order, _, json = entry.partition(b" ")
             try:
+                order, _, json = entry.split(b" ", 2)
                 slots[name] = order.decode(), self._decode(json)
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            except (ValueError, msgspec.DecodeError) as error:
                 log.warning("task_undecodable", task_id=task_id, slot=name, error=str(error))
         return slots
 

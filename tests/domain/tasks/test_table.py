@@ -16,7 +16,7 @@ from schemas.tasks import TaskSlot, TaskState, TaskStep
 from tests.support.task_events import NOW, fold
 
 pytestmark = pytest.mark.stack
-FEW = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FEW = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture
