@@ -17,10 +17,10 @@ from schemas.errors import FieldError, Problem, Refused
 ROOT = "/v1/"
 SHOULD_RETRY = "x-should-retry"  # the official clients retry every 5xx unless this is false
 OPENAI_CODES = {
-    "unauthenticated": "invalid_api_key",
     "rate_limited": "rate_limit_exceeded",
     "quota_exceeded": "insufficient_quota",
 }  # codes that clients compare with
+INVALID_KEY = "invalid_api_key"  # they know one for every credential that is not accepted
 TYPES = {
     HTTPStatus.UNAUTHORIZED: "authentication_error",
     HTTPStatus.FORBIDDEN: "permission_error",
@@ -54,7 +54,8 @@ def body(problem: Problem) -> ErrorAnswer:
         message = f"{message} {problem.remedy}"
     kind = "server_error" if is_server_error else "invalid_request_error"
     kind = TYPES.get(HTTPStatus(problem.status), kind)
-    return ErrorAnswer(error=ErrorBody(message=message, type=kind, param=named or None, code=OPENAI_CODES.get(problem.code, problem.code)))
+    code = INVALID_KEY if problem.status == HTTPStatus.UNAUTHORIZED else OPENAI_CODES.get(problem.code, problem.code)
+    return ErrorAnswer(error=ErrorBody(message=message, type=kind, param=named or None, code=code))
 
 
 def _limit_note(error: FieldError) -> str:

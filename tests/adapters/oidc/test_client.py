@@ -77,7 +77,7 @@ async def test_a_login(algorithm: str):
 
 def claim(name: str, value: Any) -> Callable[[Provider], None]:
     def change(there: Provider) -> None:
-        there.tamper = lambda claims: claims.update({name: value})
+        there.tamper = lambda claims: claims.update({name: value() if callable(value) else value})
 
     return change
 
@@ -111,9 +111,9 @@ def with_public_key_as_secret(there: Provider, claims: dict[str, Any]) -> str:
         claim("aud", "another client"),
         claim("aud", [CLIENT_ID, "another client"]),
         claim("nonce", "of another login"),
-        claim("exp", int(time.time()) - 120),
+        claim("exp", lambda: int(time.time()) - 120),
         claim("exp", "never"),
-        claim("iat", int(time.time()) + 600),
+        claim("iat", lambda: int(time.time()) + 600),
         without("exp"),
         without("nonce"),
         without("sub"),

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from typing import Any
 
 import httpx
@@ -37,7 +38,6 @@ SCOPES = ("chat", "knowledge:read", "knowledge:write", "ops")
 PROBLEM = "application/problem+json"
 PARAMETER = re.compile(r"\{(\w+)\}")
 NOBODYS = {"model", "provider"}  # parameters that name what is the same for everybody
-OPENAI_CODES = {"unauthenticated": "invalid_api_key"}  # as OpenAI's clients know it
 STATE = (  # what shows whether anything of the victim's was changed
     "/conversations/{conversation_id}",
     "/conversations/{conversation_id}/messages",
@@ -224,7 +224,7 @@ def assert_refused(operation: Operation, answer: httpx.Response, status: int, co
     """With this problem and nothing else; OpenAI's routes have their own format."""
     assert answer.status_code == status, f"{operation}: {answer.status_code} {answer.text[:300]}"
     if operation.path.startswith("/v1/"):
-        assert answer.json()["error"]["code"] == OPENAI_CODES.get(code, code), answer.text
+        assert answer.json()["error"]["code"] == ("invalid_api_key" if status == HTTPStatus.UNAUTHORIZED else code), answer.text
     else:
         assert (answer.headers["content-type"], answer.json()["code"]) == (PROBLEM, code), answer.text
 
