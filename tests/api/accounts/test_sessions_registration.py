@@ -9,7 +9,7 @@ import httpx
 import msgspec
 import pytest
 
-from domain.accounts.invitations import new_invitation
+from domain.accounts.invitations import PREFIX, new_invitation
 from domain.accounts.topics import INVITATIONS_CHANGED
 from ops.commands import invitations
 from ops.commands.operator_records import open_operator_records
@@ -40,7 +40,7 @@ async def register(house: House, invitation: str = "", email: str = "", key: str
 async def invite(settings: Settings, capsys: pytest.CaptureFixture[str], email: str = "") -> str:
     capsys.readouterr()
     assert await invitations.create(settings, email, 7) == 0
-    return capsys.readouterr().out.strip()
+    return next(line for line in capsys.readouterr().out.splitlines() if line.startswith(PREFIX))  # the process may log beside it
 
 
 async def test_closed(api_settings: Settings):
