@@ -4,7 +4,7 @@ import re
 import time
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from lxml import etree  # type: ignore[import-untyped]
 
@@ -88,6 +88,7 @@ def test_broken_html_gives_text_or_a_refusal(tags):
 
 
 @settings(max_examples=150, deadline=None)
+@example(["<table><tr><td>a<td>b", "<th rowspan=2 colspan=3>", "<b>bold</b>", "<th rowspan=2 colspan=3>", "<b>bold</b>"])
 @given(st.lists(TAG | st.sampled_from(["<details>", "<caption>", "<br>", "<pre>", "<th rowspan=2 colspan=3>", "x", "是", "</li>"])))
 def test_no_word_of_a_page_is_lost(tags):
     """However tables, lists and stray text are nested."""
@@ -95,7 +96,13 @@ def test_no_word_of_a_page_is_lost(tags):
     root = etree.HTML(page) if page.strip() else None
     said = "".join(root.itertext()) if root is not None else ""
     if re.search(r"\w", said):
-        assert bare(parse("text/html", page).text) == bare(said)
+        read = bare(parse("text/html", page).text)
+        if "colspan" in page:  # a merged cell says its text in every column that it covers
+            signs = iter(read)
+            assert all(sign in signs for sign in bare(said))
+            assert set(read) == set(bare(said))
+        else:
+            assert read == bare(said)
 
 
 MARKDOWN = """---
