@@ -1,6 +1,5 @@
 """API keys for programs: ``claw_<id><checksum>_<secret>``, shown once, stored as a hash."""
 
-import base64
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from http import HTTPStatus
@@ -11,6 +10,7 @@ from litestar import Response, Router, delete, get, patch, post
 from litestar.params import FromPath, JSONBody
 from msgspec.structs import replace
 
+from adapters.secrets.signing import url_text
 from api.accounts.ports import AccountPorts
 from api.http.audit import audited
 from api.http.gate import PERSON
@@ -170,7 +170,7 @@ def _secret(request: ApiRequest, credential_id: str, created_at: datetime) -> st
 
 
 def _random_secret(request: ApiRequest) -> str:
-    return base64.urlsafe_b64encode(request.core.random_bytes(SECRET_BYTES)).decode().rstrip("=")
+    return url_text(request.core.random_bytes(SECRET_BYTES))
 
 
 def _creation_response(credential: Credential, secret: str, status: HTTPStatus = HTTPStatus.CREATED) -> Response[ApiKeyCreated]:

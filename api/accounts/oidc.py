@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from adapters.oidc.attempts import LIFE_S, LoginAttempt
 from adapters.oidc.client import IdClaims
+from api.accounts.account_writes import write_account
 from api.accounts.joining import allows_domain
 from api.accounts.ports import AccountPorts
 from api.accounts.session_writes import open_session, set_cookies
@@ -23,13 +24,13 @@ from domain.accounts.identities import IDENTITIES, identity_id, role_of
 from domain.accounts.organisations import organisation_lease
 from domain.accounts.records import email_scope, find_account, find_password
 from domain.accounts.registration import new_account
-from domain.accounts.topics import ACCOUNTS_CHANGED, IDENTITIES_CHANGED
+from domain.accounts.topics import IDENTITIES_CHANGED
 from domain.limits.rules import network_of
 from schemas import ids
 from schemas.errors import Refused
 from schemas.identities import IdentityChanged, OidcIdentity
 from schemas.limits import Rule
-from schemas.records import Account, AccountChanged
+from schemas.records import Account
 from streams.log.outgoing import Outgoing
 
 PATH = "/api/v1/auth/oidc"
@@ -171,11 +172,8 @@ async def _follow_groups(request: ApiRequest, ports: AccountPorts, account: Acco
         present = await ports.core.read_models.accounts.get(account.id, account.id)
         if present is None or present.disabled:
             raise Refused("unauthenticated", "this account is not active")
-        changed, caller = replace(present, role=role, revision=present.revision + 1), caller_of(present)
-        event: Any = await request.event(AccountChanged, changed.id, changed, caller)
-        entry = await audited(request, "account.change", caller=caller, target=account.id, detail={"role": f"{present.role} -> {role}"})
-        await ports.core.records.change(Outgoing(ACCOUNTS_CHANGED, event), entry)
-    ports.http.identities.forget_account(account.id)
+        changed, detail = replace(present, role=role, revision=present.revision + 1), {"role": f"{present.role} -> {role}"}
+        await write_account(request, changed, "account.change", caller=caller_of(present), detail=detail)
     return changed
 
 

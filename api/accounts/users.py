@@ -1,29 +1,26 @@
 """Users: the accounts of a tenant, for its admins, and one's own name."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Annotated, Any
 from uuid import UUID
 
-import msgspec
 from litestar import Response, Router, get, patch
 from litestar.params import FromPath, JSONBody, QueryParameter
 
-from api.http.audit import audited, record_audit
+from api.accounts.account_writes import write_account
+from api.http.audit import record_audit
 from api.http.gate import ADMIN, PERSON
 from api.http.openapi import PROBLEMS, Cursor, Limit
 from api.http.request import ApiRequest
-from api.http.responses import etag, json_response, map_page, require_match
+from api.http.responses import etag, given_fields, json_response, map_page, require_match
 from domain.accounts.organisations import change_account, check_admin_remains, organisation_lease
 from domain.accounts.records import TENANT_ACCOUNTS
 from domain.accounts.registration import default_base_of
-from domain.accounts.topics import ACCOUNTS_CHANGED
 from schemas.bodies.accounts import MemberPatch, MemberView, OwnPatch
 from schemas.bodies.auth import User
 from schemas.bodies.pages import Page
 from schemas.errors import Refused
-from schemas.records import Account, AccountChanged
-from streams.log.outgoing import Outgoing
+from schemas.records import Account
 
 OfTenant = Annotated[str, QueryParameter(name="tenant", max_length=64, description="Of another tenant; operators only.")]
 
@@ -47,13 +44,13 @@ async def change(request: ApiRequest, user_id: FromPath[UUID], data: JSONBody[Me
     """Role, tier, name, and whether the account is disabled: in force everywhere within a second, without a new login. With ``If-Match`` a
     concurrent change is refused with ``412``.
     """
-    return _response(await change_member(request, str(user_id), _given(data)))
+    return _response(await change_member(request, str(user_id), given_fields(data)))
 
 
 @patch("/users/me", opt=PERSON, responses=PROBLEMS, summary="Change your account")
 async def change_own(request: ApiRequest, data: JSONBody[OwnPatch]) -> Response[User]:
     """Your name. With ``If-Match`` a concurrent change is refused with ``412``."""
-    account = await change_member(request, request.user.account_id, _given(data), own=True)
+    account = await change_member(request, request.user.account_id, given_fields(data), own=True)
     return json_response(User.of(account, default_base_of(account)), headers={"ETag": etag(account.revision)})
 
 
@@ -87,10 +84,7 @@ async def change_member(request: ApiRequest, user_id: str, changes: Mapping[str,
             await record_audit(request, "account.change", outcome="refused", tenant=tenant, target=user_id, detail=detail)
             raise
         if changed is not present:
-            event: Any = await request.event(AccountChanged, changed.id, changed, replace(request.user, tenant=tenant))
-            entry = await audited(request, "account.change", tenant=tenant, target=user_id, detail=_differences(present, changed))
-            await request.core.records.change(Outgoing(ACCOUNTS_CHANGED, event), entry)
-    request.http.identities.forget_account(user_id)
+            await write_account(request, changed, "account.change", caller=request.user, detail=_differences(present, changed))
     return changed
 
 
@@ -99,10 +93,6 @@ def _differences(before: Account, after: Account) -> dict[str, str]:
     found = {name: (getattr(before, name), getattr(after, name)) for name in ("role", "tier", "disabled")}
     texts = {name: f"{old} -> {new}".lower() for name, (old, new) in found.items() if old != new}
     return texts | ({"name": "changed"} if before.name != after.name else {})
-
-
-def _given(data: msgspec.Struct) -> dict[str, Any]:
-    return {name: value for name, value in msgspec.structs.asdict(data).items() if value is not msgspec.UNSET}
 
 
 def _response(account: Account) -> Response[MemberView]:

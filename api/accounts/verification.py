@@ -1,15 +1,14 @@
 """The proof that an account's e-mail address is its owner's: a link that was sent there."""
 
 from http import HTTPStatus
-from typing import Any
 
 from litestar import Router, post
 from litestar.params import JSONBody
 from msgspec.structs import replace
 
+from api.accounts.account_writes import write_account
 from api.accounts.mails import request_mail
 from api.accounts.ports import AccountPorts
-from api.http.audit import audited
 from api.http.gate import PERSON, PUBLIC, UNVERIFIED, address_of
 from api.http.identity import caller_of
 from api.http.late_repeats import RUNS_AGAIN
@@ -17,12 +16,11 @@ from api.http.openapi import PROBLEMS
 from api.http.request import ApiRequest
 from domain.accounts.organisations import organisation_lease
 from domain.accounts.records import email_scope
-from domain.accounts.topics import ACCOUNTS_CHANGED
 from domain.limits.rules import network_of
 from schemas.bodies.auth import LinkConfirm, MailRequestAccepted
 from schemas.errors import Refused
 from schemas.limits import Rule
-from schemas.records import Account, AccountChanged
+from schemas.records import Account
 from streams.log.outgoing import Outgoing
 
 VERIFICATION_MAILS = Rule(name="verification_mails", rate=3, per_s=3_600.0, burst=3, scope="user")
@@ -67,11 +65,8 @@ async def confirm(request: ApiRequest, data: JSONBody[LinkConfirm]) -> None:
         account = await _find_owner(ports, claims.subject, claims.binding)
         if account.verified_at is not None:
             return
-        changed, caller = replace(account, verified_at=now, revision=account.revision + 1), caller_of(account)
-        event: Any = await request.event(AccountChanged, changed.id, changed, caller)
-        entry = await audited(request, "account.verify", caller=caller, target=account.id)
-        await ports.core.records.change(Outgoing(ACCOUNTS_CHANGED, event), entry)
-    ports.http.identities.forget_account(account.id)
+        changed = replace(account, verified_at=now, revision=account.revision + 1)
+        await write_account(request, changed, "account.verify", caller=caller_of(account))
 
 
 async def verification_mail(request: ApiRequest, account: Account) -> Outgoing:

@@ -15,7 +15,7 @@ from api.http.late_repeats import ANSWERED, RUNS_AGAIN
 from api.http.openapi import PROBLEMS, Cursor, Limit
 from api.http.rate_limiting import subject_of
 from api.http.request import ApiRequest
-from api.http.responses import etag, json_response, map_page, run_idempotent
+from api.http.responses import etag, if_match_revision, json_response, map_page, run_idempotent
 from domain.configs.editor import ConfigEditor, internal_way
 from domain.configs.records import CONFIG_AUDIT, CONFIG_HISTORY
 from schemas import ids
@@ -34,7 +34,6 @@ from schemas.bodies.configs import (
 from schemas.bodies.pages import Page
 from schemas.errors import Refused
 
-REVISION_DIGITS_MAX = 9
 REASON_CHARS_MAX = 500
 
 Before = Annotated[int, QueryParameter(name="from", ge=0, le=1_000_000_000, description="A revision; 0 is the default.")]
@@ -115,7 +114,7 @@ async def put_key(request: ApiRequest, config_key: FromPath[str], data: JSONBody
     """In force in every process within a second; a change that could not take effect is refused. The same value again is no change. With
     ``If-Match`` a concurrent change is refused with ``412``.
     """
-    expected = _if_match_revision(request)
+    expected = if_match_revision(request)
     config = await _editor(request).change(config_key, data.value, by=subject_of(request.user), reason=data.reason, expected=expected)
     await _record(request, "config.change", config_key, config.revision, data.reason)
     return _response(request, config_key)
@@ -124,7 +123,7 @@ async def put_key(request: ApiRequest, config_key: FromPath[str], data: JSONBody
 @delete("/configs/{config_key:str}", opt=OPERATOR, responses=PROBLEMS, status_code=HTTPStatus.OK, summary="Reset a configuration key")
 async def reset_key(request: ApiRequest, config_key: FromPath[str], reason: ReasonText = "") -> Response[ConfigView]:
     """To its default, as a new revision. With ``If-Match`` a concurrent change is refused with ``412``."""
-    expected = _if_match_revision(request)
+    expected = if_match_revision(request)
     config = await _editor(request).change(config_key, None, by=subject_of(request.user), reason=reason, expected=expected)
     await _record(request, "config.reset", config_key, config.revision, reason)
     return _response(request, config_key)
@@ -161,7 +160,7 @@ async def rollback(request: ApiRequest, config_key: FromPath[str], data: JSONBod
     """Give it the value of an earlier revision, as a new one; the value must keep the limits of today."""
 
     async def make() -> Response[Any]:
-        by, expected = subject_of(request.user), _if_match_revision(request)
+        by, expected = subject_of(request.user), if_match_revision(request)
         made = await _request_id(request, "rollback")
         config = await _editor(request).roll_back(config_key, data.revision, by=by, reason=data.reason, request=made, expected=expected)
         if config.request == made:  # else a late repeat, and somebody changed it since
@@ -212,15 +211,6 @@ def _response(request: ApiRequest, name: str) -> Response[ConfigView]:
     editor = _editor(request)
     view = key_view(editor, editor.find(name))
     return json_response(view, HTTPStatus.OK, {"ETag": etag(view.revision)})
-
-
-def _if_match_revision(request: ApiRequest) -> int | None:
-    """The revision in ``If-Match``; -1, which no key has, for any other text."""
-    header = request.headers.get("if-match")
-    if header in {None, "*"}:
-        return None
-    number = str(header).strip().removeprefix("W/").strip('"')
-    return int(number) if number.isascii() and number.isdigit() and len(number) <= REVISION_DIGITS_MAX else -1
 
 
 def router() -> Router:

@@ -18,7 +18,7 @@ from api.http.gate import CHAT
 from api.http.late_repeats import ANSWERED
 from api.http.openapi import PROBLEMS, Cursor, Limit
 from api.http.request import ApiRequest
-from api.http.responses import etag, find_created, json_response, map_page, require_match, run_idempotent
+from api.http.responses import etag, find_created, given_fields, json_response, map_page, require_match, run_idempotent
 from domain.chats.records import ROOT
 from domain.chats.topics import CONVERSATIONS_CHANGED
 from schemas.bodies.conversations import ConversationCreate, ConversationPatch, ConversationView, MessageView
@@ -82,7 +82,7 @@ async def read(request: ApiRequest, conversation_id: FromPath[UUID]) -> Response
 async def change(request: ApiRequest, conversation_id: FromPath[UUID], data: JSONBody[ConversationPatch]) -> Response[ConversationView]:
     """Fields left out stay as they are. With ``If-Match`` a concurrent change is refused with ``412``."""
     ports, caller = request.ports(ChatPorts), request.user
-    changes = {name: value for name, value in msgspec.structs.asdict(data).items() if value is not msgspec.UNSET}
+    changes = given_fields(data)
     if "knowledge_base_ids" in changes:
         changes["knowledge_base_ids"] = tuple(str(base_id) for base_id in changes["knowledge_base_ids"])
         await ports.http.access.check_knowledge_bases(caller, changes["knowledge_base_ids"])

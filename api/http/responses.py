@@ -20,6 +20,7 @@ T = TypeVar("T")
 B = TypeVar("B", bound=Struct)
 
 JSON = "application/json"
+REVISION_DIGITS_MAX = 9  # no record is changed more often; Python refuses to convert very long numbers
 KEY_BYTES = 256  # what Redis needs for a key without a response
 _encode = msgspec.json.Encoder().encode
 
@@ -90,6 +91,20 @@ def require_match(request: ApiRequest, revision: int) -> None:
         return
     if etag(revision) not in {tag.strip() for tag in expected.split(",")}:
         raise Refused("lost_update")
+
+
+def if_match_revision(request: ApiRequest) -> int | None:
+    """The revision in ``If-Match``, None without one; -1, which no record has, for any other text."""
+    header = request.headers.get("if-match")
+    if header in {None, "*"}:
+        return None
+    number = str(header).strip().removeprefix("W/").strip('"')
+    return int(number) if number.isascii() and number.isdigit() and len(number) <= REVISION_DIGITS_MAX else -1
+
+
+def given_fields(data: msgspec.Struct) -> dict[str, Any]:
+    """The fields of a PATCH that were sent."""
+    return {name: value for name, value in msgspec.structs.asdict(data).items() if value is not msgspec.UNSET}
 
 
 def map_page(page: TablePage[T], view: Callable[[T], B]) -> Page[B]:

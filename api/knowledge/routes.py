@@ -13,7 +13,7 @@ from api.http.gate import KNOWLEDGE_READ, KNOWLEDGE_WRITE
 from api.http.late_repeats import ANSWERED
 from api.http.openapi import PROBLEMS, Cursor, Limit
 from api.http.request import ApiRequest
-from api.http.responses import etag, find_created, json_response, require_match, run_idempotent
+from api.http.responses import etag, find_created, given_fields, json_response, require_match, run_idempotent
 from api.knowledge.ports import KnowledgePorts
 from domain.documents.topics import DOCUMENTS_SUBMITTED
 from domain.knowledge.topics import KNOWLEDGE_CHANGED
@@ -74,7 +74,7 @@ async def read(request: ApiRequest, knowledge_base_id: FromPath[UUID]) -> Respon
 async def change(request: ApiRequest, knowledge_base_id: FromPath[UUID], data: JSONBody[KnowledgePatch]) -> Response[KnowledgeView]:
     """Fields left out stay as they are. With ``If-Match`` a concurrent change is refused with ``412``."""
     ports = request.ports(KnowledgePorts)
-    changes = {name: value for name, value in msgspec.structs.asdict(data).items() if value is not msgspec.UNSET}
+    changes = given_fields(data)
     async with ports.core.records.lease(f"knowledge/{knowledge_base_id}"):
         present = await ports.http.access.find_own_knowledge_base(request.user, str(knowledge_base_id))
         require_match(request, present.revision)

@@ -14,7 +14,7 @@ from api.http.late_repeats import RUNS_AGAIN
 from api.http.openapi import PROBLEMS, Cursor, Limit
 from api.http.rate_limiting import subject_of
 from api.http.request import ApiRequest
-from api.http.responses import etag, invalid_field, json_response
+from api.http.responses import etag, if_match_revision, invalid_field, json_response
 from api.limits.overview import limits
 from api.limits.ports import LimitPorts
 from domain.limits.access_lists import ENTRIES_MAX, AccessLists, canonical_value, problem_of
@@ -43,8 +43,6 @@ EXPIRY_DAYS_MAX = 3_660
 
 Top = Annotated[int, QueryParameter(ge=1, le=100, description="Names per dimension.")]
 WindowName = Annotated[Literal["minute", "hour", "day"], QueryParameter(description="The length of the window, up to now.")]
-
-REVISION_DIGITS_MAX = 18  # of an offset-like number; Python refuses to convert very long ones
 
 
 @get("/rate-limits/me", opt=ANYBODY, responses=PROBLEMS, summary="Get your rate limits")
@@ -81,7 +79,7 @@ async def put_rules(request: ApiRequest, data: JSONBody[RulesPut]) -> Response[R
             raise Refused("validation_failed", errors=errors)
         value = {"rules": msgspec.to_builtins(wanted)}
     config = await request.ports(LimitPorts).config_writer.change(
-        RATE_LIMIT_RULES, value, by=subject_of(request.user), reason=data.reason, expected=_if_match_revision(request)
+        RATE_LIMIT_RULES, value, by=subject_of(request.user), reason=data.reason, expected=if_match_revision(request)
     )
     await _record(request, "rate_limit_rules.change", RATE_LIMIT_RULES, reason=data.reason, revision=str(config.revision))
     return _response(request, config)
@@ -168,15 +166,6 @@ def _response(request: ApiRequest, config: Config | None) -> Response[RulesView]
         rules=in_force, revision=config.revision, changed_at=config.changed_at, changed_by=config.changed_by, reason=config.reason
     )
     return json_response(view, HTTPStatus.OK, {"ETag": etag(config.revision)})
-
-
-def _if_match_revision(request: ApiRequest) -> int | None:
-    """The revision in ``If-Match``; -1, which no record has, for any other text."""
-    header = request.headers.get("if-match")
-    if header in {None, "*"}:
-        return None
-    number = str(header).strip().removeprefix("W/").strip('"')
-    return int(number) if number.isascii() and number.isdigit() and len(number) <= REVISION_DIGITS_MAX else -1
 
 
 async def _put(request: ApiRequest, access: Access, data: AccessPut) -> AccessView:

@@ -5,7 +5,6 @@ import hashlib
 import hmac
 from datetime import timedelta
 from http import HTTPStatus
-from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -19,7 +18,7 @@ from api.http.gate import PERSON
 from api.http.late_repeats import ANSWERED
 from api.http.openapi import PROBLEMS, Cursor, Limit
 from api.http.request import ApiRequest
-from api.http.responses import begin_idempotent, etag, find_created, json_response, map_page, require_match
+from api.http.responses import begin_idempotent, etag, find_created, given_fields, json_response, map_page, require_match
 from api.notices.ports import NoticePorts
 from domain.notices.errors import WEBHOOK_URL_REFUSED, WEBHOOKS_FULL
 from domain.notices.topics import WEBHOOKS_CHANGED
@@ -74,7 +73,7 @@ async def read(request: ApiRequest, webhook_id: FromPath[UUID]) -> Response[Webh
 @patch("/webhooks/{webhook_id:str}", opt=PERSON, responses=PROBLEMS, summary="Update a webhook")
 async def change(request: ApiRequest, webhook_id: FromPath[UUID], data: JSONBody[WebhookPatch]) -> Response[WebhookView]:
     """Fields left out stay as they are. ``enabled`` true switches on what was off, whatever the reason."""
-    changes: dict[str, Any] = {name: value for name, value in msgspec.structs.asdict(data).items() if value is not msgspec.UNSET}
+    changes = given_fields(data)
     if "url" in changes:
         check_address(request, changes["url"])
     if "event_types" in changes:

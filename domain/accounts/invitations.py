@@ -4,13 +4,13 @@ The text of an invitation is 256 random bits; its record has only the SHA-256. I
 account, under a lease, so two people never register with one; a repeat of the same registration finds its own account in the record.
 """
 
-import base64
 import hashlib
 from collections.abc import Callable
 from datetime import datetime
 
 import msgspec
 
+from adapters.secrets.signing import url_text
 from domain.accounts.records import email_scope
 from domain.accounts.topics import INVITATIONS_CHANGED
 from schemas.errors import FieldError, Refused
@@ -44,7 +44,7 @@ TENANT_INVITATIONS = Record(  # those of organisations
 
 def new_invitation(random_bytes: Callable[[int], bytes], now: datetime, expires_at: datetime, email: str = "") -> tuple[str, Invitation]:
     """The text to give away, and the record."""
-    text = PREFIX + base64.urlsafe_b64encode(random_bytes(SECRET_BYTES)).decode().rstrip("=")
+    text = PREFIX + url_text(random_bytes(SECRET_BYTES))
     return text, Invitation(id=invitation_id(text), created_at=now, expires_at=expires_at, email=email.strip())
 
 

@@ -3,12 +3,12 @@
 Each tenant has one service account, which has no login, and a default knowledge base that the whole tenant sees.
 """
 
-import base64
 import os
 import secrets
 from pathlib import Path
 from uuid import uuid4
 
+from adapters.secrets.signing import url_text
 from domain.accounts.key_text import key_hash, key_text
 from domain.accounts.organisations import organisation_lease
 from domain.accounts.topics import CREDENTIALS_CHANGED
@@ -44,7 +44,7 @@ async def ensure_local(settings: Settings) -> Path | None:
 async def create_key(settings: Settings, tenant: str, name: str, mode: AnswerMode | None = None) -> str:
     """A new key; creates the tenant's service account and default knowledge base when they do not exist."""
     check_tenant(tenant)
-    secret = base64.urlsafe_b64encode(secrets.token_bytes(SECRET_BYTES)).decode().rstrip("=")
+    secret = url_text(secrets.token_bytes(SECRET_BYTES))
     async with open_operator_records(settings) as writer:
         credential = Credential(
             id=str(uuid4()),
