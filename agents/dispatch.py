@@ -127,19 +127,14 @@ class Dispatch:
             if one.is_obsolete:
                 await self.lanes.leave_all(one.event.tenant, one.event.subject, one.version)
         requested = await self._record_requests([(one.event, context) for one, context in submitted])
-        queued = {
+        queued: dict[int, Sequence[Outgoing]] = {
             id(one.event): [*requested.get(id(one.event), ()), *submission_events(one, queues.get(id(one)), context)]
             for one, context in submitted
         }
-        superseded = {id(event) for (event, _), before in zip(submissions, befores, strict=True) if before.is_superseded}
-        return [
-            await self.restore(event, context)
-            if id(event) in superseded
-            else queued[id(event)]
-            if id(event) in queued
-            else await self.step(event, context)
-            for event, context in events
-        ]
+        for (event, context), before in zip(submissions, befores, strict=True):
+            if before.is_superseded:
+                queued[id(event)] = await self.restore(event, context)
+        return [queued[id(event)] if id(event) in queued else await self.step(event, context) for event, context in events]
 
     async def restore(self, event: Submitted, context: Context) -> Sequence[Outgoing]:
         """What the document was before this event, again: its inbox record is older than the document's newest one."""
@@ -221,7 +216,7 @@ def requested_event(event: DocumentSubmitted, requests: tuple[SubmissionRequest,
     """The requests by which late repeats are recognised, for whoever restores them."""
     data = DocumentRequests(knowledge_base_id=event.data.knowledge_base_id, document_id=event.data.document_id, requests=requests)
     requested = DocumentRequested.from_cause(event, REQUESTED, data=data, now=context.clock.now())
-    return Outgoing(DOCUMENTS_REQUESTED, requested.with_content_id(_encode(data)))
+    return Outgoing(DOCUMENTS_REQUESTED, requested.with_data_id())
 
 
 def no_change_event(event: DocumentSubmitted, version: int, before: PriorState, context: Context) -> Outgoing:
@@ -273,8 +268,7 @@ def work_events(
 
 def restoration_events(event: Submitted, present: Submitted, newest: InboxRecord, context: Context) -> list[Outgoing]:
     """``present`` on the log again, behind ``event``, and the refusal of ``event``: ``newest`` is newer."""
-    again = type(present).from_cause(event, RESTORATION, data=present.data, now=context.clock.now())
-    again = again.with_content_id(_encode(present.data))
+    again = type(present).from_cause(event, RESTORATION, data=present.data, now=context.clock.now()).with_data_id()
     outgoing = [Outgoing(DOCUMENTS_SUBMITTED, again)]
     if isinstance(again, DocumentSubmitted) and again.data.record is not None:
         outgoing.append(alias_event(again, NAME, again.data, again.data.record.key_sha256))
@@ -290,13 +284,8 @@ def withdrawal_events(event: DocumentWithdrawn, version: int, orphans: tuple[str
 
 
 def removal_events(event: Submitted, version: int, orphans: tuple[str, ...], context: Context, name: str) -> list[Outgoing]:
-    """The request to remove points up to a version, and files."""
+    """The request to remove points up to a version, and files. One event may lie at two offsets, which are two versions."""
     data = event.data
     gone = Removal(knowledge_base_id=data.knowledge_base_id, document_id=data.document_id, version=version, blobs=orphans)
     removal = DocumentRemovalRequested.from_cause(event, name, data=gone, now=context.clock.now())
-    return [
-        Outgoing(DOCUMENTS_EMBEDDED, removal.with_content_id(_encode(gone)))
-    ]  # one event may lie at two offsets, which are two versions
-
-
-_encode = msgspec.json.Encoder().encode
+    return [Outgoing(DOCUMENTS_EMBEDDED, removal.with_data_id())]

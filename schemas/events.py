@@ -56,6 +56,10 @@ class Event(Struct, frozen=True, kw_only=True, tag_field="type"):
         """
         return msgspec.structs.replace(self, id=ids.content_id(self.id, content))
 
+    def with_data_id(self) -> Self:
+        """The same with all its data as the content."""
+        return self.with_content_id(_ENCODER.encode(self.data))
+
 
 def encode(event: Event) -> bytes:
     """The event as it lies on its topic."""

@@ -32,10 +32,7 @@ def progress_event(cause: Event, agent: str, progress: Progress, now: datetime, 
     something else, such as fewer points to remove, is another event.
     """
     event = DocumentProgressed.from_cause(cause, agent, data=progress, now=now, ordinal=ordinal)
-    return Outgoing(DOCUMENTS_PROGRESSED, event.with_content_id(_encode(progress)))
-
-
-_encode = msgspec.json.Encoder().encode
+    return Outgoing(DOCUMENTS_PROGRESSED, event.with_data_id())
 
 
 def refusal(knowledge_base_id: str, document_id: str, problem: Problem) -> Progress:
@@ -61,8 +58,12 @@ def refusal_event(
     event = DocumentProgressed.from_cause(
         cause, f"{agent}:refused", data=refusal(knowledge_base_id, document_id, problem), now=now, subject=subject
     )
-    event = event.with_content_id(_encode(event.data))
-    return Outgoing(DOCUMENTS_PROGRESSED, event, key=f"{subject}/refused", partition=publisher.partition_for(DOCUMENTS_PROGRESSED, subject))
+    return Outgoing(
+        DOCUMENTS_PROGRESSED,
+        event.with_data_id(),
+        key=f"{subject}/refused",
+        partition=publisher.partition_for(DOCUMENTS_PROGRESSED, subject),
+    )
 
 
 def dispatch_failure(event: Submitted, version: int, problem: Problem) -> Progress:

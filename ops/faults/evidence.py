@@ -66,16 +66,20 @@ class ReplyEvidence:
         return [each for each in self.answered if each.type.removeprefix("reply.") in TERMINAL]
 
     @property
-    def end(self) -> TopicRecord | None:
-        """The end as readers fold it: the first terminal event of the highest attempt so far."""
-        attempt = -1
+    def valid_ends(self) -> list[TopicRecord]:
+        """Those that no event of a higher attempt voided before: what a worker that was stopped says of a lower one is void for all."""
+        newest, valid = -1, []
         for record in self.answered:
-            if record.data.get("attempt", 0) < attempt:
-                continue
             attempt = record.data.get("attempt", 0)
-            if record.type.removeprefix("reply.") in TERMINAL:
-                return record
-        return None
+            newest = max(newest, attempt)
+            if attempt == newest and record.type.removeprefix("reply.") in TERMINAL:
+                valid.append(record)
+        return valid
+
+    @property
+    def end(self) -> TopicRecord | None:
+        """The end as readers fold it: the first valid one."""
+        return next(iter(self.valid_ends), None)
 
     @property
     def end_frames(self) -> list[StreamFrame]:

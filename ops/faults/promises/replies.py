@@ -32,24 +32,13 @@ def _reply_ends(evidence: RunEvidence) -> Found:
                 yield reply.id, f"reader {reader} never saw an end; its last event is {frames[-1].name} {frames[-1].id}", reply.records
 
 
-def _valid_ends(reply: ReplyEvidence) -> list[TopicRecord]:
-    """The ends that no event of a higher attempt has voided before: what a worker that was stopped says of a lower one is void for all."""
-    newest, valid = -1, []
-    for record in reply.answered:
-        attempt = record.data.get("attempt", 0)
-        newest = max(newest, attempt)
-        if record.type.removeprefix("reply.") in TERMINAL and attempt == newest:
-            valid.append(record)
-    return valid
-
-
 def _one_end(evidence: RunEvidence) -> Found:
     for reply in evidence.replies.values():
         for reader, frames in reply.readers.items():
             ends = [frame for frame in frames if frame.name in TERMINAL]
             if len(ends) > 1 or (ends and frames[-1] is not ends[-1]):
                 yield reply.id, f"reader {reader} saw {[frame.name for frame in ends]}, or something after the end", frames
-        on_topic = {(record.type, record.digest) for record in _valid_ends(reply)}
+        on_topic = {(record.type, record.digest) for record in reply.valid_ends}
         if len(on_topic) > 1:
             yield reply.id, f"the topic has {len(on_topic)} different ends of one reply", reply.ends
         shown = {frame.name for frame in reply.end_frames}
