@@ -4,17 +4,15 @@ import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 
-import msgspec
 import structlog
 from msgspec import Struct, field
 
 from adapters.redis.client import RedisClient
 from domain.configs.live_settings import LiveSettings
 from schemas.errors import Unavailable
+from streams.runtime.report_registry import ReportRegistry
 
 REPORT_S = 2.0  # between two reports, when nothing changes
-REPORT_TTL_S = 10  # a process without a report for this long is gone
-PROCESSES_MAX = 1_000  # names kept; the oldest reports go first
 
 log = structlog.get_logger(__name__)
 
@@ -38,43 +36,19 @@ class ProcessReports:
     """The reports of all processes. Methods raise Unavailable."""
 
     def __init__(self, redis: RedisClient, prefix: str) -> None:
-        self._redis, self._registry = redis, f"{prefix}:configs:processes"
+        self._registry = ReportRegistry(redis, f"{prefix}:configs:processes", ProcessReport)
 
     async def save(self, report: ProcessReport) -> None:
         """Save the report of this process."""
-        seconds, micros = await self._redis.time()
-        batch = self._redis.pipeline()
-        batch.set(f"{self._registry}:{report.id}", msgspec.json.encode(report), ex=REPORT_TTL_S)
-        batch.zadd(self._registry, {report.id: seconds + micros / 1e6})
-        batch.zremrangebyscore(self._registry, 0, seconds - REPORT_TTL_S)
-        batch.zremrangebyrank(self._registry, 0, -PROCESSES_MAX - 1)
-        await batch.execute()
+        await self._registry.save(report.id, report)
 
     async def remove(self, process_id: str) -> None:
         """This process has ended."""
-        batch = self._redis.pipeline()
-        batch.delete(f"{self._registry}:{process_id}")
-        batch.zrem(self._registry, process_id)
-        await batch.execute()
+        await self._registry.remove(process_id)
 
     async def list(self) -> list[ProcessReport]:
         """Every process that reported within the last 10 s, by component and id."""
-        batch = self._redis.pipeline()
-        batch.time()
-        batch.zrange(self._registry, 0, PROCESSES_MAX - 1, withscores=True)
-        (seconds, micros), found = await batch.execute()
-        now_s, reported_s = seconds + micros / 1e6, dict(found)
-        if not reported_s:
-            return []
-        batch = self._redis.pipeline()
-        for name in reported_s:
-            batch.get(f"{self._registry}:{name.decode()}")
-        reports = [
-            msgspec.structs.replace(msgspec.json.decode(report, type=ProcessReport), silent_s=max(0.0, now_s - at_s))
-            for at_s, report in zip(reported_s.values(), await batch.execute(), strict=True)
-            if report is not None
-        ]
-        return sorted(reports, key=lambda report: (report.component, report.id))
+        return sorted(await self._registry.list(), key=lambda report: (report.component, report.id))
 
 
 class ConfigReporter:

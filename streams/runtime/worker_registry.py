@@ -2,16 +2,14 @@
 
 from datetime import datetime
 
-import msgspec
 from msgspec import Struct, field
 
 from adapters.redis.client import RedisClient
 from streams.runtime.backlog import Backlog
+from streams.runtime.report_registry import ReportRegistry
 
-STATE_TTL_S = 10  # a worker without a report for this long is gone
 BEAT_S = 0.5  # between two reports
 SILENT_S_MAX = 2.2  # a worker without a report for this long does not work: readiness says so within 3 s
-WORKERS_MAX = 1_000  # names kept; the oldest reports go first
 
 
 class WorkerState(Struct, frozen=True, kw_only=True):
@@ -50,44 +48,21 @@ class WorkerState(Struct, frozen=True, kw_only=True):
         return self.silent_s > SILENT_S_MAX
 
 
+def worker_registry(redis: RedisClient, prefix: str) -> ReportRegistry[WorkerState]:
+    """The reports of all workers, by ``group:id``."""
+    return ReportRegistry(redis, f"{prefix}:workers", WorkerState)
+
+
 async def save_worker_state(redis: RedisClient, prefix: str, state: WorkerState) -> None:
     """Save the state of this worker; raises Unavailable."""
-    name = f"{state.lane}:{state.id}"
-    seconds, micros = await redis.time()
-    batch = redis.pipeline()
-    batch.set(f"{prefix}:workers:{name}", msgspec.json.encode(state), ex=STATE_TTL_S)
-    batch.zadd(_registry(prefix), {name: seconds + micros / 1e6})
-    batch.zremrangebyscore(_registry(prefix), 0, seconds - STATE_TTL_S)
-    batch.zremrangebyrank(_registry(prefix), 0, -WORKERS_MAX - 1)
-    await batch.execute()
+    await worker_registry(redis, prefix).save(f"{state.lane}:{state.id}", state)
 
 
 async def remove_worker(redis: RedisClient, prefix: str, lane: str, worker: str) -> None:
     """Remove this worker from the registry; raises Unavailable."""
-    batch = redis.pipeline()
-    batch.delete(f"{prefix}:workers:{lane}:{worker}")
-    batch.zrem(_registry(prefix), f"{lane}:{worker}")
-    await batch.execute()
+    await worker_registry(redis, prefix).remove(f"{lane}:{worker}")
 
 
 async def list_workers(redis: RedisClient, prefix: str) -> list[WorkerState]:
     """Every worker that reported within the last 10 s, by group and id; raises Unavailable."""
-    batch = redis.pipeline()
-    batch.time()
-    batch.zrange(_registry(prefix), 0, WORKERS_MAX - 1, withscores=True)
-    (seconds, micros), found = await batch.execute()
-    now_s, reported_s = seconds + micros / 1e6, dict(sorted(found))
-    if not reported_s:
-        return []
-    batch = redis.pipeline()
-    for name in reported_s:
-        batch.get(f"{prefix}:workers:{name.decode()}")
-    return [
-        msgspec.structs.replace(msgspec.json.decode(state, type=WorkerState), silent_s=max(0.0, now_s - at_s))
-        for at_s, state in zip(reported_s.values(), await batch.execute(), strict=True)
-        if state is not None
-    ]
-
-
-def _registry(prefix: str) -> str:
-    return f"{prefix}:workers"
+    return await worker_registry(redis, prefix).list()
