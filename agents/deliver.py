@@ -22,7 +22,6 @@ from streams.runtime.agent import Agent, Context
 from streams.runtime.agent_ports import AgentPorts
 from streams.runtime.timer_loop import TimerLoop
 from streams.tables.projection import Tables
-from streams.tables.record_writer import RecordWriter
 from streams.topics import Topic
 
 WORKER_GROUP = "documents"
@@ -32,10 +31,9 @@ def build(ports: AgentPorts) -> tuple[Agent, ...]:
     """The agent, with the deliverer and its HTTP client."""
     settings = ports.settings.of(WebhookSettings)
     tables = ports.get(composition.read_models)
-    records = RecordWriter(ports.redis, ports.prefix, ports.publisher, tables, ports.clock)
     queue = DeliveryQueue(ports.redis, ports.prefix, settings.pending_max)
     client = ports.attach(WebhookClient(settings.networks, timeout_s=settings.timeout_s, connections_max=settings.concurrency))
-    parts = (settings, queue, tables, records, WebhookSecrets(ports.settings), client.post, ports.clock)
+    parts = (settings, queue, tables, ports.get(composition.record_writer), WebhookSecrets(ports.settings), client.post, ports.clock)
     deliverer = Deliverer(*parts, random_bytes=secrets.token_bytes, registry=ports.registry)
     return (agent(tables, queue, ports.attach(deliverer.loop)),)
 

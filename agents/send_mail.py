@@ -21,7 +21,6 @@ from streams.log.outgoing import Outgoing
 from streams.log.range_reader import RangeReader
 from streams.runtime.agent import Agent, Context
 from streams.runtime.agent_ports import AgentPorts
-from streams.tables.record_writer import RecordWriter
 from streams.topics import Topic
 
 log = structlog.get_logger(__name__)
@@ -40,7 +39,7 @@ def build(ports: AgentPorts) -> tuple[Agent, ...]:
         ports.redis,
         ports.prefix,
         tables,
-        RecordWriter(ports.redis, ports.prefix, ports.publisher, tables, ports.clock),
+        ports.get(composition.record_writer),
         RangeReader(ports.settings.kafka, MAILS_REQUESTED),
         Links(ports.settings.auth) if ports.settings.auth.secret else None,
         client.send if client else None,

@@ -103,8 +103,7 @@ def open_documents(ports: AgentPorts) -> OpenDocuments:
 def outdated_indexes(ports: AgentPorts) -> OutdatedIndexes:
     """The search for collections that an earlier release or other settings built."""
     catalogue, settings = ports.get(collection_catalogue), ports.settings
-    records = RecordWriter(ports.redis, ports.prefix, ports.publisher, ports.get(read_models), ports.clock)
-    plans = PlanWriter(catalogue, records, ports.publisher, ports.clock, secrets.token_bytes, "index")
+    plans = PlanWriter(catalogue, ports.get(record_writer), ports.publisher, ports.clock, secrets.token_bytes, "index")
     listed, remove = partial(list_indexes, settings), partial(remove_empty_index, settings)
     return ports.attach(OutdatedIndexes(ports.get(engines), catalogue, plans, listed, remove))
 
@@ -117,6 +116,11 @@ def live_settings(ports: AgentPorts) -> LiveSettings:
 def read_models(ports: AgentPorts) -> ReadModels:
     """All record tables."""
     return ReadModels(ports.redis, ports.prefix)
+
+
+def record_writer(ports: AgentPorts) -> RecordWriter:
+    """The writer of records that are read back at once."""
+    return RecordWriter(ports.redis, ports.prefix, ports.publisher, ports.get(read_models), ports.clock)
 
 
 def record_keys(ports: AgentPorts) -> RecordKeys:

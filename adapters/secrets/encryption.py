@@ -4,13 +4,12 @@ import base64
 import binascii
 import hmac
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from adapters.secrets.derived_keys import derive_key
 from schemas.errors import Refused
 
 VERSION = "v1."
@@ -28,7 +27,7 @@ def encrypt(
 ) -> str:
     """``text`` as printable ASCII that only ``decrypt`` with the same secret, context and purpose can read (AES-256-GCM)."""
     nonce = random_bytes(NONCE_BYTES)
-    sealed = AESGCM(_derive_key(secret, purpose)).encrypt(nonce, text.encode(), context.encode())
+    sealed = AESGCM(derive_key(secret, purpose)).encrypt(nonce, text.encode(), context.encode())
     return VERSION + base64.urlsafe_b64encode(nonce + sealed).decode()
 
 
@@ -38,18 +37,24 @@ def decrypt(secret: str, sealed: str, *, context: str, purpose: bytes = DOCUMENT
         raw = base64.b64decode(sealed.removeprefix(VERSION), altchars=b"-_", validate=True)
         if not sealed.startswith(VERSION):
             raise _decryption_failure()
-        return AESGCM(_derive_key(secret, purpose)).decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], context.encode()).decode()
+        return AESGCM(derive_key(secret, purpose)).decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], context.encode()).decode()
     except (InvalidTag, binascii.Error, ValueError):
         raise _decryption_failure() from None
 
 
+def decrypt_with_any(secrets: Iterable[str], sealed: str, *, context: str, purpose: bytes = DOCUMENT_PASSWORD) -> str:
+    """The text by the first of the secrets that opens it, such as the present one and those before it. Raises like ``decrypt``."""
+    for secret in secrets:
+        try:
+            return decrypt(secret, sealed, context=context, purpose=purpose)
+        except Refused:
+            continue
+    raise _decryption_failure()
+
+
 def fingerprint(secret: str, text: str) -> str:
     """A keyed hash in hex, equal for equal texts only."""
-    return hmac.new(_derive_key(secret, b"claw fingerprint"), text.encode(), "sha256").hexdigest()
-
-
-def _derive_key(secret: str, purpose: bytes) -> bytes:
-    return HKDF(algorithm=SHA256(), length=32, salt=None, info=purpose).derive(secret.encode())
+    return hmac.new(derive_key(secret, b"claw fingerprint"), text.encode(), "sha256").hexdigest()
 
 
 def _decryption_failure() -> Refused:

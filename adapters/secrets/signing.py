@@ -8,11 +8,8 @@ import hashlib
 import hmac
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-
+from adapters.secrets.derived_keys import derive_key
 from schemas.errors import ConfigurationError
 from schemas.settings import AuthSettings
 
@@ -58,12 +55,7 @@ def url_text(raw: bytes) -> str:
 
 
 def _signature(secret: str, purpose: str, message: str) -> str:
-    return url_text(hmac.new(_derive_key(secret, purpose), message.encode(), hashlib.sha256).digest())
-
-
-@lru_cache(maxsize=64)  # two secrets and a few purposes
-def _derive_key(secret: str, purpose: str) -> bytes:
-    return HKDF(algorithm=SHA256(), length=32, salt=None, info=f"claw {purpose}".encode()).derive(secret.encode())
+    return url_text(hmac.new(derive_key(secret, f"claw {purpose}".encode()), message.encode(), hashlib.sha256).digest())
 
 
 def _previous_end(auth: AuthSettings) -> datetime:

@@ -37,8 +37,7 @@ log = structlog.get_logger(__name__)
 def build(ports: AgentPorts) -> tuple[Agent, ...]:
     """The agent, with the writer that it shares."""
     views, budget = ports.get(composition.read_models), HistoryBudget.from_limits(ports.settings.limits)
-    records = RecordWriter(ports.redis, ports.prefix, ports.publisher, views, ports.clock)
-    return (Summariser(ports.get(composition.writer), budget, views, records).agent(),)
+    return (Summariser(ports.get(composition.writer), budget, views, ports.get(composition.record_writer)).agent(),)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from schemas.errors import Refused, Unavailable
 from schemas.limits import AccessEntry, Rule
 from schemas.settings import LimitSettings, Settings
 from streams.clock import Clock
-from streams.tables.live import Live
+from streams.live import Live
 
 log = structlog.get_logger(__name__)
 ALLOWED = Decision(allowed=True)

@@ -7,8 +7,8 @@ backlog, and so does every subscriber after records were missed. SSE and WebSock
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterator
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, contextmanager
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 import msgspec
@@ -98,6 +98,39 @@ class Subscriber(Generic[T]):
         return updates
 
 
+class Subscribers(Generic[T]):
+    """The subscribers of a feed by their group."""
+
+    def __init__(self) -> None:
+        self._by_group: dict[bytes, set[Subscriber[T]]] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._by_group)
+
+    def __iter__(self) -> Iterator[Subscriber[T]]:
+        return (subscriber for some in self._by_group.values() for subscriber in some)
+
+    @contextmanager
+    def join(self, group: bytes) -> Iterator[Subscriber[T]]:
+        """Another one, for as long as the block lasts."""
+        subscriber: Subscriber[T] = Subscriber()
+        self._by_group.setdefault(group, set()).add(subscriber)
+        try:
+            yield subscriber
+        finally:
+            self._by_group[group].discard(subscriber)
+            if not self._by_group[group]:
+                del self._by_group[group]
+
+    def groups(self) -> Collection[bytes]:
+        """The groups that have any."""
+        return self._by_group.keys()
+
+    def of(self, group: bytes) -> Collection[Subscriber[T]]:
+        """Those of a group."""
+        return self._by_group.get(group, ())
+
+
 class TopicWatch(Generic[T]):
     """One topic of one process. ``group_of`` gives the group of a record's key, for which subscribers wait; ``decode`` the data of a value,
     None for a value that no subscriber gets.
@@ -105,7 +138,7 @@ class TopicWatch(Generic[T]):
 
     def __init__(self, kafka: KafkaSettings, topic: Topic, group_of: Callable[[bytes], bytes], decode: Callable[[bytes], T | None]) -> None:
         self._kafka, self._topic, self._group_of, self._decode = kafka, topic, group_of, decode
-        self._subscribers: dict[bytes, set[Subscriber[T]]] = {}
+        self._subscribers: Subscribers[T] = Subscribers()
         self._tail: TopicTail | None = None
         self._recent: deque[tuple[bytes, bytes]] = deque(maxlen=RECENT_MAX)  # group and value
 
@@ -117,17 +150,13 @@ class TopicWatch(Generic[T]):
     @asynccontextmanager
     async def subscribe(self, group: bytes) -> AsyncIterator[Subscriber[T]]:
         """A subscriber of ``group`` for as long as the block lasts."""
-        subscriber: Subscriber[T] = Subscriber()
-        self._subscribers.setdefault(group, set()).add(subscriber)
-        if self._tail is None:
-            self._tail = TopicTail(self._kafka, self._topic, self._take, choose=range, jumped=self._mark_all_stale, rewind=REWIND)
-            self._tail.start()
         try:
-            yield subscriber
+            with self._subscribers.join(group) as subscriber:
+                if self._tail is None:
+                    self._tail = TopicTail(self._kafka, self._topic, self._take, choose=range, jumped=self._mark_all_stale, rewind=REWIND)
+                    self._tail.start()
+                yield subscriber
         finally:
-            self._subscribers[group].discard(subscriber)
-            if not self._subscribers[group]:
-                del self._subscribers[group]
             if not self._subscribers:
                 await self._stop_tail()
 
@@ -147,9 +176,8 @@ class TopicWatch(Generic[T]):
 
     async def stop(self) -> None:
         """End every stream; clients reconnect to another process."""
-        for subscribers in self._subscribers.values():
-            for subscriber in subscribers:
-                subscriber.close()
+        for subscriber in self._subscribers:
+            subscriber.close()
         await self._stop_tail()
 
     async def _stop_tail(self) -> None:
@@ -160,16 +188,15 @@ class TopicWatch(Generic[T]):
 
     def _mark_all_stale(self) -> None:
         self._recent.clear()
-        for subscribers in self._subscribers.values():
-            for subscriber in subscribers:
-                subscriber.mark_stale()
+        for subscriber in self._subscribers:
+            subscriber.mark_stale()
 
     def _take(self, partition: int, offset: int, key: bytes, value: bytes | None) -> None:
         if value is None:
             return
         group = self._group_of(key)
         self._recent.append((group, value))
-        subscribers = self._subscribers.get(group)
+        subscribers = self._subscribers.of(group)
         if subscribers and (data := self._decode(value)) is not None:
             update = Update(partition, offset, data)
             for subscriber in subscribers:

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager, suppress
 import structlog
 
 from api.http.identity import Caller
-from api.http.watch import Subscriber, Update
+from api.http.watch import Subscriber, Subscribers, Update
 from api.tasks.view import TaskReader, can_see, is_admin, kinds_of
 from domain.read_models import ReadModels
 from schemas.bodies.tasks import TaskSnapshot, TaskView
@@ -30,7 +30,7 @@ class TaskFeed:
 
     def __init__(self, reader: TaskReader) -> None:
         self._reader = reader
-        self._subscribers: dict[bytes, set[Subscriber[Task]]] = {}
+        self._subscribers: Subscribers[Task] = Subscribers()
         self._looking: dict[str, asyncio.Task[None]] = {}  # by tenant
         self._begun: dict[str, asyncio.Event] = {}  # by tenant: from here on every change is offered
 
@@ -42,18 +42,14 @@ class TaskFeed:
     @asynccontextmanager
     async def subscribe(self, group: bytes) -> AsyncIterator[Subscriber[Task]]:
         """A subscriber of ``group`` for as long as the block lasts."""
-        subscriber: Subscriber[Task] = Subscriber()
         tenant = group.decode().partition("/")[0]
-        self._subscribers.setdefault(group, set()).add(subscriber)
-        if tenant not in self._looking:
-            self._begun[tenant] = asyncio.Event()
-            self._looking[tenant] = asyncio.create_task(self._look(tenant), name="task-feed")
         try:
-            yield subscriber
+            with self._subscribers.join(group) as subscriber:
+                if tenant not in self._looking:
+                    self._begun[tenant] = asyncio.Event()
+                    self._looking[tenant] = asyncio.create_task(self._look(tenant), name="task-feed")
+                yield subscriber
         finally:
-            self._subscribers[group].discard(subscriber)
-            if not self._subscribers[group]:
-                del self._subscribers[group]
             if not self._of_tenant(tenant):
                 await self._stop_looking(tenant)
 
@@ -71,9 +67,8 @@ class TaskFeed:
 
     async def stop(self) -> None:
         """End every stream; clients reconnect to another process."""
-        for subscribers in self._subscribers.values():
-            for subscriber in subscribers:
-                subscriber.close()
+        for subscriber in self._subscribers:
+            subscriber.close()
         for tenant in list(self._looking):
             await self._stop_looking(tenant)
 
@@ -85,8 +80,8 @@ class TaskFeed:
             await asyncio.wait((looking,))
 
     def _of_tenant(self, tenant: str) -> list[Subscriber[Task]]:
-        groups = [group for group in self._subscribers if group.decode().partition("/")[0] == tenant]
-        return [subscriber for group in groups for subscriber in self._subscribers[group]]
+        groups = [group for group in self._subscribers.groups() if group.decode().partition("/")[0] == tenant]
+        return [subscriber for group in groups for subscriber in self._subscribers.of(group)]
 
     async def _look(self, tenant: str) -> None:
         """Until it is cancelled. While Redis is down nothing is seen; what changed meanwhile is seen afterwards."""
@@ -114,7 +109,7 @@ class TaskFeed:
         for task in await self._reader.settle(list(found.values())):
             update = Update(0, changes.seen, task)
             for group in (tenant.encode(), f"{tenant}/{task.account}".encode()):
-                for subscriber in self._subscribers.get(group, ()):
+                for subscriber in self._subscribers.of(group):
                     subscriber.offer(update)
         return changes.seen
 

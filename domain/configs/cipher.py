@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from adapters.secrets.encryption import CONFIG_VALUE, decrypt, encrypt, fingerprint
+from adapters.secrets.encryption import CONFIG_VALUE, decrypt_with_any, encrypt, fingerprint
 from domain.configs.errors import CONFIG_UNREADABLE
 from domain.configs.settings import ConfigSettings
 from schemas.configs import EncryptedValue
@@ -23,7 +23,7 @@ class ConfigCipher:
 
     def __init__(self, secret: Secret, *previous: Secret, random_bytes: Callable[[int], bytes] = secrets.token_bytes) -> None:
         self._secret, self._random_bytes = secret, random_bytes
-        self._readable = tuple(each for each in (secret, *previous) if each)
+        self._readable = tuple(each.reveal() for each in (secret, *previous) if each)
 
     @classmethod
     def of(cls, settings: Settings) -> "ConfigCipher":
@@ -48,12 +48,10 @@ class ConfigCipher:
 
     def decrypt(self, key: str, value: Any) -> Secret:
         """The value of the log. Raises Refused("config_unreadable") when it was encrypted with another secret, or for another key."""
-        for secret in self._readable:
-            try:
-                return Secret(decrypt(secret.reveal(), encrypted_of(value).encrypted, context=_context(key), purpose=CONFIG_VALUE))
-            except Refused:
-                continue
-        raise Refused(CONFIG_UNREADABLE, f"no secret of this process decrypts {key}")
+        try:
+            return Secret(decrypt_with_any(self._readable, encrypted_of(value).encrypted, context=_context(key), purpose=CONFIG_VALUE))
+        except Refused:
+            raise Refused(CONFIG_UNREADABLE, f"no secret of this process decrypts {key}") from None
 
 
 def encrypted_of(value: Any) -> EncryptedValue:

@@ -15,7 +15,7 @@ from schemas.configs import Config
 from schemas.errors import Refused
 from schemas.settings import Settings
 from schemas.settings.section import Section
-from streams.tables.live import Live
+from streams.live import Live
 
 S = TypeVar("S", bound=Section)
 

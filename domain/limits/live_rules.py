@@ -6,7 +6,8 @@ from domain.limits.rules import default_rules
 from schemas.configs import RATE_LIMIT_RULES, Config
 from schemas.limits import Rule
 from schemas.settings import LimitSettings
-from streams.tables.live import Live, follow
+from streams.live import Live
+from streams.tables.live import follow
 from streams.tables.topic_map import TopicMap
 
 

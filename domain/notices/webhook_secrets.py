@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from adapters.secrets.encryption import decrypt, encrypt
+from adapters.secrets.encryption import decrypt_with_any, encrypt
 from schemas.errors import Refused
 from schemas.notices import Webhook
 from schemas.settings import Settings
@@ -27,12 +27,10 @@ class WebhookSecrets:
         return [self._decrypt(webhook.id, each) for each in sealed]
 
     def _decrypt(self, webhook_id: str, sealed: str) -> str:
-        for key in self._keys:
-            try:
-                return decrypt(key, sealed, context=_context(webhook_id))
-            except Refused:
-                continue
-        raise ValueError(f"the secret of webhook {webhook_id} cannot be decrypted")
+        try:
+            return decrypt_with_any(self._keys, sealed, context=_context(webhook_id))
+        except Refused:
+            raise ValueError(f"the secret of webhook {webhook_id} cannot be decrypted") from None
 
 
 def _context(webhook_id: str) -> str:

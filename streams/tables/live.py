@@ -8,8 +8,6 @@ import structlog
 from streams.live import Live
 from streams.tables.topic_map import TopicMap
 
-__all__ = ["Live", "follow"]
-
 T = TypeVar("T")
 V = TypeVar("V")
 

@@ -5,7 +5,8 @@ import pytest
 
 from domain.configs.topics import CONFIGS_CHANGED
 from schemas.settings import KafkaSettings
-from streams.tables.live import Live, follow
+from streams.live import Live
+from streams.tables.live import follow
 from streams.tables.topic_map import TopicMap
 
 
