@@ -33,7 +33,7 @@ def hide_padding(fetcher: Any) -> None:
     """Let the consumer of this fetcher of aiokafka never see padding; its position passes it."""
     fetched_records, next_record = fetcher.fetched_records, fetcher.next_record
 
-    async def fetched_without_padding(*arguments: Any, **options: Any) -> Any:
+    async def fetch_without_padding(*arguments: Any, **options: Any) -> Any:
         while True:
             fetched = await fetched_records(*arguments, **options)
             shown = {}
@@ -49,4 +49,4 @@ def hide_padding(fetcher: Any) -> None:
             await asyncio.sleep(0)
         return record
 
-    fetcher.fetched_records, fetcher.next_record = fetched_without_padding, next_without_padding
+    fetcher.fetched_records, fetcher.next_record = fetch_without_padding, next_without_padding

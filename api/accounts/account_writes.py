@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from api.http.audit import audited
+from api.http.audit import audit_event
 from api.http.identity import Caller
 from api.http.request import ApiRequest
 from domain.accounts.topics import ACCOUNTS_CHANGED
@@ -17,6 +17,6 @@ async def write_account(
 ) -> None:
     """Publish this state of an account, and that ``caller`` did ``action``; hold ``organisation_lease``. Raises Unavailable."""
     event: Any = await request.event(AccountChanged, changed.id, changed, replace(caller, tenant=changed.tenant))
-    entry = await audited(request, action, caller=caller, tenant=changed.tenant, target=changed.id, detail=detail)
+    entry = await audit_event(request, action, caller=caller, tenant=changed.tenant, target=changed.id, detail=detail)
     await request.core.records.change(Outgoing(ACCOUNTS_CHANGED, event), entry)
     request.http.identities.forget_account(changed.id)

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from adapters.secrets.signing import url_text
 from api.accounts.ports import AccountPorts
-from api.http.audit import audited
+from api.http.audit import audit_event
 from api.http.gate import PERSON
 from api.http.late_repeats import ANSWERED
 from api.http.openapi import PROBLEMS, Cursor, Limit
@@ -190,7 +190,7 @@ async def _write(request: ApiRequest, credential: Credential, action: str, **det
     event: Any = await request.event(CredentialChanged, credential.id, credential)
     detail = {"name": credential.name, "account": credential.account_id} | detail
     await request.core.records.change(
-        Outgoing(CREDENTIALS_CHANGED, event), await audited(request, action, target=credential.id, detail=detail)
+        Outgoing(CREDENTIALS_CHANGED, event), await audit_event(request, action, target=credential.id, detail=detail)
     )
 
 

@@ -11,7 +11,7 @@ from litestar import Response, Router, delete, get, post
 from litestar.params import FromPath, JSONBody, PathParameter
 from msgspec.structs import replace
 
-from api.http.audit import audited
+from api.http.audit import audit_event
 from api.http.gate import ADMIN
 from api.http.late_repeats import ANSWERED
 from api.http.openapi import PROBLEMS, Cursor, Limit
@@ -60,7 +60,7 @@ async def create(request: ApiRequest, data: JSONBody[InvitationCreate]) -> Respo
         await request.core.records.change(
             Outgoing(INVITATIONS_CHANGED, await request.event(InvitationChanged, made.id, made)),
             *await _mail(request, made, data.language),
-            await audited(request, "invitation.create", target=made.id, detail=detail),
+            await audit_event(request, "invitation.create", target=made.id, detail=detail),
         )
     return _creation_response(made, text, now)
 
@@ -83,7 +83,7 @@ async def remove(request: ApiRequest, invitation: FromPath[InvitationId]) -> Non
         gone = replace(present, revoked=True, revision=present.revision + 1)
         await request.core.records.change(
             Outgoing(INVITATIONS_CHANGED, await request.event(InvitationChanged, gone.id, gone)),
-            await audited(request, "invitation.revoke", target=gone.id),
+            await audit_event(request, "invitation.revoke", target=gone.id),
         )
 
 

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from typing import NamedTuple
 
 from api.accounts.ports import AccountPorts
-from api.http.audit import audited
+from api.http.audit import audit_event
 from api.http.identity import Caller
 from api.http.request import ApiRequest
 from domain.accounts.errors import EMAIL_DOMAIN_REFUSED
@@ -107,7 +107,7 @@ async def create_account(
     if used is not None:
         inviting = Caller(account.id, tenant or ids.INSTALLATION, account.role, account.tier)
         changes.append(Outgoing(INVITATIONS_CHANGED, await request.event(InvitationChanged, used.id, used, inviting)))
-        changes.append(await audited(request, "invitation.accept", caller=caller, tenant=inviting.tenant, target=used.id))
+        changes.append(await audit_event(request, "invitation.accept", caller=caller, tenant=inviting.tenant, target=used.id))
     changes += [Outgoing(topic, await request.event(kind, record.id, record, caller)) for topic, kind, record in made.changes()]
     await request.core.records.change(*changes)
     return account

@@ -13,7 +13,7 @@ from api.accounts.account_writes import write_account
 from api.accounts.joining import allows_domain
 from api.accounts.ports import AccountPorts
 from api.accounts.session_writes import open_session, set_cookies
-from api.http.audit import audited
+from api.http.audit import audit_event
 from api.http.gate import PUBLIC, address_of
 from api.http.identity import caller_of
 from api.http.openapi import PROBLEMS
@@ -159,7 +159,7 @@ async def _create(request: ApiRequest, ports: AccountPorts, claims: IdClaims, kn
             if record is not made.password  # without one nobody logs in here with any
         ]
         event: Any = await request.event(IdentityChanged, identity.id, identity, caller)
-        entry = await audited(request, "account.create", caller=caller, target=account.id, detail={"issuer": settings.issuer})
+        entry = await audit_event(request, "account.create", caller=caller, target=account.id, detail={"issuer": settings.issuer})
         await core.records.change(*changes, Outgoing(IDENTITIES_CHANGED, event), entry)
     return account
 

@@ -8,7 +8,7 @@ from litestar import Router, delete, get, post
 from litestar.params import FromPath, QueryParameter
 
 from api.accounts.session_writes import end_sessions, user_view, write_sessions
-from api.http.audit import audited
+from api.http.audit import audit_event
 from api.http.gate import PERSON, UNVERIFIED
 from api.http.late_repeats import RUNS_AGAIN
 from api.http.openapi import PROBLEMS, Cursor, Limit
@@ -59,7 +59,7 @@ async def end_all(request: ApiRequest, *, keep_current: KeepCurrent = False) -> 
     """Log out everywhere, or everywhere else with ``keep_current``. API keys go on."""
     caller = request.user
     async with request.core.records.lease(sessions_lease(caller.account_id)):
-        entry = await audited(request, "session.end", target="all", detail={"but": caller.session_id if keep_current else ""})
+        entry = await audit_event(request, "session.end", target="all", detail={"but": caller.session_id if keep_current else ""})
         await end_sessions(request, caller, "revoked", but=caller.session_id if keep_current else "", entries=[entry])
     if not keep_current:
         request.http.pages.clear_cookies(request.scope)
@@ -78,7 +78,7 @@ async def _end_one(request: ApiRequest, session_id: str, reason: SessionEnd) -> 
         session = await core.read_models.account_sessions.get(caller.account_id, session_id) if session_id else None
         if session is None:
             raise Refused("not_found", f"there is no session {session_id}" if session_id else "this access token is of no session")
-        entry = await audited(request, "session.end", target=session_id, detail={"reason": reason})
+        entry = await audit_event(request, "session.end", target=session_id, detail={"reason": reason})
         await write_sessions(request, caller, end_session(session, reason, core.clock.now()), entries=[entry])
 
 

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from api.accounts.api_keys import keys_lease, revoke_key
 from api.accounts.users import change_member, find_member, list_members
-from api.http.audit import audited
+from api.http.audit import audit_event
 from api.http.gate import ADMIN, ANYBODY
 from api.http.openapi import PROBLEMS, Cursor, Limit
 from api.http.request import ApiRequest
@@ -38,7 +38,7 @@ async def change(request: ApiRequest, data: JSONBody[OrganisationPatch]) -> Resp
         require_match(request, present.revision)
         changed = replace(present, name=data.name, revision=present.revision + 1)
         event = await request.event(OrganisationChanged, tenant, changed)
-        entry = await audited(request, "organisation.change", target=tenant, detail={"name": data.name})
+        entry = await audit_event(request, "organisation.change", target=tenant, detail={"name": data.name})
         await request.core.records.change(Outgoing(ORGANISATIONS_CHANGED, event), entry)
     return _response(changed)
 

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from api.accounts.ports import AccountPorts
 from api.accounts.session_writes import end_sessions
-from api.http.audit import audited, record_audit
+from api.http.audit import audit_event, record_audit
 from api.http.gate import PERSON, UNVERIFIED
 from api.http.identity import Caller
 from api.http.late_repeats import RUNS_AGAIN
@@ -72,7 +72,7 @@ async def replace_password(
         credential = new_password(account, present, secret_hash, request)
         event: Any = await request.event(CredentialChanged, credential.id, credential, caller)
         action = "password.change" if reason == "password" else "password.reset"
-        entry = await audited(request, action, caller=caller, target=account.id)
+        entry = await audit_event(request, action, caller=caller, target=account.id)
         await ports.core.records.change(Outgoing(CREDENTIALS_CHANGED, event), entry)
         await end_sessions(request, caller, reason, but=keep)
 

@@ -9,7 +9,7 @@ from litestar.params import JSONBody
 from adapters.secrets.session_tokens import PresentedToken, parse_refresh
 from api.accounts.ports import AccountPorts
 from api.accounts.session_writes import session_response, write_sessions
-from api.http.audit import audited
+from api.http.audit import audit_event
 from api.http.gate import PUBLIC
 from api.http.identity import caller_of
 from api.http.late_repeats import RUNS_AGAIN
@@ -61,7 +61,7 @@ async def _apply_verdict(
         await write_sessions(request, caller, rotated)
         return rotated
     if verdict == "reuse":
-        entry = await audited(request, "session.reuse", outcome="refused", caller=caller, target=session.id)
+        entry = await audit_event(request, "session.reuse", outcome="refused", caller=caller, target=session.id)
         await write_sessions(request, caller, end_session(session, "reuse", now), entries=[entry])
         raise Refused(SESSION_REUSED)
     raise Refused(SESSION_ENDED)

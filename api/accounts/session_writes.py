@@ -8,7 +8,7 @@ from litestar import Response
 from msgspec.structs import replace
 
 from api.accounts.ports import AccountPorts
-from api.http.audit import audited
+from api.http.audit import audit_event
 from api.http.gate import address_of
 from api.http.identity import Caller, caller_of
 from api.http.request import ApiRequest
@@ -56,7 +56,7 @@ async def open_session(request: ApiRequest, account: Account, kind: SessionKind,
         )
         surplus = [end_session(each, "replaced", now) for each in await _find_surplus(request, account.id)]
         caller = caller_of(account)
-        entry = await audited(request, "session.create", caller=caller, target=session.id, detail={"kind": kind})
+        entry = await audit_event(request, "session.create", caller=caller, target=session.id, detail={"kind": kind})
         await write_sessions(request, caller, session, *surplus, entries=[entry])
     return session
 

@@ -1,8 +1,8 @@
 """Security events of requests, recorded on the audit log.
 
-What was accepted is on the log before the response is: its entry goes with the change (``audited``) or right after it (``record_audit``),
-and a log that does not take it fails the request, whose repeat records it. What was refused is published beside the request: a stranger who
-is refused must not wait for the log, nor fill it, so that queue is bounded and what it drops is counted.
+What was accepted is on the log before the response is: its entry goes with the change (``audit_event``) or right after it
+(``record_audit``), and a log that does not take it fails the request, whose repeat records it. What was refused is published beside the
+request: a stranger who is refused must not wait for the log, nor fill it, so that queue is bounded and what it drops is counted.
 """
 
 from collections.abc import Mapping
@@ -34,14 +34,14 @@ async def record_audit(
     ``tenant``: whose audit log, by default the caller's, else the installation's. Raises Unavailable("kafka_unavailable") when what was
     accepted cannot be recorded; what was refused is recorded in the background.
     """
-    entry = await audited(request, action, outcome=outcome, caller=caller, tenant=tenant, target=target, detail=detail)
+    entry = await audit_event(request, action, outcome=outcome, caller=caller, tenant=tenant, target=target, detail=detail)
     if outcome == "refused":
         request.http.audit.put(entry)
     else:
         await request.core.publisher.publish(entry)
 
 
-async def audited(
+async def audit_event(
     request: ApiRequest,
     action: str,
     *,

@@ -18,7 +18,7 @@ from api.http.responses import invalid_field, json_response, map_page, run_idemp
 from api.notices.ports import NoticePorts
 from api.notices.webhooks import find_webhook
 from domain.notices.errors import REPLAY_TOO_LARGE, WEBHOOK_DISABLED
-from domain.notices.messages import message_id, new_delivery, replayed
+from domain.notices.messages import message_id, new_delivery, replay_delivery
 from domain.notices.topics import DELIVERIES_CHANGED
 from schemas.bodies.notices import DeliveryView, DeliveryWithPayload, WebhookReplay, WebhookReplayed
 from schemas.bodies.pages import Page
@@ -41,7 +41,7 @@ async def list_(request: ApiRequest, webhook_id: FromPath[UUID], limit: Limit = 
 async def read(request: ApiRequest, webhook_id: FromPath[UUID], delivery_id: FromPath[str]) -> DeliveryWithPayload:
     """With the body that is sent."""
     webhook = await find_webhook(request, webhook_id)
-    (found,) = await _named(request, webhook, (delivery_id,))
+    (found,) = await _find_named(request, webhook, (delivery_id,))
     return DeliveryWithPayload(**msgspec.structs.asdict(DeliveryView.of(found)), payload=msgspec.Raw(found.payload.encode()))
 
 
@@ -82,8 +82,8 @@ async def replay(request: ApiRequest, webhook_id: FromPath[UUID], data: JSONBody
         if data.since is not None:
             chosen = await _of_time(request, webhook, data.since, data.until or now + timedelta(seconds=1))
         else:
-            chosen = await _named(request, webhook, data.delivery_ids)
-        again = [replayed(delivery, now) for delivery in chosen]
+            chosen = await _find_named(request, webhook, data.delivery_ids)
+        again = [replay_delivery(delivery, now) for delivery in chosen]
         for start in range(0, len(again), PUBLISHED_TOGETHER):
             await _write(request, again[start : start + PUBLISHED_TOGETHER])
         ids = tuple(delivery.id for delivery in again)
@@ -107,7 +107,7 @@ async def _of_time(request: ApiRequest, webhook: Webhook, since: datetime, until
     return found
 
 
-async def _named(request: ApiRequest, webhook: Webhook, delivery_ids: Sequence[str]) -> Sequence[WebhookDelivery]:
+async def _find_named(request: ApiRequest, webhook: Webhook, delivery_ids: Sequence[str]) -> Sequence[WebhookDelivery]:
     ports, wanted = request.ports(NoticePorts), tuple(dict.fromkeys(delivery_ids))
     if len(wanted) > ports.settings.replay_max:
         raise Refused(REPLAY_TOO_LARGE, f"a replay has at most {ports.settings.replay_max} messages (CLAW_WEBHOOK_REPLAY_MAX)")

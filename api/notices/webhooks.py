@@ -13,7 +13,7 @@ from litestar.params import FromPath, JSONBody
 
 from adapters.webhooks.client import check_webhook_url
 from adapters.webhooks.signatures import PREFIX, new_secret
-from api.http.audit import audited
+from api.http.audit import audit_event
 from api.http.gate import PERSON
 from api.http.late_repeats import ANSWERED
 from api.http.openapi import PROBLEMS, Cursor, Limit
@@ -180,7 +180,7 @@ def _secret_response(request: ApiRequest, webhook: Webhook, status: int) -> Resp
 async def _write(request: ApiRequest, webhook: Webhook, action: str) -> None:
     """With its entry in the audit log. The address stays out of it: it may be a secret."""
     event = await request.event(WebhookChanged, webhook.id, webhook)
-    await request.core.records.change(Outgoing(WEBHOOKS_CHANGED, event), await audited(request, action, target=webhook.id))
+    await request.core.records.change(Outgoing(WEBHOOKS_CHANGED, event), await audit_event(request, action, target=webhook.id))
 
 
 def _response(webhook: Webhook) -> Response[WebhookView]:

@@ -72,7 +72,7 @@ async def cancel(request: ApiRequest, task_id: FromPath[UUID]) -> Response[TaskV
                 raise Refused(TASK_NOT_CANCELLABLE, f"{task.kind} is done in one step")
             request.user.require(ACTION_SCOPES[task.kind])
             await _CANCELS[task.kind](request, task)
-        return await _accepted(request, task)
+        return await _task_response(request, task)
 
     return await run_idempotent(request, make)
 
@@ -92,11 +92,11 @@ async def retry(request: ApiRequest, task_id: FromPath[UUID]) -> Response[TaskVi
     if task.kind == "generate_ai_response":  # remembers by itself what the same request began
         _check_retry(request, task)
         asked = await ask_once(request, task.subject.conversation_id, AskCommand(repeats=task.id), settle_first=True)
-        return await _accepted(request, await find_task(request, asked.reply.id))
+        return await _task_response(request, await find_task(request, asked.reply.id))
 
     async def make() -> Response[Any]:
         _check_retry(request, task)
-        return await _accepted(request, await _RETRIES[task.kind](request, task))
+        return await _task_response(request, await _RETRIES[task.kind](request, task))
 
     return await run_idempotent(request, make)
 
@@ -109,7 +109,7 @@ def _check_retry(request: ApiRequest, task: Task) -> None:
     request.user.require(ACTION_SCOPES[task.kind])
 
 
-async def _accepted(request: ApiRequest, task: Task) -> Response[Any]:
+async def _task_response(request: ApiRequest, task: Task) -> Response[Any]:
     """The task as it is by now."""
     reader = request.ports(TaskPorts).reader
     view = await reader.view(await reader.find(task.tenant, task.id) or task)

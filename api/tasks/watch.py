@@ -95,7 +95,7 @@ class TaskFeed:
 
     async def _offer_changes(self, tenant: str, seen: int | None) -> int:
         if seen is None:
-            seen = await self._reader.table.seen(tenant)
+            seen = await self._reader.table.last_change(tenant)
             for subscriber in self._of_tenant(tenant):
                 subscriber.mark_stale()  # a snapshot that was taken before may miss something
             self._begun[tenant].set()

@@ -115,7 +115,7 @@ class ConfigEditor:
             raise Refused("validation_failed", errors=tuple(errors))
         await self._check_effective([self.live.keys[name] for name, value in parsed.items() if value is not None])
         self._check_rules(parsed, lambda name: f"values.{name}")
-        return [self._planned(self.live.keys[name], value) for name, value in parsed.items()]
+        return [self._plan_change(self.live.keys[name], value) for name, value in parsed.items()]
 
     async def import_values(self, values: Mapping[str, Any], *, by: str, reason: str = "", request: str = "") -> list[PlannedChange]:
         """Change all keys, or none when one of them is refused. After Unavailable a repeat writes what is missing; of a ``request`` that
@@ -183,7 +183,7 @@ class ConfigEditor:
                     break
         return parsed, errors
 
-    def _planned(self, key: ConfigKey, value: Any) -> PlannedChange:
+    def _plan_change(self, key: ConfigKey, value: Any) -> PlannedChange:
         config = self.config(key)
         before = None if config is None or config.value is None else self.live.parse(key, config)
         action: Action = "unchanged" if value == before else "reset" if value is None else "set"

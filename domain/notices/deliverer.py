@@ -164,7 +164,7 @@ class Deliverer:
         attempt = DeliveryAttempt(
             at=begun_at, status=answer.status, duration_ms=round(duration_s * 1000), error=answer.error, answer=answer.text
         )
-        await self._publish(_tried(delivery, attempt, step, self._clock.now()))
+        await self._publish(_add_attempt(delivery, attempt, step, self._clock.now()))
         await self._queue.settle(endpoint, delivery.id, step.next_at)
         await self._record_health(webhook, step)
         self._outcomes.labels("retried" if step.state == "pending" else step.state).inc()
@@ -212,7 +212,7 @@ class Deliverer:
             log.warning("webhook_disabled", webhook=webhook.id, tenant=webhook.tenant, reason=step.disable)
 
 
-def _tried(delivery: WebhookDelivery, attempt: DeliveryAttempt, step: NextStep, now: datetime) -> WebhookDelivery:
+def _add_attempt(delivery: WebhookDelivery, attempt: DeliveryAttempt, step: NextStep, now: datetime) -> WebhookDelivery:
     state: DeliveryState = step.state
     return msgspec.structs.replace(
         delivery,

@@ -45,6 +45,6 @@ def new_delivery(
     )
 
 
-def replayed(delivery: WebhookDelivery, now: datetime) -> WebhookDelivery:
+def replay_delivery(delivery: WebhookDelivery, now: datetime) -> WebhookDelivery:
     """The same message with the same id, to be sent again from the beginning of the schedule."""
     return msgspec.structs.replace(delivery, state="pending", tries=0, replays=delivery.replays + 1, next_at=now, ended_at=None)

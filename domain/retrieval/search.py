@@ -67,7 +67,7 @@ class SearchService:
         parts = await asyncio.gather(*(self._search_engine(asked, each, embedding) for embedding, each in names.items()))
         encoded, hits = parts[0]
         if len(parts) > 1:
-            question = weighted(min((each.question for each, _ in parts), key=_say_of_dense), self.retrieval.value.meaning_weight)
+            question = weight_dense(min((each.question for each, _ in parts), key=_say_of_dense), self.retrieval.value.meaning_weight)
             hits = merge_rankings([each for _, each in parts], question)
         return SearchResult(encoded.keywords, tuple(hits[:limit]))
 
@@ -120,12 +120,12 @@ def _build_query(asked: _SearchRequest, names: Sequence[str], encoded: EncodedQu
         dense=encoded.dense,
         limit=asked.limit,
         candidates=max(asked.limit, retrieval.candidates),
-        question=weighted(encoded.question, retrieval.meaning_weight),
+        question=weight_dense(encoded.question, retrieval.meaning_weight),
         second=encoded.second,
     )
 
 
-def weighted(question: RankedQuestion, factor: float) -> RankedQuestion:
+def weight_dense(question: RankedQuestion, factor: float) -> RankedQuestion:
     """The question with ``factor`` times the weight of the dense leg."""
     weight = question.dense_weight
     return replace(question, dense_weight=replace(weight, least=weight.least * factor, rise=weight.rise * factor))

@@ -48,17 +48,17 @@ def rebuild_task_id(tenant: str, knowledge_base: str, generation: int) -> str:
     return ids.derive("task", "rebuild", plan_key(tenant, knowledge_base), generation)
 
 
-def _asked(event: ChatAsked, offset: int) -> Sequence[TaskPut]:
+def _read_question(event: ChatAsked, offset: int) -> Sequence[TaskPut]:
     question = event.data
     if question.door != "conversation":
         return ()
     if question.round:
         step = _question_step(question, "RETRY", event, attempts=question.round)
         return (TaskPut(event.tenant, question.reply_id, "pending", newest(offset), step),)
-    return _opened(event.tenant, question.reply_id, offset, _question_step(question, "PENDING", event))
+    return _open_task(event.tenant, question.reply_id, offset, _question_step(question, "PENDING", event))
 
 
-def _grounded(event: ChatGrounded, offset: int) -> Sequence[TaskPut]:
+def _read_grounding(event: ChatGrounded, offset: int) -> Sequence[TaskPut]:
     question = event.data.question
     if question.door != "conversation":
         return ()
@@ -81,7 +81,7 @@ def _question_step(question: Question, state: TaskState, event: Event, *, attemp
     )
 
 
-def _opened(tenant: str, task_id: str, offset: int, step: TaskStep) -> Sequence[TaskPut]:
+def _open_task(tenant: str, task_id: str, offset: int, step: TaskStep) -> Sequence[TaskPut]:
     """The request of a task; the task that it repeats names it from then on."""
     put = TaskPut(tenant, task_id, "opened", first(offset), step)
     if not step.retry_of:
@@ -90,7 +90,7 @@ def _opened(tenant: str, task_id: str, offset: int, step: TaskStep) -> Sequence[
     return (put, TaskPut(tenant, step.retry_of, "retried", newest(offset), retried))
 
 
-def _message(event: MessageChanged, offset: int) -> Sequence[TaskPut]:
+def _read_message(event: MessageChanged, offset: int) -> Sequence[TaskPut]:
     message = event.data
     if message.role != "assistant":
         return ()
@@ -108,7 +108,7 @@ def _message(event: MessageChanged, offset: int) -> Sequence[TaskPut]:
     return (TaskPut(event.tenant, message.id, "ended", first(offset, rank=message.attempt), step),)
 
 
-def _submitted(event: DocumentSubmitted, offset: int) -> Sequence[TaskPut]:
+def _read_submission(event: DocumentSubmitted, offset: int) -> Sequence[TaskPut]:
     document = event.data
     step = TaskStep(
         state="PENDING",
@@ -119,10 +119,10 @@ def _submitted(event: DocumentSubmitted, offset: int) -> Sequence[TaskPut]:
         title=document.title or document.filename,
         retry_of=document.retry_of,
     )
-    return _opened(event.tenant, ids.task_id(event.id), offset, step)
+    return _open_task(event.tenant, ids.task_id(event.id), offset, step)
 
 
-def _withdrawn(event: DocumentWithdrawn, offset: int) -> Sequence[TaskPut]:
+def _read_withdrawal(event: DocumentWithdrawn, offset: int) -> Sequence[TaskPut]:
     withdrawal = event.data
     step = TaskStep(
         state="PENDING",
@@ -132,10 +132,10 @@ def _withdrawn(event: DocumentWithdrawn, offset: int) -> Sequence[TaskPut]:
         subject=TaskSubject(knowledge_base_id=withdrawal.knowledge_base_id, document_id=withdrawal.document_id, version=offset),
         retry_of=withdrawal.retry_of,
     )
-    return _opened(event.tenant, ids.task_id(event.id), offset, step)
+    return _open_task(event.tenant, ids.task_id(event.id), offset, step)
 
 
-def _progressed(event: DocumentProgressed, offset: int) -> Sequence[TaskPut]:
+def _read_progress(event: DocumentProgressed, offset: int) -> Sequence[TaskPut]:
     progress = event.data
     if not progress.task_id:
         return ()
@@ -163,7 +163,7 @@ def _progressed(event: DocumentProgressed, offset: int) -> Sequence[TaskPut]:
     return (TaskPut(tenant, task, "started", first(offset), step), TaskPut(tenant, task, "progress", newest(offset), step))
 
 
-def _plan_changed(event: IndexPlanChanged, offset: int) -> Sequence[TaskPut]:
+def _read_plan(event: IndexPlanChanged, offset: int) -> Sequence[TaskPut]:
     plan = event.data
     if plan.other is not None and plan.state == "building":
         task = rebuild_task_id(plan.tenant, plan.knowledge_base_id, plan.other.generation)
@@ -183,13 +183,13 @@ def _plan_changed(event: IndexPlanChanged, offset: int) -> Sequence[TaskPut]:
     return (TaskPut(plan.tenant, task, "ended", first(offset, rank=outcome[1]), step),)
 
 
-def _mail_requested(event: MailRequested, offset: int) -> Sequence[TaskPut]:
+def _read_mail_request(event: MailRequested, offset: int) -> Sequence[TaskPut]:
     mail = event.data
     step = TaskStep(state="PENDING", at=event.time, kind="send_notification", account=mail.account_id, title=f"mail {mail.template}")
     return (TaskPut(mail.tenant, mail.id, "opened", first(offset), step),)
 
 
-def _mail_ended(event: MailEnded, offset: int) -> Sequence[TaskPut]:
+def _read_mail_result(event: MailEnded, offset: int) -> Sequence[TaskPut]:
     result = event.data
     step = TaskStep(
         state=MAIL_OUTCOMES[result.outcome],
@@ -203,7 +203,7 @@ def _mail_ended(event: MailEnded, offset: int) -> Sequence[TaskPut]:
     return (TaskPut(result.tenant, result.id, "ended", first(offset), step),)
 
 
-def _delivery(event: DeliveryChanged, offset: int) -> Sequence[TaskPut]:
+def _read_delivery(event: DeliveryChanged, offset: int) -> Sequence[TaskPut]:
     """A message to a webhook: its id is no UUID, so that of its task is derived from it."""
     delivery = event.data
     outcome = DELIVERY_OUTCOMES.get(delivery.state)
@@ -237,14 +237,14 @@ def _plan_step(plan: IndexPlan, state: TaskState, shelf: Shelf, event: Event) ->
 
 
 _READERS: Mapping[type[Event], Callable[[Any, int], Sequence[TaskPut]]] = {
-    ChatAsked: _asked,
-    ChatGrounded: _grounded,
-    MessageChanged: _message,
-    DocumentSubmitted: _submitted,
-    DocumentWithdrawn: _withdrawn,
-    DocumentProgressed: _progressed,
-    IndexPlanChanged: _plan_changed,
-    MailRequested: _mail_requested,
-    MailEnded: _mail_ended,
-    DeliveryChanged: _delivery,
+    ChatAsked: _read_question,
+    ChatGrounded: _read_grounding,
+    MessageChanged: _read_message,
+    DocumentSubmitted: _read_submission,
+    DocumentWithdrawn: _read_withdrawal,
+    DocumentProgressed: _read_progress,
+    IndexPlanChanged: _read_plan,
+    MailRequested: _read_mail_request,
+    MailEnded: _read_mail_result,
+    DeliveryChanged: _read_delivery,
 }

@@ -181,13 +181,13 @@ class TaskTable:
         """The number of tasks that are listed; a few may have expired."""
         return int(await self._redis.execute_command("ZCARD", self._index_key(tenant, account)))
 
-    async def seen(self, tenant: str) -> int:
+    async def last_change(self, tenant: str) -> int:
         """The sequence number of the last change of the tenant's tasks."""
         return int(await self._redis.execute_command("GET", self._key("task-sequence", tenant)) or 0)
 
     async def changes(self, tenant: str, seen: int) -> TaskChanges:
         """What changed after the sequence number ``seen``."""
-        now = await self.seen(tenant)
+        now = await self.last_change(tenant)
         if now == seen:
             return TaskChanges(now, ())
         key = self._key("task-changes", tenant)

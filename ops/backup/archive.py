@@ -48,7 +48,7 @@ class HashedFile:
     def flush(self) -> None:
         """Packers call it; the file is flushed when it is complete."""
 
-    def archived(self, name: str) -> ArchivedFile:
+    def describe(self, name: str) -> ArchivedFile:
         return ArchivedFile(name=name, bytes=self.bytes, sha256=self._digest.hexdigest(), count=self.count)
 
 

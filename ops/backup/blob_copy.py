@@ -100,7 +100,7 @@ async def copy_blobs(blobs: BlobStore, archive: ArchiveWriter, named: NamedBlobs
             while left is not None and file.bytes < VOLUME_BYTES:
                 await _copy_named(blobs, *left, file, copy)
                 left = next(paths, None)
-        copy.volumes.append(file.archived(name))
+        copy.volumes.append(file.describe(name))
     return copy
 
 

@@ -60,7 +60,7 @@ async def copy_log(kafka: KafkaSettings, archive: ArchiveWriter, on_entry: Mappi
 
     FETCH_POLICY.set(FetchPolicy(set_aside=note))
     offsets = await _committed_offsets(kafka)
-    configurations = await administration.installed(kafka)
+    configurations = await administration.read_topics(kafka)
     if not configurations:
         raise ConfigurationError(f"there is no topic {kafka.topic_prefix}claw.* on {kafka.servers}: there is nothing to back up")
     if administration.UNFINISHED in configurations:
@@ -138,5 +138,5 @@ async def _copy_partition(
             if begin <= position or begin >= bounds.end:
                 break
             position = begin  # retention overtook the reader, which then jumped to the end
-    archived = file.archived(name)
+    archived = file.describe(name)
     return ArchivedPartition(begin=bounds.begin, end=bounds.end, first=first, last=last, file=archived if archived.count else None)

@@ -55,7 +55,7 @@ async def refuse_used(kafka: KafkaSettings, manifest: Manifest) -> bool:
     for group in WORKER_GROUPS:
         if await administration.subscriptions(kafka, group) is not None:
             raise ConfigurationError(f"workers of the group {group} run: stop all processes of the installation before a restore")
-    there = await administration.installed(kafka)
+    there = await administration.read_topics(kafka)
     if UNFINISHED in there:
         return True
     async with open_log_reader(kafka) as reader:

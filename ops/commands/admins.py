@@ -85,7 +85,7 @@ async def register(settings: Settings, wanted: Register, tenant: str, role: Acco
             verified_at=writer.now,  # the operator vouches for it
         )
         changes = [writer.outgoing(topic, kind, made.account.tenant, record.id, record) for topic, kind, record in made.changes()]
-        changes.append(writer.audited("account.create", made.account.tenant, made.account.id, role=role))
+        changes.append(writer.audit_event("account.create", made.account.tenant, made.account.id, role=role))
         if tenant:
             async with writer.records.lease(organisation_lease(tenant)):
                 await writer.records.change(*await writer.missing_tenant(tenant), *changes)
@@ -105,7 +105,7 @@ async def grant_role(settings: Settings, email: str, role: AccountRole) -> Accou
             changed = msgspec.structs.replace(account, role=role, revision=account.revision + 1)
             await writer.records.change(
                 writer.outgoing(ACCOUNTS_CHANGED, AccountChanged, changed.tenant, changed.id, changed),
-                writer.audited("account.change", changed.tenant, changed.id, role=role),
+                writer.audit_event("account.change", changed.tenant, changed.id, role=role),
             )
         return changed
 

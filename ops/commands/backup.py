@@ -98,7 +98,7 @@ def _copy_secrets(settings: Settings, archive: ArchiveWriter) -> Iterator[Archiv
         if path.is_file():
             with archive.file(f"secrets/{name}") as file:
                 file.write(path.read_bytes())
-            yield file.archived(f"secrets/{name}")
+            yield file.describe(f"secrets/{name}")
 
 
 def _warn(manifest: Manifest, environ: Mapping[str, str], *, with_secrets: bool) -> None:

@@ -21,7 +21,7 @@ from domain.configs.reports import ProcessReports, find_pinning
 from domain.configuration import follow_settings
 from domain.read_models import ReadModels
 from ops.commands.connections import open_connections
-from ops.commands.operator_records import audited
+from ops.commands.operator_records import audit_event
 from ops.processes import logs
 from ops.stack.environment import with_secret
 from schemas import ids
@@ -149,7 +149,7 @@ async def _import(settings: Settings, wanted: ConfigImport, *, reason: str, dry_
 async def _record(publisher: KafkaPublisher, action: str, config: Config, reason: str) -> None:
     """On the installation's audit log, without the value."""
     detail = {"revision": str(config.revision)} | ({"reason": reason} if reason else {})
-    await publisher.publish(audited(action, ids.INSTALLATION, config.key, SystemClock().now(), **detail))
+    await publisher.publish(audit_event(action, ids.INSTALLATION, config.key, SystemClock().now(), **detail))
 
 
 @asynccontextmanager

@@ -26,7 +26,7 @@ async def create(settings: Settings, email: str, days: float) -> int:
         text, invitation = new_invitation(secrets.token_bytes, writer.now, writer.now + timedelta(days=days), email)
         async with writer.records.lease(invitation_lease(invitation.id)):
             changed = writer.outgoing(INVITATIONS_CHANGED, InvitationChanged, ids.INSTALLATION, invitation.id, invitation)
-            await writer.records.change(changed, writer.audited("invitation.create", ids.INSTALLATION, invitation.id))
+            await writer.records.change(changed, writer.audit_event("invitation.create", ids.INSTALLATION, invitation.id))
     print(text)
     return 0
 
@@ -56,7 +56,7 @@ async def revoke(settings: Settings, beginning: str) -> int:
             gone = msgspec.structs.replace(present, revoked=True, revision=present.revision + 1)
             await writer.records.change(
                 writer.outgoing(INVITATIONS_CHANGED, InvitationChanged, ids.INSTALLATION, gone.id, gone),
-                writer.audited("invitation.revoke", ids.INSTALLATION, gone.id),
+                writer.audit_event("invitation.revoke", ids.INSTALLATION, gone.id),
             )
     print(f"{gone.id[:ID_CHARS]} can no longer be used")
     return 0

@@ -61,6 +61,6 @@ async def create_key(settings: Settings, tenant: str, name: str, mode: AnswerMod
             await writer.records.change(
                 writer.outgoing(CREDENTIALS_CHANGED, CredentialChanged, tenant, credential.id, credential),
                 *await writer.missing_tenant(tenant),
-                writer.audited("api_key.create", tenant, credential.id, name=name, scopes=" ".join(SCOPES)),
+                writer.audit_event("api_key.create", tenant, credential.id, name=name, scopes=" ".join(SCOPES)),
             )
     return key_text(credential.id, secret)

@@ -43,9 +43,9 @@ class OperatorRecords:
         event = kind(id=str(uuid4()), source=SOURCE, subject=subject, time=self.now, tenant=tenant, traceparent=trace, data=data)
         return Outgoing(topic, event)
 
-    def audited(self, action: str, tenant: str, target: str, **detail: str) -> Outgoing:
+    def audit_event(self, action: str, tenant: str, target: str, **detail: str) -> Outgoing:
         """The entry on the audit log of ``tenant``, to be published with the change that it records."""
-        return audited(action, tenant, target, self.now, **detail)
+        return audit_event(action, tenant, target, self.now, **detail)
 
     async def missing_tenant(self, tenant: str) -> Sequence[Outgoing]:
         """The events of a tenant: its service account, default knowledge base and name; none when it exists. Hold its lease."""
@@ -74,7 +74,7 @@ class OperatorRecords:
         )
 
 
-def audited(action: str, tenant: str, target: str, at: datetime, **detail: str) -> Outgoing:
+def audit_event(action: str, tenant: str, target: str, at: datetime, **detail: str) -> Outgoing:
     """The entry of a command on the audit log of ``tenant``."""
     return audit_entry(
         action,

@@ -132,7 +132,7 @@ async def delete_named(admin: AIOKafkaAdminClient, names: Sequence[str]) -> None
             raise Unavailable("kafka_unavailable", f"{name} could not be deleted: {for_code(code).__name__}")
 
 
-async def installed(kafka: KafkaSettings) -> dict[str, BrokerTopic]:
+async def read_topics(kafka: KafkaSettings) -> dict[str, BrokerTopic]:
     """The topics of this installation that the broker has, by their names without prefix; raises Unavailable."""
     async with open_administration(kafka) as admin:
         prefix = f"{kafka.topic_prefix}{GROUP_PREFIX}"

@@ -9,7 +9,7 @@ import structlog
 from adapters.index.fusion import RankedQuestion
 from domain.configs.log_level import QUIET, follow_log_level, set_log_level
 from domain.limits.live_rules import live_rules
-from domain.retrieval.search import weighted
+from domain.retrieval.search import weight_dense
 from schemas.limits import Rule
 from schemas.settings import CacheSettings, CapSettings, LimitSettings, NodeSettings, QuotaSettings, RetrievalSettings
 from streams.cache import RedisCache
@@ -83,7 +83,7 @@ def test_caps_quotas_and_cache_times_are_those_of_the_topic(process: ConfiguredP
 
 def test_the_weight_of_meaning_changes_the_ranking_and_nothing_else(process: ConfiguredProcess) -> None:
     retrieval, question = process.live.of(RetrievalSettings), RankedQuestion(frozenset({"leave"}), "en")
-    assert weighted(question, retrieval.value.meaning_weight) == question
+    assert weight_dense(question, retrieval.value.meaning_weight) == question
     process.read("retrieval.meaning_weight", 0, 1)
-    changed = weighted(question, retrieval.value.meaning_weight)
+    changed = weight_dense(question, retrieval.value.meaning_weight)
     assert (changed.dense_weight.at(0.0), changed.terms, changed.language) == (0.0, question.terms, "en")

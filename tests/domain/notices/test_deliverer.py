@@ -17,7 +17,7 @@ from adapters.redis.client import RedisClient
 from adapters.webhooks.signatures import new_secret
 from domain.notices.deliverer import Deliverer
 from domain.notices.delivery_queue import DeliveryQueue
-from domain.notices.messages import new_delivery, replayed
+from domain.notices.messages import new_delivery, replay_delivery
 from domain.notices.records import DELIVERIES, TENANT_WEBHOOKS
 from domain.notices.settings import WebhookSettings
 from domain.notices.webhook_secrets import WebhookSecrets
@@ -229,7 +229,7 @@ async def test_410_ends_the_subscription_and_a_replay_can_send_what_it_missed(ho
     del house.receivers.answers[webhook.url]
     await house.apply(WebhookChanged, msgspec.structs.replace(await house.webhook("w"), disabled="", failing_since=None))
     asked = (await house.deliveries("w"))[1]
-    await house.send(replayed(asked, house.clock.at))
+    await house.send(replay_delivery(asked, house.clock.at))
     await house.run(house.clock.at + timedelta(seconds=5))
     assert house.receivers.accepted(webhook.url) == ["msg_w_2"], "exactly the one that was asked for, under its id"
 

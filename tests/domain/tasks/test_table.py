@@ -110,9 +110,9 @@ async def test_a_tenant_has_so_many_tasks(redis: RedisClient, prefix: str) -> No
 
 async def test_changes_are_found_by_their_number(table: TaskTable) -> None:
     """Each task once, however often it changed; too far behind needs a snapshot."""
-    assert await table.seen("a") == 0
+    assert await table.last_change("a") == 0
     await table.put_many([opened("a", "one", 1), opened("a", "two", 2)], NOW)
-    seen = await table.seen("a")
+    seen = await table.last_change("a")
     await table.put_many([TaskPut("a", "one", "ended", first(2), step(3, "SUCCESS"))] * 2, NOW)
     found = await table.changes("a", seen)
     assert (found.ids, (await table.changes("a", found.seen)).ids) == (("one",), ())

@@ -29,7 +29,7 @@ def make(path: Path, count: int = 50) -> Manifest:
             for n in range(count):
                 write_entry(packed, LogEntry(10 + 2 * n, n, b"k%d" % n, os.urandom(50)))
                 file.count += 1
-        partition = ArchivedPartition(begin=3, end=10 + 2 * count, first=10, last=8 + 2 * count, file=file.archived(FILE))
+        partition = ArchivedPartition(begin=3, end=10 + 2 * count, first=10, last=8 + 2 * count, file=file.describe(FILE))
         made = Manifest(
             format=FORMAT,
             claw_version="1.2",

@@ -117,7 +117,7 @@ def test_a_volume_that_no_backup_writes(tmp_path: Path, path: str, data: bytes, 
             write_frame(file, msgspec.msgpack.encode(ArchivedBlob(path, 3, hashlib.sha256(b"abc").hexdigest())))
             write_frame(file, data)
             file.count = 1
-        return file.archived("blobs/00000")
+        return file.describe("blobs/00000")
 
     with create_archive(tmp_path / "b") as writer:
         writer.finish(backup_of([write(writer)], 3))

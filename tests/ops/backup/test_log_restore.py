@@ -61,7 +61,7 @@ def make(path: Path, kafka: KafkaSettings) -> None:
                     file.count += 1
             first, last = (entries[0].offset, entries[-1].offset) if entries else (None, None)
             begin = end if first is None else first
-            full = ArchivedPartition(begin=begin, end=end, first=first, last=last, file=file.archived(name) if entries else None)
+            full = ArchivedPartition(begin=begin, end=end, first=first, last=last, file=file.describe(name) if entries else None)
             empty = ArchivedPartition(begin=0, end=0)
             topics.append(
                 ArchivedTopic(

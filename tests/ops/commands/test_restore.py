@@ -21,7 +21,7 @@ def make(path: Path) -> None:
     with create_archive(path) as archive:
         with archive.file("secrets/secret") as file:
             file.write(SECRET)
-        archive.finish(replace(backup_of([], 0), secrets=(file.archived("secrets/secret"),)))
+        archive.finish(replace(backup_of([], 0), secrets=(file.describe("secrets/secret"),)))
 
 
 def dry_run(home: Path, path: Path, *, as_json: bool = True) -> int:
