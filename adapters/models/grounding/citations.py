@@ -57,6 +57,8 @@ class CitationResolver:
         self._quotable: dict[int, list[tuple[str, Haystack]]] = {}
         self._held = ""
         self._tail = ""  # the end of the text so far, without markers
+        self._claim: str | None = ""  # the last sentence of the tail; None while nobody has looked for it
+        self._quotes: dict[int, str] = {}  # what each passage says of this claim: markers in a row share it
         self._line_blank = True  # nothing but white space on this line so far
         self._code: _Code = ""
         self._ticks = 0  # length of the run of backticks that opened the code
@@ -126,6 +128,7 @@ class CitationResolver:
             return
         out.append(text)
         self._tail = (self._tail + text)[-_CLAIM_CHARS_MAX:]
+        self._claim = None
         newline = text.rfind("\n")
         if newline >= 0:
             self._line_blank = True
@@ -151,12 +154,13 @@ class CitationResolver:
         shown = [self._shown.setdefault(passage.marker, len(self._shown) + 1) for passage in known]
         out.append((" " if marker.group()[0] == " " else "") + "".join(f"[{number}]" for number in shown))
         self._line_blank = False
-        before = sentences(self._tail)
-        claim = before[-1] if before else ""
-        citations += [self._build_citation(passage, claim) for passage in known]
+        citations += [self._build_citation(passage) for passage in known]
 
-    def _build_citation(self, passage: Passage, claim: str) -> Citation:
-        quote = self._find_quote(passage, claim)
+    def _build_citation(self, passage: Passage) -> Citation:
+        claim = self._find_claim()
+        if passage.marker not in self._quotes:
+            self._quotes[passage.marker] = self._find_quote(passage, claim)
+        quote = self._quotes[passage.marker]
         chunk_id, locator = _quote_source(passage, quote)
         return Citation(
             marker=self._shown[passage.marker],
@@ -170,6 +174,13 @@ class CitationResolver:
             quote=quote,
             url=self._public_url + document_path(passage.knowledge_base_id, passage.document_id) if self._public_url else "",
         )
+
+    def _find_claim(self) -> str:
+        if self._claim is None:
+            before = sentences(self._tail)
+            self._claim = before[-1] if before else ""
+            self._quotes = {}
+        return self._claim
 
     def _find_quote(self, passage: Passage, claim: str) -> str:
         """The sentence of the passage that shares most with the claim, or the best clauses of it when it is long."""
