@@ -11,6 +11,7 @@ from domain.config_keys import ConfigKey, ConfigRule
 from domain.configs.area import AREA as CONFIGS
 from domain.documents.area import AREA as DOCUMENTS
 from domain.documents.topics import inbox_topic
+from domain.erasures.area import AREA as ERASURES
 from domain.indexes.area import AREA as INDEXES
 from domain.knowledge.area import AREA as KNOWLEDGE
 from domain.limits.area import AREA as LIMITS
@@ -23,7 +24,21 @@ from streams.tables.projection import Record
 from streams.tables.rebuild import Rebuild, rebuild_records
 from streams.topics import DEAD_LETTERS, Topic
 
-AREAS: tuple[Area, ...] = (DOCUMENTS, CHATS, RETRIEVAL, KNOWLEDGE, INDEXES, CONFIGS, ACCOUNTS, USAGE, LIMITS, AUDIT, NOTICES, TASKS)
+AREAS: tuple[Area, ...] = (
+    DOCUMENTS,
+    CHATS,
+    RETRIEVAL,
+    KNOWLEDGE,
+    INDEXES,
+    CONFIGS,
+    ACCOUNTS,
+    USAGE,
+    LIMITS,
+    AUDIT,
+    NOTICES,
+    TASKS,
+    ERASURES,
+)
 
 TOPICS: tuple[Topic, ...] = (*(topic for area in AREAS for topic in area.topics), DEAD_LETTERS)
 RECORDS: tuple[Record[Any, Any], ...] = tuple(record for area in AREAS for record in area.records)

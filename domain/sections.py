@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from domain.accounts.settings import OidcSettings
 from domain.configs.settings import ConfigSettings
+from domain.erasures.settings import ErasureSettings
 from domain.notices.settings import MailSettings, WebhookSettings
 from domain.tasks.settings import TaskSettings
 from schemas.settings import Settings
@@ -15,6 +16,7 @@ SECTIONS: tuple[type[Section], ...] = (
     MailSettings,
     OidcSettings,
     TaskSettings,
+    ErasureSettings,
 )  # an area's section stands in its own ``settings.py`` and imports nothing but schemas
 
 

@@ -12,7 +12,7 @@ from schemas.documents import Shelf
 from schemas.errors import Problem
 
 TaskKind = Literal[
-    "generate_ai_response", "vectorize_document", "update_knowledge_base", "send_notification", "rebuild", "export", "import"
+    "generate_ai_response", "vectorize_document", "update_knowledge_base", "send_notification", "rebuild", "export", "import", "erase"
 ]
 TaskState = Literal["PENDING", "STARTED", "RETRY", "SUCCESS", "FAILURE", "CANCELLED"]
 TaskSlot = Literal["opened", "pending", "started", "progress", "ended", "retried"]

@@ -29,6 +29,7 @@ KIND_SCOPES: Mapping[TaskKind, Scope] = {  # an API key sees what it could have 
     "rebuild": "ops",
     "export": "chat",
     "import": "knowledge:read",
+    "erase": "ops",
 }
 CANCELLABLE: frozenset[TaskKind] = frozenset({"generate_ai_response", "vectorize_document", "rebuild"})
 RETRYABLE: frozenset[TaskKind] = frozenset({*CANCELLABLE, "update_knowledge_base"})

@@ -18,6 +18,7 @@ from agents import (
     deliver,
     dispatch,
     embed,
+    erase,
     generate,
     index,
     ingest,
@@ -130,6 +131,7 @@ AGENTS: tuple[AgentModule, ...] = (
     deliver,
     notify,
     send_mail,
+    erase,
 )
 
 GROUPS: Mapping[str, Pace] = {

@@ -21,7 +21,7 @@ from streams.runtime.worker_group import WorkerGroup
 NAMES = {
     "knowledge": ["retrieve", "lookup", "index"],
     "chat": ["generate", "digest", "send_mail"],
-    "documents": ["parse_express", "parse_bulk", "parse_slow", "embed", "deliver"],
+    "documents": ["parse_express", "parse_bulk", "parse_slow", "embed", "deliver", "erase"],
     "tables": ["admit", "route", "project", "track", "meter", "tally", "notify", "notify_dead_letters"],
 }
 
