@@ -39,9 +39,9 @@ class LogPlace:
     """A topic in the inventory.
 
     ``holds``: what it has of a person. ``owners`` of an event are the ids, and addresses in lower case, to whose erasure its record
-    belongs; a record of a tenant belongs to the tenant's in any case. ``ended`` makes the last state of a record's data, by which its rows leave the
-    tables; None where the tombstone is enough. ``keeps``: why records of others, or all, keep the id of an erased account. ``writes``: the
-    text is of whoever wrote it, and may name somebody else. ``shares``: its records may pass from one owner to another.
+    belongs; a record of a tenant belongs to the tenant's in any case. ``ended`` makes the last state of a record's data, by which its
+    rows leave the tables; None where the tombstone is enough. ``keeps``: why records of others, or all, keep the id of an erased account.
+    ``writes``: the text is of whoever wrote it, and may name somebody else. ``shares``: its records may pass from one owner to another.
     """
 
     topic: Topic
