@@ -1,7 +1,7 @@
 """erasures.changed -> erase -> tombstones and last states on every topic with records of a person, Redis, files, index -> erasures.changed
 
-The agent sets a timer for each erasure; the schedule beside it does what is due, a round at a time. Each round reads the whole log, so a
-worker that dies, an event that comes late, and a Redis that lost its timers cost a round and nothing else.
+The agent puts the record of each erasure and sets its timer; the schedule beside it does what is due, a round at a time. Each round reads
+the whole log, so a worker that dies, an event that comes late, and a Redis that lost its timers cost a round and nothing else.
 """
 
 from collections.abc import Sequence
@@ -17,6 +17,7 @@ from schemas.erasures import ErasureChanged
 from streams.log.outgoing import Outgoing
 from streams.runtime.agent import Agent, Context
 from streams.runtime.agent_ports import AgentPorts
+from streams.tables.projection import Tables
 from streams.topics import Topic
 
 WORKER_GROUP = "documents"  # it has the files and the secret that encrypts addresses, and nobody waits for an answer there
@@ -31,13 +32,14 @@ def build(ports: AgentPorts) -> tuple[Agent, ...]:
     eraser = Eraser(ports.settings, ports.redis, ports.publisher, tables, records, blobs, index, ports.clock)
     schedule = ErasureSchedule(ports.settings, eraser, erasure_timers(ports.redis, ports.prefix), tables, records, ports.clock)
     ports.attach(schedule.loop)
-    return (agent(schedule),)
+    return (agent(tables, schedule),)
 
 
-def agent(schedule: ErasureSchedule) -> Agent:
-    """Sets the timers."""
+def agent(tables: Tables, schedule: ErasureSchedule) -> Agent:
+    """The record comes first: what is due is looked up in it."""
 
     async def step(event: ErasureChanged, context: Context) -> Sequence[Outgoing]:
+        await tables.apply(event, context.place)
         await schedule.add(event.data, context.place.partition)
         return []
 
