@@ -31,7 +31,7 @@ def build(ports: AgentPorts) -> tuple[Agent, ...]:
     blobs = ports.get(composition.blob_store)
     eraser = Eraser(ports.settings, ports.redis, ports.publisher, tables, records, blobs, index, ports.clock)
     schedule = ErasureSchedule(ports.settings, eraser, erasure_timers(ports.redis, ports.prefix), tables, records, ports.clock)
-    ports.attach(schedule.loop)
+    ports.attach(schedule)
     return (agent(tables, schedule),)
 
 

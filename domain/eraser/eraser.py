@@ -19,7 +19,7 @@ from domain.chats.topics import CONVERSATIONS_CHANGED
 from domain.documents import topics as documents
 from domain.documents.visibility import Visibility
 from domain.eraser.index_place import IndexPlace
-from domain.eraser.log_places import BY_TOPIC, LOG_PLACES, LogPlace
+from domain.eraser.log_places import BY_TOPIC, LOG_PLACES, TopicPlace
 from domain.eraser.log_scan import Leftover, Owned, TopicScan, scan_topic
 from domain.eraser.needles import Needles
 from domain.eraser.redis_scan import scan_redis
@@ -53,7 +53,7 @@ FILES, INDEX, ADDRESSES = "files of documents", "index", "addresses and names"
 
 
 @dataclass(slots=True)
-class Round:
+class RoundResult:
     """What a round ``removed``, and how many documents have to be waited for."""
 
     removed: int = 0
@@ -121,9 +121,9 @@ class Eraser:
                 event = msgspec.structs.replace(owned.event, id=event_id, source=SOURCE, time=now, data=changed)
                 await self._records.change(Outgoing(ACCOUNTS_CHANGED, event))
 
-    async def run_round(self, erasure: Erasure) -> Round:
+    async def run_round(self, erasure: Erasure) -> RoundResult:
         """One round. What ``find_bases`` returns must be in the record before: once a knowledge base is gone, nothing else names it."""
-        done, needles = Round(), self.needles_of(erasure)
+        done, needles = RoundResult(), self.needles_of(erasure)
         async with open_log_reader(self._settings.kafka) as reader:
             done.removed += await self._hand_over(reader, erasure, needles)
             waiting: set[str] = set()
@@ -263,7 +263,7 @@ class Eraser:
 async def _find_shared(reader: LogReader, needles: Needles) -> Sequence[Owned]:
     """The knowledge bases that the account shares with its organisation."""
     place = BY_TOPIC[KNOWLEDGE_CHANGED.name]
-    everything = LogPlace(topic=place.topic, holds=place.holds, means="removed", owners=lambda event: (event.data.user_id,), shares=True)
+    everything = TopicPlace(topic=place.topic, holds=place.holds, means="removed", owners=lambda event: (event.data.user_id,), shares=True)
     scan = await scan_topic(reader, everything, needles)
     return [
         owned

@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 
 from adapters.kafka import StoredRecord
-from domain.eraser.log_places import LogPlace
-from domain.eraser.needles import Mention, Needles
+from domain.eraser.log_places import TopicPlace
+from domain.eraser.needles import NeedleMatch, Needles
 from schemas.erasures import PlaceResult
 from streams.log.reader import LogReader
 from streams.topics import COMPACTION_LAG_MS, SEGMENT_MS, TOMBSTONES_MS, decoder
@@ -40,7 +40,7 @@ class Owned:
 class _Present:
     """The newest record of a key, so far."""
 
-    mention: Mention
+    mention: NeedleMatch
     owned: Owned | None
     offset: int
 
@@ -49,7 +49,7 @@ class _Present:
 class TopicScan:
     """What was found in a topic. ``owned`` has the newest records, by partition and key, that are to go."""
 
-    place: LogPlace
+    place: TopicPlace
     owned: dict[tuple[int, bytes], Owned] = field(default_factory=dict)
     leftovers: list[Leftover] = field(default_factory=list)
     left: int = 0
@@ -83,7 +83,7 @@ class TopicScan:
         self.gone_by_ms = max(self.gone_by_ms, gone_by_ms)
 
 
-async def scan_topic(reader: LogReader, place: LogPlace, needles: Needles) -> TopicScan:
+async def scan_topic(reader: LogReader, place: TopicPlace, needles: Needles) -> TopicScan:
     """Read the whole topic, partition by partition. The ids of what belongs to the erasure are added to the needles.
 
     Raises Unavailable.
@@ -154,7 +154,7 @@ def _settle(scan: TopicScan, key: bytes, present: _Present, partition: int) -> N
         scan.add_leftover(where)
 
 
-def _settle_expiring(scan: TopicScan, record: StoredRecord, mention: Mention) -> None:
+def _settle_expiring(scan: TopicScan, record: StoredRecord, mention: NeedleMatch) -> None:
     """A record of a topic that only retention removes records from."""
     place = scan.place
     if place.means == "expires":

@@ -16,7 +16,7 @@ HASH_CHARS = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Mention:
+class NeedleMatch:
     """What was found in some bytes: an id of the erasure, a text of it."""
 
     ids: bool = False
@@ -26,7 +26,7 @@ class Mention:
         return self.ids or self.text
 
 
-NOTHING = Mention()
+NOTHING = NeedleMatch()
 
 
 @dataclass(slots=True)
@@ -68,7 +68,7 @@ class Needles:
         """Whether one of the parts of a Redis key is an id of the erasure."""
         return any((not self.account_id and part == self.tenant) or part.encode() in self.ids for part in parts)
 
-    def find(self, *pieces: bytes | None) -> Mention:
+    def find(self, *pieces: bytes | None) -> NeedleMatch:
         """What of the erasure these bytes mention, taken together."""
         ids = text = named = False
         for piece in pieces:
@@ -79,7 +79,7 @@ class Needles:
                 lowered = piece.lower()
                 text = text or any(each in lowered for each in self._texts)
                 named = named or any(each in lowered for each in self._names)
-        return Mention(ids, text or (ids and named)) if ids or text else NOTHING
+        return NeedleMatch(ids, text or (ids and named)) if ids or text else NOTHING
 
     def _has_id(self, piece: bytes) -> bool:
         if self._tenant_mark and self._tenant_mark in piece:

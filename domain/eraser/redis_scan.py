@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from adapters.redis.client import RedisClient
 from domain.eraser.log_scan import LEFTOVERS_MAX, Leftover
-from domain.eraser.needles import Mention, Needles
+from domain.eraser.needles import NeedleMatch, Needles
 from domain.eraser.redis_places import BY_FAMILY, RedisKey, RedisPlace, parse_key
 from schemas.erasures import PlaceResult
 
@@ -119,7 +119,7 @@ async def _look_inside(
             scan.add_leftover(parsed.family, f"{key}: {member.decode(errors='replace')}")
 
 
-def _counts(mention: Mention, key: RedisKey) -> bool:
+def _counts(mention: NeedleMatch, key: RedisKey) -> bool:
     """Rows of others may name an account by its id where their topic keeps that."""
     return mention.text or (mention.ids and not key.is_shared)
 

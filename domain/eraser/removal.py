@@ -88,7 +88,8 @@ def pending_documents(scan: TopicScan, deleted: Mapping[str, int]) -> set[str]:
     return {
         document_of(owned.key)
         for owned in scan.owned.values()
-        if isinstance(owned.event, DocumentSubmitted) or deleted.get(document_of(owned.key), -1) < owned.offset
+        if owned.event is not None
+        and (isinstance(owned.event, DocumentSubmitted) or deleted.get(document_of(owned.key), -1) < owned.offset)
     }
 
 

@@ -38,6 +38,14 @@ class ErasureSchedule:
         self._running: set[str] = set()
         self.loop = TimerLoop("eraser", self._take_over, self._serve)
 
+    async def start(self) -> None:
+        """Begin; returns at once."""
+        await self.loop.start()
+
+    async def stop(self) -> None:
+        """Break off what is under way: it is done again elsewhere."""
+        await self.loop.stop()
+
     async def add(self, erasure: Erasure, partition: int) -> None:
         """What the log says of an erasure. Raises Unavailable."""
         await set_timers(self._timers, [(erasure, partition)])

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.accounts.records import email_scope
-from domain.eraser.needles import NOTHING, Mention, Needles
+from domain.eraser.needles import NOTHING, NeedleMatch, Needles
 
 ADA = "00714072-cf51-5d60-bd89-4ffa7e9a5ba9"
 BOB = "8fd5ad24-df1e-5b80-ad67-0e563b1b8359"
@@ -20,18 +20,18 @@ def needles(**more) -> Needles:
 @pytest.mark.parametrize(
     ("text", "found"),
     [
-        (f'{{"user_id":"{ADA}"}}', Mention(ids=True)),
-        (f"80000000000000ff{ADA}", Mention(ids=True)),  # behind a rank, as in an index
-        (f"8000000000000000{email_scope('ada.l@example.org')}", Mention(ids=True)),
+        (f'{{"user_id":"{ADA}"}}', NeedleMatch(ids=True)),
+        (f"80000000000000ff{ADA}", NeedleMatch(ids=True)),  # behind a rank, as in an index
+        (f"8000000000000000{email_scope('ada.l@example.org')}", NeedleMatch(ids=True)),
         (f'{{"user_id":"{BOB}"}}', NOTHING),
-        ('{"address":"ADA.L@example.ORG"}', Mention(text=True)),
+        ('{"address":"ADA.L@example.ORG"}', NeedleMatch(text=True)),
         (r'{"address":"ada.l\u0040example.org"}', NOTHING),  # no writer of ours spells it so
         ('{"name":"Ada Lovelace"}', NOTHING),
-        (f'{{"name":"ada lovelace","id":"{ADA}"}}', Mention(ids=True, text=True)),
+        (f'{{"name":"ada lovelace","id":"{ADA}"}}', NeedleMatch(ids=True, text=True)),
         ("", NOTHING),
     ],
 )
-def test_what_is_found(text: str, found: Mention) -> None:
+def test_what_is_found(text: str, found: NeedleMatch) -> None:
     assert needles().find(text.encode()) == found
 
 
@@ -44,7 +44,7 @@ def test_a_term_is_found_in_utf8_and_in_json_escapes() -> None:
 
 
 def test_a_name_counts_beside_an_id_of_another_piece() -> None:
-    assert needles().find(ADA.encode(), b"Ada Lovelace", None) == Mention(ids=True, text=True)
+    assert needles().find(ADA.encode(), b"Ada Lovelace", None) == NeedleMatch(ids=True, text=True)
 
 
 def test_a_tenant_owns_by_its_name() -> None:
