@@ -20,7 +20,7 @@ from domain.documents import topics as documents
 from domain.documents.visibility import Visibility
 from domain.eraser.index_place import IndexPlace
 from domain.eraser.log_places import BY_TOPIC, LOG_PLACES, TopicPlace
-from domain.eraser.log_scan import Leftover, Owned, TopicScan, scan_topic
+from domain.eraser.log_scan import Bounds, Leftover, Owned, TopicScan, scan_topic
 from domain.eraser.needles import Needles
 from domain.eraser.redis_scan import scan_redis
 from domain.eraser.removal import SOURCE, document_of, handover, last_states, pending_documents, publish_tombstones, withdrawals
@@ -49,7 +49,7 @@ DOCUMENT_TOPICS = frozenset(
     )
 )
 REMOVED = tuple(place for place in LOG_PLACES if place.means == "removed" and place.topic is not KNOWLEDGE_CHANGED)
-FILES, INDEX, ADDRESSES = "files of documents", "index", "addresses and names"
+FILES, INDEX, ADDRESSES = "files of documents", "vector index", "addresses and names"
 
 
 @dataclass(slots=True)
@@ -125,10 +125,11 @@ class Eraser:
         """One round. What ``find_bases`` returns must be in the record before: once a knowledge base is gone, nothing else names it."""
         done, needles = RoundResult(), self.needles_of(erasure)
         async with open_log_reader(self._settings.kafka) as reader:
-            done.removed += await self._hand_over(reader, erasure, needles)
+            bounds = await reader.all_bounds(place.topic for place in LOG_PLACES)
+            done.removed += await self._hand_over(reader, erasure, needles, bounds[KNOWLEDGE_CHANGED.name])
             waiting: set[str] = set()
             for place in REMOVED:
-                scan = await scan_topic(reader, place, needles)
+                scan = await scan_topic(reader, place, needles, bounds[place.topic.name])
                 if place.topic is documents.DOCUMENTS_SUBMITTED:
                     waiting = await self._withdraw(scan, erasure)
                     done.pending += len(waiting)
@@ -151,8 +152,9 @@ class Eraser:
                 PlaceResult(place=ADDRESSES, kind="topic", means="removed", unchecked="the secret that encrypts them is gone")
             )
         async with open_log_reader(self._settings.kafka) as reader:
+            bounds = await reader.all_bounds(place.topic for place in LOG_PLACES)
             for place in LOG_PLACES:  # in this order: what others hang on comes before them
-                scan = await scan_topic(reader, place, needles)
+                scan = await scan_topic(reader, place, needles, bounds[place.topic.name])
                 check.places.append(scan.result())
                 check.leftovers += scan.leftovers
         speed = self._settings.of(ErasureSettings).keys_per_second
@@ -161,15 +163,17 @@ class Eraser:
         check.leftovers += found.leftovers
         await self._check_files(check, erasure)
         await self._check_index(check, erasure)
-        known = {each.place: each.before for each in erasure.places}
-        check.places = [msgspec.structs.replace(each, before=known.get(each.place, each.left + each.expiring)) for each in check.places]
+        known = {(each.kind, each.place): each.before for each in erasure.places}
+        check.places = [
+            msgspec.structs.replace(each, before=known.get((each.kind, each.place), each.left + each.expiring)) for each in check.places
+        ]
         return check
 
-    async def _hand_over(self, reader: LogReader, erasure: Erasure, needles: Needles) -> int:
+    async def _hand_over(self, reader: LogReader, erasure: Erasure, needles: Needles, bounds: Bounds) -> int:
         """Shared knowledge bases get another owner: they belong to the organisation."""
         if not erasure.account_id:
             return 0
-        shared = await _find_shared(reader, needles)
+        shared = await _find_shared(reader, needles, bounds)
         if not shared:
             return 0
         successor, now = await self._find_successor(erasure), self._clock.now()
@@ -260,11 +264,11 @@ class Eraser:
         check.places.append(PlaceResult(place=INDEX, kind="index", means="removed", left=left))
 
 
-async def _find_shared(reader: LogReader, needles: Needles) -> Sequence[Owned]:
+async def _find_shared(reader: LogReader, needles: Needles, bounds: Bounds) -> Sequence[Owned]:
     """The knowledge bases that the account shares with its organisation."""
     place = BY_TOPIC[KNOWLEDGE_CHANGED.name]
     everything = TopicPlace(topic=place.topic, holds=place.holds, means="removed", owners=lambda event: (event.data.user_id,), shares=True)
-    scan = await scan_topic(reader, everything, needles)
+    scan = await scan_topic(reader, everything, needles, bounds)
     return [
         owned
         for owned in scan.owned.values()

@@ -1,5 +1,6 @@
 """Reads a topic from its beginning and finds what an erasure has in it: what belongs to it, what only names it, what goes by itself."""
 
+from collections.abc import Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -7,12 +8,14 @@ from typing import Any
 
 import msgspec
 
-from adapters.kafka import StoredRecord
+from adapters.kafka import StoredRecord, TopicPartition
 from domain.eraser.log_places import TopicPlace
 from domain.eraser.needles import NeedleMatch, Needles
 from schemas.erasures import PlaceResult
 from streams.log.reader import LogReader
 from streams.topics import COMPACTION_LAG_MS, SEGMENT_MS, TOMBSTONES_MS, decoder
+
+Bounds = Mapping[TopicPartition, tuple[int, int]]
 
 LEFTOVERS_MAX = 100  # named of one place; the others are counted
 CLEANER_MS = 3_600_000  # Kafka looks for expired segments and dirty logs within this
@@ -83,13 +86,14 @@ class TopicScan:
         self.gone_by_ms = max(self.gone_by_ms, gone_by_ms)
 
 
-async def scan_topic(reader: LogReader, place: TopicPlace, needles: Needles) -> TopicScan:
+async def scan_topic(reader: LogReader, place: TopicPlace, needles: Needles, bounds: Bounds | None = None) -> TopicScan:
     """Read the whole topic, partition by partition. The ids of what belongs to the erasure are added to the needles.
 
-    Raises Unavailable.
+    ``bounds``: where its partitions begin and end, where that is known. Raises Unavailable.
     """
     scan, decode = TopicScan(place), None if place.topic.events is None else decoder(place.topic).decode
-    for partition, (begin, end) in (await reader.bounds(await reader.partitions(place.topic))).items():
+    bounds = bounds if bounds is not None else await reader.bounds(await reader.partitions(place.topic))
+    for partition, (begin, end) in bounds.items():
         present: dict[bytes, _Present] = {}
         async with aclosing(reader.batches(partition, begin, end)) as batches:
             async for batch in batches:

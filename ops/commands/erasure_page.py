@@ -13,8 +13,8 @@ The inventory that erasures work by; [erasure.md](erasure.md) says how. A topic 
 
 ## Topics
 
-A record that is *removed* gets a tombstone, and has left the disk within about two days; the tombstone stays for 30. A record that
-*expires* lies on a topic from which Kafka removes nothing but its oldest segments, and is gone a day after the topic's retention at the latest.
+A record that is *removed* gets a tombstone, and has left the disk within about two days; the tombstone stays for 30. From the topic of a
+record that *expires* Kafka removes nothing but the oldest segments: it is gone a day after the topic's retention at the latest.
 
 | topic | holds | what becomes of it | after | kept, and why |
 |---|---|---|---|---|

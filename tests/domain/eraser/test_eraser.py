@@ -70,7 +70,7 @@ async def plant_keys(place: Erasing, account: str, tenant: str) -> None:
             await redis.execute_command("ZADD", f"{prefix}:{family}:{{shared}}:{tenant}", 0, f"80000000000000ff{account}")
         else:
             await redis.execute_command("HSET", f"{prefix}:{family}:{{x}}:{account}", "field", "value")
-    await redis.execute_command("SET", f"{prefix}:a-new-table:{{x}}", f'{{"by":"{account}"}}')
+    await redis.execute_command("SET", f"{prefix}:a-new-table:{{{tenant}/x}}:{uuid.uuid4().hex}", f'{{"by":"{account}"}}')
 
 
 async def test_a_planted_leftover_in_each_place_is_found_and_removed(place: Erasing) -> None:
@@ -96,7 +96,7 @@ async def test_a_planted_leftover_in_each_place_is_found_and_removed(place: Eras
         result = found[family]
         counted = {"removed": result.left, "expires": result.expiring, "kept": result.kept, "none": 1}
         assert counted[entry.means] == 1, (family, result)
-    assert (found["a-new-table"].left, found["files of documents"].left, found["index"].left) == (1, 1, 3)
+    assert (found["a-new-table"].left, found["files of documents"].left, found["vector index"].left) == (1, 1, 3)
 
     done = await place.eraser.run_round(erasure)
     assert (done.removed > len(BY_FAMILY), done.pending) == (True, 0)
