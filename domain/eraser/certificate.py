@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Struct
 
 from adapters.secrets.certificates import CertificateSigner, Signature, is_valid
-from domain.eraser.log_places import BY_TOPIC
+from domain.eraser.log_places import ADDRESSES, BY_TOPIC
 from domain.eraser.redis_places import BY_FAMILY
 from schemas.erasures import Erasure, Means, PlaceKind
 
@@ -108,4 +108,6 @@ def verify_certificate(data: bytes, public_key: str = "") -> ErasureStatement | 
 def _reason(place: str) -> str:
     if place in BY_TOPIC:
         return BY_TOPIC[place].keeps
+    if place == ADDRESSES:
+        return "the address belongs to another account again, and was not looked for"
     return BY_FAMILY[place].holds if place in BY_FAMILY else ""

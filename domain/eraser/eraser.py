@@ -12,14 +12,14 @@ import msgspec
 
 from adapters.blobs import BlobStore, blob_folder
 from adapters.redis.client import RedisClient
-from domain.accounts.records import TENANT_ACCOUNTS
+from domain.accounts.records import EMAILS, TENANT_ACCOUNTS, email_scope
 from domain.accounts.topics import ACCOUNTS_CHANGED
 from domain.chats.reply_lock import ReplyLocks
 from domain.chats.topics import CONVERSATIONS_CHANGED
 from domain.documents import topics as documents
 from domain.documents.visibility import Visibility
 from domain.eraser.index_place import IndexPlace
-from domain.eraser.log_places import BY_TOPIC, LOG_PLACES, TopicPlace
+from domain.eraser.log_places import ADDRESSES, BY_TOPIC, LOG_PLACES, TopicPlace
 from domain.eraser.log_scan import Bounds, Leftover, Owned, TopicScan, scan_topic
 from domain.eraser.needles import Needles
 from domain.eraser.redis_scan import scan_redis
@@ -32,7 +32,7 @@ from schemas.erasures import Erasure, PlaceResult
 from schemas.errors import ClawError, Unavailable
 from schemas.settings import Settings
 from streams.clock import Clock
-from streams.log.outgoing import Outgoing, Publisher
+from streams.log.outgoing import LogOffset, Outgoing, Publisher
 from streams.log.reader import LogReader, open_log_reader
 from streams.tables.projection import Tables
 from streams.tables.record_writer import RecordWriter
@@ -49,7 +49,7 @@ DOCUMENT_TOPICS = frozenset(
     )
 )
 REMOVED = tuple(place for place in LOG_PLACES if place.means == "removed" and place.topic is not KNOWLEDGE_CHANGED)
-FILES, INDEX, ADDRESSES = "files of documents", "vector index", "addresses and names"
+FILES, INDEX = "files of documents", "vector index"
 
 
 @dataclass(slots=True)
@@ -88,9 +88,11 @@ class Eraser:
         self._terms, self._replies = TermCipher(settings), ReplyLocks(redis, self._prefix)
         self._visibility = Visibility(redis, self._prefix)
 
-    def needles_of(self, erasure: Erasure, terms: Sequence[str] = ()) -> Needles:
-        """What is looked for."""
+    async def find_needles(self, erasure: Erasure, terms: Sequence[str] = ()) -> Needles:
+        """What is looked for. An address that has got another owner is not: it would lead to them."""
         opened = self._terms.open(erasure.id, erasure.sealed_terms)
+        if opened is not None and opened.address and await self._is_taken(opened.address, erasure):
+            opened = None
         needles = Needles(
             tenant=erasure.tenant,
             account_id=erasure.account_id,
@@ -103,7 +105,7 @@ class Eraser:
 
     async def find_bases(self, erasure: Erasure) -> tuple[str, ...]:
         """The knowledge bases that go with the erasure: all of a tenant, the private ones of an account."""
-        needles = self.needles_of(erasure)
+        needles = await self.find_needles(erasure)
         async with open_log_reader(self._settings.kafka) as reader:
             scan = await scan_topic(reader, BY_TOPIC[KNOWLEDGE_CHANGED.name], needles)
         found = (owned.event.data.id for owned in scan.owned.values() if owned.event is not None)
@@ -111,7 +113,7 @@ class Eraser:
 
     async def shut(self, erasure: Erasure) -> None:
         """Disable the accounts, so that nobody of them gets in from now on."""
-        needles, now = self.needles_of(erasure), self._clock.now()
+        needles, now = await self.find_needles(erasure), self._clock.now()
         async with open_log_reader(self._settings.kafka) as reader:
             scan = await scan_topic(reader, BY_TOPIC[ACCOUNTS_CHANGED.name], needles)
         for owned in scan.owned.values():
@@ -123,7 +125,7 @@ class Eraser:
 
     async def run_round(self, erasure: Erasure) -> RoundResult:
         """One round. What ``find_bases`` returns must be in the record before: once a knowledge base is gone, nothing else names it."""
-        done, needles = RoundResult(), self.needles_of(erasure)
+        done, needles = RoundResult(), await self.find_needles(erasure)
         async with open_log_reader(self._settings.kafka) as reader:
             bounds = await reader.all_bounds(place.topic for place in LOG_PLACES)
             done.removed += await self._hand_over(reader, erasure, needles, bounds[KNOWLEDGE_CHANGED.name])
@@ -146,11 +148,8 @@ class Eraser:
 
     async def check(self, erasure: Erasure, terms: Sequence[str] = ()) -> Check:
         """Read everything and count. A place that cannot be read is named as unchecked."""
-        check, needles = Check(), self.needles_of(erasure, terms)
-        if erasure.sealed_terms and self._terms.open(erasure.id, erasure.sealed_terms) is None:
-            check.places.append(
-                PlaceResult(place=ADDRESSES, kind="topic", means="removed", unchecked="the secret that encrypts them is gone")
-            )
+        check, needles = Check(), await self.find_needles(erasure, terms)
+        check.places += self._check_terms(erasure, needles)
         async with open_log_reader(self._settings.kafka) as reader:
             bounds = await reader.all_bounds(place.topic for place in LOG_PLACES)
             for place in LOG_PLACES:  # in this order: what others hang on comes before them
@@ -168,6 +167,21 @@ class Eraser:
             msgspec.structs.replace(each, before=known.get((each.kind, each.place), each.left + each.expiring)) for each in check.places
         ]
         return check
+
+    async def _is_taken(self, address: str, erasure: Erasure) -> bool:
+        """Whether the address belongs to another account, or one of another tenant, now."""
+        scope = email_scope(address)
+        owner = await self._tables.of(EMAILS).get(scope, scope)
+        return owner is not None and (owner.account_id != erasure.account_id if erasure.account_id else owner.tenant != erasure.tenant)
+
+    def _check_terms(self, erasure: Erasure, needles: Needles) -> Sequence[PlaceResult]:
+        """That the address was not looked for, and why."""
+        if not erasure.sealed_terms:
+            return ()
+        opened = self._terms.open(erasure.id, erasure.sealed_terms)
+        if opened is None:
+            return [PlaceResult(place=ADDRESSES, kind="topic", means="removed", unchecked="the secret that encrypts them is gone")]
+        return [PlaceResult(place=ADDRESSES, kind="topic", means="kept", kept=1)] if opened.address and not needles.address else ()
 
     async def _hand_over(self, reader: LogReader, erasure: Erasure, needles: Needles, bounds: Bounds) -> int:
         """Shared knowledge bases get another owner: they belong to the organisation."""
@@ -214,6 +228,10 @@ class Eraser:
             await self._cancel_replies(scan.owned.values())
         await self._records.change(*last_states(scan, erasure, self._clock.now()))
         await publish_tombstones(self._publisher, topic, list(scan.owned))
+        rows = [
+            (owned.event, LogOffset(topic.name, owned.partition, owned.offset)) for owned in scan.owned.values() if owned.event is not None
+        ]
+        await self._tables.remove_many(rows)
         return len(scan.owned)
 
     async def _cancel_replies(self, conversations: Iterable[Owned]) -> None:

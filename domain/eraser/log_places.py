@@ -207,4 +207,5 @@ LOG_PLACES: tuple[TopicPlace, ...] = (
 )
 
 BY_TOPIC: Mapping[str, TopicPlace] = {place.topic.name: place for place in LOG_PLACES}
+ADDRESSES = "addresses and names"  # what is looked for in every place
 INBOX = "Documents of upstream systems, for a tenant; an account never writes there."

@@ -48,11 +48,16 @@ class Needles:
     _tenant_mark: bytes = b""
 
     def __post_init__(self) -> None:
-        self.add([self.account_id or self.tenant, *([email_scope(self.address)] if self.address else [])])
-        self._texts = _spell((self.address, *self.terms))
+        self.add([self.account_id or self.tenant])
+        self._texts = _spell((self.address, self.address_hash, *self.terms))
         self._names = _spell((self.name,))
         if not self.account_id:
             self._tenant_mark = f'"tenant":"{self.tenant}"'.encode()
+
+    @property
+    def address_hash(self) -> str:
+        """The name of the address in keys; "" without one."""
+        return email_scope(self.address) if self.address else ""
 
     def add(self, ids: Iterable[str]) -> None:
         """Look for these ids, too; what has not the form of an id is left out."""

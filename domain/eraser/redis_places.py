@@ -32,7 +32,7 @@ class RedisPlace:
 
     What goes is a whole ``key`` whose name has an id of the erasure or whose value mentions one, or of a key that many share the ``member``
     (of a set, a field of a hash). ``by_tenant``: every key of the person's tenant goes, because nothing in it says whose it is.
-    ``read`` makes a stored value readable.
+    ``by_address``: its keys are named by the hash of the address. ``read`` makes a stored value readable.
     """
 
     family: str
@@ -40,6 +40,7 @@ class RedisPlace:
     means: Means = "removed"
     unit: Unit = "key"
     by_tenant: bool = False
+    by_address: bool = False
     read: Callable[[bytes], bytes] = _same
 
 
@@ -90,7 +91,7 @@ REDIS_PLACES: tuple[RedisPlace, ...] = (
     RedisPlace(family="task-changes", holds="Ids of tasks.", unit="member"),
     RedisPlace(family="task-sequence", holds=NOBODY, means="none"),
     RedisPlace(family="key-uses", holds="When API keys were last used.", unit="member"),
-    RedisPlace(family="logins", holds="Hashes of the networks of logins, under a hash of the address."),
+    RedisPlace(family="logins", holds="Hashes of the networks of logins, under a hash of the address.", by_address=True),
     RedisPlace(family="visibility", holds="Versions of documents, paths of files."),
     RedisPlace(family="storage", holds="Sizes of documents.", unit="member"),
     RedisPlace(family="express", holds="Ids of documents under way.", unit="member"),

@@ -84,7 +84,12 @@ async def _look_at(redis: RedisClient, prefix: str, needles: Needles, scan: Redi
 
 def _is_named(key: RedisKey, needles: Needles) -> bool:
     """Whether the key's name says that it belongs to the erasure; what is the tenant's alone does to each of its accounts."""
-    return needles.names(key.parts) or (key.place is not None and key.place.by_tenant and needles.tenant in key.parts)
+    if needles.names(key.parts):
+        return True
+    place = key.place
+    return place is not None and (
+        (place.by_tenant and needles.tenant in key.parts) or (place.by_address and needles.address_hash in key.parts)
+    )
 
 
 async def _settle(redis: RedisClient, scan: RedisScan, key: str, parsed: RedisKey, *, remove: bool) -> None:
@@ -107,7 +112,7 @@ async def _look_inside(
     place = parsed.place
     async for member, value in _members(redis, key, kind):
         mention = needles.find(member, value if place is None else place.read(value))
-        if not _counts(mention, parsed):
+        if not _counts(mention, parsed, remove=remove) and not _is_ended_claim(parsed, value, needles):
             continue
         if place is None or place.unit == "key" or kind == "string" or place.means != "removed" or parsed.is_kept:
             await _settle(redis, scan, key, parsed, remove=remove)
@@ -119,9 +124,16 @@ async def _look_inside(
             scan.add_leftover(parsed.family, f"{key}: {member.decode(errors='replace')}")
 
 
-def _counts(mention: NeedleMatch, key: RedisKey) -> bool:
-    """Rows of others may name an account by its id where their topic keeps that."""
-    return mention.text or (mention.ids and not key.is_shared)
+def _is_ended_claim(key: RedisKey, value: bytes, needles: Needles) -> bool:
+    """Whether the key is named by the address and nothing but a tombstone: one that was claimed anew has a row."""
+    return needles.address_hash in key.parts and key.family == "record" and value.endswith(b"  ")
+
+
+def _counts(mention: NeedleMatch, key: RedisKey, *, remove: bool) -> bool:
+    """Rows of others may name an account by its id where their topic keeps that. Nothing is removed for a text alone: only an id says
+    whose it is, and an address may have got another owner a moment ago.
+    """
+    return (mention.text and not remove) or (mention.ids and not key.is_shared)
 
 
 async def _members(redis: RedisClient, key: str, kind: str) -> AsyncIterator[tuple[bytes, bytes]]:

@@ -183,6 +183,8 @@ async def up(tmp_path_factory: pytest.TempPathFactory, forks: ClawForks) -> Asyn
             "CLAW_WEBHOOK_NETWORKS": "127.0.0.0/8",
             "CLAW_LANE_SESSION_TIMEOUT_S": "6",
             "CLAW_LANE_LEASE_S": "3",
+            "CLAW_ERASURE_SETTLE_S": "1",
+            "CLAW_ERASURE_RECHECK_S": "2",
         }
         async with stack(home, settings) as running:
             yield Up(running.url, home, settings, forks)

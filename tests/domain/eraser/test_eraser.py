@@ -13,15 +13,17 @@ import pytest
 import pytest_asyncio
 
 from adapters.blobs import blob_folder
+from domain.accounts.records import find_account
 from domain.accounts.topics import ACCOUNTS_CHANGED, SESSIONS_CHANGED
 from domain.areas import TOPICS
 from domain.chats.topics import CONVERSATIONS_CHANGED, MESSAGES_CHANGED
 from domain.documents.topics import DOCUMENTS_PROGRESSED, DOCUMENTS_SUBMITTED
-from domain.eraser.log_places import BY_TOPIC
+from domain.eraser.log_places import ADDRESSES, BY_TOPIC
 from domain.eraser.redis_places import BY_FAMILY
 from domain.erasures.records import ERASURES
 from domain.erasures.topics import ERASURES_CHANGED
 from domain.knowledge.topics import KNOWLEDGE_CHANGED
+from domain.table_rebuild import rebuild_tables
 from schemas import ids
 from schemas.chats import Message, MessageChanged
 from schemas.documents import Document, DocumentProgressed, DocumentSubmitted, Progress
@@ -109,7 +111,8 @@ async def test_a_planted_leftover_in_each_place_is_found_and_removed(place: Eras
 
 async def somebody(place: Erasing, tenant: str, **more: Any) -> Account:
     """An account on the log and in the tables."""
-    account = Account(id=str(uuid.uuid4()), tenant=tenant, email=f"{uuid.uuid4().hex}@example.org", created_at=place.clock.now(), **more)
+    given = {"email": f"{uuid.uuid4().hex}@example.org"} | more
+    account = Account(id=str(uuid.uuid4()), tenant=tenant, created_at=place.clock.now(), **given)
     await place.write(tenant, ACCOUNTS_CHANGED, AccountChanged, account.id, account)
     return account
 
@@ -214,6 +217,22 @@ async def test_what_is_late_resurrects_nothing_and_what_is_shared_stays(place: E
     assert results[DOCUMENTS_SUBMITTED.name].kept == 1  # who submitted the shared one, by id
     assert results[ACCOUNTS_CHANGED.name].expiring >= 1  # until compaction
     assert await place.tables.accounts.get(boss.id, boss.id) is not None
+    await rebuild_tables(place.house.settings, place.house.redis, ("accounts", "conversations"), lambda *_: None)
+    assert await place.tables.accounts.get(ada.id, ada.id) is None
+    assert await place.tables.accounts.get(boss.id, boss.id) is not None
+
+
+async def test_whoever_gets_the_address_next_loses_nothing(place: Erasing) -> None:
+    """The same person, registered once more: their rows are not what is left of the erased account."""
+    tenant = f"t{uuid.uuid4().hex[:8]}"
+    ada, _boss = await somebody(place, tenant), await somebody(place, tenant, role="admin")
+    erasure = place.erasure(tenant, ada.id, ada.email)
+    await place.eraser.run_round(erasure)
+    again = await somebody(place, f"{tenant}-2", email=ada.email)
+    assert (await place.eraser.run_round(erasure)).removed == 0
+    assert await find_account(place.tables, ada.email) == again
+    check = await place.eraser.check(erasure)
+    assert (check.leftovers, by_place(check)[ADDRESSES].kept) == ([], 1)
 
 
 async def test_a_tenant_goes_with_everything(place: Erasing) -> None:
