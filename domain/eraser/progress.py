@@ -18,16 +18,9 @@ CHECKER = "1"  # the version of the inventory and the rules, in every certificat
 PENDING_S = 2.0  # until documents that are being deleted are looked for again
 
 
-def begin(erasure: Erasure, places: Sequence[PlaceResult], knowledge_base_ids: tuple[str, ...], now: datetime) -> Erasure:
+def begin(erasure: Erasure, places: Sequence[PlaceResult], now: datetime) -> Erasure:
     """What there is was counted, and the knowledge bases are known: the first round follows at once."""
-    return replace(
-        erasure,
-        state="erasing",
-        places=tuple(places),
-        knowledge_base_ids=knowledge_base_ids,
-        next_at=now,
-        revision=erasure.revision + 1,
-    )
+    return replace(erasure, state="erasing", places=tuple(places), next_at=now, revision=erasure.revision + 1)
 
 
 def add_round(erasure: Erasure, removed: int, pending: int, now: datetime, settings: ErasureSettings) -> Erasure:

@@ -55,8 +55,8 @@ class ErasureSchedule:
         """The erasure after its next piece of work. Raises Unavailable: the piece is done again."""
         if erasure.state == "accepted":
             await self._eraser.shut(erasure)
-            check = await self._eraser.check(erasure)
-            return progress.begin(erasure, check.places, await self._eraser.find_bases(erasure), self._clock.now())
+            found = replace(erasure, knowledge_base_ids=await self._eraser.find_bases(erasure))
+            return progress.begin(found, (await self._eraser.check(found)).places, self._clock.now())
         bases = await self._eraser.find_bases(erasure)
         if bases != erasure.knowledge_base_ids:  # one was created while the erasure was accepted
             return replace(erasure, knowledge_base_ids=bases, next_at=self._clock.now(), revision=erasure.revision + 1)

@@ -22,8 +22,8 @@ def place(**more) -> PlaceResult:
 
 
 def test_it_begins_with_what_there_is() -> None:
-    begun = begin(erasure(), [place(left=3)], ("kb",), NOW)
-    assert (begun.state, begun.next_at, begun.knowledge_base_ids, begun.revision) == ("erasing", NOW, ("kb",), 2)
+    begun = begin(erasure(), [place(left=3)], NOW)
+    assert (begun.state, begun.next_at, begun.places, begun.revision) == ("erasing", NOW, (place(left=3),), 2)
 
 
 @pytest.mark.parametrize(("removed", "pending", "seconds"), [(5, 0, SETTINGS.settle_s), (5, 2, PENDING_S), (0, 2, PENDING_S), (0, 0, None)])
