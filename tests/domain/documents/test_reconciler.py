@@ -211,7 +211,8 @@ async def test_what_waits_for_a_retry_is_queued_at_its_time_once(flow):
     assert await flow.documents.count() == 1
     flow.clock.pass_s(100 * STALL_S)
     assert await flow.reconciler.run_once() == 0, "the chunk before it still waits"
-    await flow.done("documents", await flow.written(DOCUMENTS_CHUNKED, key))
+    queued = LogOffset(flow.settings.kafka.topic_prefix + DOCUMENTS_QUEUED_BULK.name, flow.documents.partition_of(key), 0)
+    await flow.done("documents", await flow.written(DOCUMENTS_CHUNKED, key), queued)
     assert await flow.reconciler.run_once() == 1
     assert flow.requeued[-1] == (key, version, "bulk", 201)
 

@@ -219,7 +219,7 @@ async def test_an_outage_of_a_shared_part_is_waited_out_unless_somebody_waits(ma
     [
         (Unavailable("model_unavailable"), 1, "postponed"),
         (Unavailable("model_unavailable"), 0, "dead_lettered"),
-        (Refused("document_damaged"), 1, "dead_lettered"),
+        (Refused("document_unreadable"), 1, "dead_lettered"),
         (ValueError("a bug"), 1, "dead_lettered"),
     ],
 )
