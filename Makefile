@@ -4,6 +4,7 @@
 #   make up      run the stack until Ctrl-C (settings: environment, or .env)
 #   make test    all tests, on a real Kafka and Redis      ARGS=... goes to pytest; TEST_PROCESSES=1 runs them one by one
 #   make faults  ten minutes of faults under mixed load, its whole history checked; ARGS="--seed 7 --minutes 3"; `make test` takes a minute
+#                ARGS="--tasks 500 --seed 7": tasks of every kind while workers are killed
 #   make fairness  one abusive account beside ten normal ones for two minutes, against their idle latency
 #   make chaos-http  a minute of hostile connections while twenty users chat
 #   make check   formatting, lint, types, import rules, generated pages, lock; writes nothing here

@@ -209,7 +209,7 @@ def openapi_config() -> OpenAPIConfig:
             Tag(name="retrieval", description="Search, and answers without a conversation."),
             Tag(name="openai", description="Compatible with OpenAI's clients: set their base URL to `/v1`. Errors have OpenAI's format."),
             Tag(name="indexes", description="Indexes of knowledge bases, and their rebuild."),
-            Tag(name="tasks", description="Work that has failed for good, and its redrive."),
+            Tag(name="tasks", description="Work that goes on after its request: states, progress, cancel, retry; dead letters."),
             Tag(name="notices", description="Notices of the account, and how they arrive."),
             Tag(name="webhooks", description="Endpoints that get events by POST, signed after the Standard Webhooks specification."),
             Tag(name="rate limits", description="Rules, allow and deny lists, and decisions."),

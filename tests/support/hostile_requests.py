@@ -1,7 +1,7 @@
 """Requests of strangers from our own OpenAPI document: each is what the document allows but for one part, or none, that is hostile."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -64,9 +64,11 @@ def operations(document: Mapping[str, Any]) -> Iterator[Operation]:
 
 
 class Strangers:
-    """Requests with these ``credentials`` (values of Authorization); ``known``: values that mean something, by parameter or property."""
+    """Requests with these ``credentials`` (values of Authorization), which may change in between; ``known``: values that mean something, by
+    parameter or property.
+    """
 
-    def __init__(self, document: Mapping[str, Any], credentials: tuple[str, ...], known: Mapping[str, list[str]]) -> None:
+    def __init__(self, document: Mapping[str, Any], credentials: Sequence[str], known: Mapping[str, list[str]]) -> None:
         self._schemas = Schemas(document["components"]["schemas"], known)
         self._credentials, self._known = credentials, known
 
