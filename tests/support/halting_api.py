@@ -24,7 +24,7 @@ class HaltingPublisher(KafkaPublisher):
     async def publish_all(self, outgoing: Sequence[Outgoing]) -> list[LogOffset]:
         places = await super().publish_all(outgoing)
         if reached := [each.topic.name for each in outgoing if each.topic.name in self.halting]:
-            sys.stdout.write(f"accepted {reached[0]}\n")
+            sys.stdout.write(f"accepted {' '.join(reached)}\n")
             sys.stdout.flush()
             await asyncio.Event().wait()
         return places
