@@ -67,14 +67,14 @@ def find_broken(evidence: TaskEvidence) -> Iterator[str]:
 
 def count_ends(records: Iterable[TopicRecord]) -> Mapping[str, Mapping[str, int]]:
     """How often the log says the same end, by what ended: ``indexed`` and ``deleted`` of a document's version by its task, ``stored`` and
-    ``charged`` of an answer by its reply. Events of one id count once, and so do messages that differ in their attempt alone: a worker
-    that takes a reply over stores what it finds.
+    ``charged`` of an answer by its reply. A repeat of an event counts once, also one whose measured times differ, and a message whose
+    attempt does: a worker that takes a reply over stores what it finds.
     """
     found: dict[str, dict[str, set[str]]] = {"indexed": {}, "deleted": {}, "stored": {}, "charged": {}}
     for record in records:
         data, value = record.data, record.value or {}
         if record.type == "document.progressed" and data["state"] in {"indexed", "deleted"}:
-            found[data["state"]].setdefault(data.get("task_id", ""), set()).add(value["id"])
+            found[data["state"]].setdefault(data.get("task_id", ""), set()).add(content_digest(data))
         elif record.type == "message.changed" and data.get("role", "assistant") == "assistant" and value["source"] == SPEAKER:
             found["stored"].setdefault(data["id"], set()).add(content_digest({**data, "attempt": 0}))
         elif record.type == "usage.recorded" and data.get("purpose", "answer") == "answer":

@@ -14,13 +14,12 @@ from aiohttp import web
 from domain.chats.topics import MESSAGES_CHANGED
 from domain.documents.topics import DOCUMENTS_PROGRESSED
 from domain.usage.topics import USAGE_RECORDED
-from ops.faults.collect import read_topics
+from ops.faults.history import TopicRecord
 from ops.faults.task_checks import TaskEvidence, WorkedTask, count_ends
 from ops.faults.task_plan import TaskWork
 from ops.faults.texts import document_text
 from schemas import ids
 from schemas.errors import Unavailable
-from schemas.settings import KafkaSettings
 from schemas.tasks import TERMINAL
 
 REQUEST_S_MAX = 60.0  # with its repeats, while processes start again
@@ -30,6 +29,7 @@ POLL_S = 0.5
 SETTLE_S = 1.0  # for a second message, or an end that follows another
 PAGE = 100
 SERVER_ERROR = 500
+ENDS = (DOCUMENTS_PROGRESSED, MESSAGES_CHANGED, USAGE_RECORDED)  # topics that say what ended
 ANSWER = "tokens=12&token_ms=20"  # what the stub provider is told
 
 
@@ -211,9 +211,9 @@ class TaskLoad:
             and all(self.tasks[task]["state"] != "SUCCESS" or version in self._receiver.documents for task, version in submitted)
         )
 
-    async def collect(self, kafka: KafkaSettings, rebuilt: Mapping[str, dict[str, Any]] | None = None) -> TaskEvidence:
-        """What is left. Raises Unavailable."""
-        ends = count_ends(await read_topics(kafka, (DOCUMENTS_PROGRESSED, MESSAGES_CHANGED, USAGE_RECORDED)))
+    async def collect(self, records: Sequence[TopicRecord], rebuilt: Mapping[str, dict[str, Any]] | None = None) -> TaskEvidence:
+        """What is left; ``records`` are those of the topics ``ENDS``. Raises Unavailable."""
+        ends = count_ends(records)
         succeeded = {task_id for task_id, task in self.tasks.items() if task["state"] == "SUCCESS"}
         effects: dict[str, int] = {}
         for name, reply in self._replies.items():

@@ -17,10 +17,11 @@ import aiohttp
 import msgspec
 from msgspec import Struct
 
+from ops.faults.collect import read_topics
 from ops.faults.run import REPORT_JSON, REPORT_TEXT
 from ops.faults.target import TargetStack, launch_provider
 from ops.faults.task_checks import TaskEvidence, find_broken
-from ops.faults.task_load import TaskAccount, TaskLoad, receiving_tasks
+from ops.faults.task_load import ENDS, TaskAccount, TaskLoad, receiving_tasks
 from ops.faults.task_plan import WorkerKill, draw_kills, draw_work
 from schemas.errors import ConfigurationError
 from schemas.settings import KafkaSettings
@@ -30,6 +31,7 @@ TASKS_A_KILL = 20
 PAUSE_S = 0.2  # between two pieces of work: 20 tasks take as long as the workers need to start again
 DRAIN_S_MAX = 420.0  # for what was begun, after the last kill: a document that stalls is queued again after two minutes
 EMAIL = "tasks@example.org"
+TOPICS = "topics.jsonl"
 OK = 200
 
 Kill = Callable[[str], Awaitable[bool]]
@@ -84,7 +86,8 @@ async def run(seed: int, tasks: int, folder: Path) -> int:
             if code:
                 raise ConfigurationError(f"claw rebuild tables: {printed.strip()[-500:]}")
 
-        report = await work_tasks(account, seed=seed, tasks=tasks, kill=kill, kafka=target.settings.kafka, rebuild=rebuild)
+        kafka, keep = target.settings.kafka, (folder / TOPICS).write_bytes
+        report = await work_tasks(account, seed=seed, tasks=tasks, kill=kill, kafka=kafka, rebuild=rebuild, keep=keep)
     (folder / REPORT_JSON).write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=2))
     (folder / REPORT_TEXT).write_text(render_tasks(report) + "\n", encoding="utf-8")
     print(render_tasks(report))
@@ -114,9 +117,11 @@ async def work_tasks(
     pause_s: float = PAUSE_S,
     kills: int | None = None,
     drain_s_max: float = DRAIN_S_MAX,
+    keep: Callable[[bytes], object] | None = None,
 ) -> TasksReport:
-    """Begin ``tasks`` tasks while workers are killed, wait for their ends, and check what is left. ``kill`` kills the worker of a group;
-    False when none ran. Raises Unavailable when the API does not answer.
+    """Begin ``tasks`` tasks while workers are killed, wait for their ends, and check what is left. ``kill`` kills the worker of a group,
+    False when none ran; ``keep`` gets the records of the topics that were looked at, as JSON lines. Raises Unavailable when the API does
+    not answer.
     """
     began_s, killed = time.monotonic(), Counter[str]()
     planned = itertools.islice(draw_kills(seed), tasks // TASKS_A_KILL if kills is None else kills)
@@ -130,7 +135,10 @@ async def work_tasks(
         if rebuild is not None:
             await rebuild()
             rebuilt = {task["id"]: task for task in await account.read_tasks()}
-        evidence = await load.collect(kafka, rebuilt)
+        records = await read_topics(kafka, ENDS)
+        if keep is not None:
+            keep(msgspec.json.Encoder().encode_lines(records))
+        evidence = await load.collect(records, rebuilt)
     broken = [] if ended else [f"not everything had ended {drain_s_max:g} s after the last kill"]
     return TasksReport(
         seed=seed,

@@ -1,6 +1,7 @@
 """Requests of strangers from our own OpenAPI document: each is what the document allows but for one part, or none, that is hostile."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -47,6 +48,11 @@ class Operation:
     method: str
     path: str
     spec: Mapping[str, Any]
+
+    def is_path(self, path: str) -> bool:
+        """Whether a path is one of this operation: every parameter has a value, and only ``key`` and ``model`` have slashes in it."""
+        pattern = re.sub(r"\\{(\w+)\\}", lambda name: "[^/].*" if name[1] in {"key", "model"} else "[^/]+", re.escape(self.path))
+        return re.fullmatch(pattern, path, re.DOTALL) is not None
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"

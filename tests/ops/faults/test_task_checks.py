@@ -58,7 +58,7 @@ def test_ends_count_once_however_often_their_event_is_there():
     ends = count_ends(
         [
             record("document.progressed", indexed),
-            record("document.progressed", indexed),
+            record("document.progressed", indexed | {"timings_ms": {"index": 3}}, "9"),
             record("document.progressed", {"state": "queued", "task_id": "d"}, "2"),
             record("document.progressed", {"state": "deleted", "task_id": "g"}, "3"),
             record("message.changed", message, "4"),
@@ -70,4 +70,4 @@ def test_ends_count_once_however_often_their_event_is_there():
         ]
     )
     assert ends == {"indexed": {"d": 1}, "deleted": {"g": 1}, "stored": {"r": 1}, "charged": {"r": 1}}
-    assert count_ends([record("document.progressed", indexed, each) for each in ("1", "2")])["indexed"] == {"d": 2}
+    assert count_ends([record("document.progressed", indexed | {"chunks": each}) for each in (1, 2)])["indexed"] == {"d": 2}
