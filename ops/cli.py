@@ -348,6 +348,12 @@ def _faults_command(commands: Any) -> None:
     faults = _add(commands, "faults", _faults, about)
     faults.add_argument("--seed", type=int, metavar="N", help="seed of the faults and the load (default: a new one, which is printed)")
     faults.add_argument("--minutes", type=float, default=10.0, metavar="M", help="minutes of faults, 0.2 to 120 (default: %(default)g)")
+    faults.add_argument(
+        "--tasks",
+        type=int,
+        metavar="N",
+        help="instead: begin N tasks of every kind, 10 to 10,000, kill workers meanwhile, and check that each ends once",
+    )
     faults.add_argument("--out", default="", metavar="DIR", help="folder for history, report and logs (default: a new temporary one)")
     faults.add_argument("--redis-loss", action="store_true", help="also lose all data of Redis, and rebuild its tables")
     faults.add_argument("--check", default="", metavar="FILE", help="check the history of an earlier run again; nothing is started")
@@ -594,7 +600,14 @@ def _faults(_settings: Settings, chosen: argparse.Namespace) -> Any:
     from ops.faults import command
 
     _quiet_driver()
-    return command.run(seed=chosen.seed, minutes=chosen.minutes, out=chosen.out, redis_loss=chosen.redis_loss, check=chosen.check)
+    return command.run(
+        seed=chosen.seed,
+        minutes=chosen.minutes,
+        out=chosen.out,
+        redis_loss=chosen.redis_loss,
+        check=chosen.check,
+        tasks=chosen.tasks,
+    )
 
 
 def _inbox_create(settings: Settings, chosen: argparse.Namespace) -> Any:

@@ -215,6 +215,7 @@ def _read_delivery(event: DeliveryChanged, offset: int) -> Sequence[TaskPut]:
         state=outcome[0] if outcome else "RETRY" if delivery.tries else "PENDING",
         at=delivery.ended_at or (last.at if last is not None else delivery.created_at),
         kind="send_notification",
+        account=delivery.account_id,
         title=f"webhook {delivery.type}",
         run=delivery.tries,
         attempts=delivery.tries,

@@ -16,9 +16,8 @@ import pytest
 from benchmarks.stub_process import launch_stub_provider, stub_model
 from claw_client import Client
 from claw_client.events import events
-from tests.system.conftest import OwnStack, Up, records
+from tests.system.conftest import PASSWORD, OwnStack, Up, log_in_operator, records
 
-PASSWORD = "a long test passphrase"
 CANARY = "sk-canary-9d3c5b"
 EVERYWHERE_S = 1.0  # the promise; measured by `make bench BENCH=configs`
 BUSY = 10  # times as long on a machine that does other things
@@ -125,15 +124,6 @@ async def test_models_and_log_level_change_in_running_workers_and_outlive_the_ap
             async with session.get("/api/v1/configs/model.name/history", headers=operator) as answer:
                 assert [each["revision"] for each in (await answer.json())["items"]] == [2, 1]
             assert await answering_model(client, "stub?tokens=4") < BUSY * EVERYWHERE_S
-
-
-async def log_in_operator(up: Up, session: aiohttp.ClientSession) -> dict[str, str]:
-    """The headers of a new operator."""
-    email = f"{uuid.uuid4().hex}@example.org"
-    code, printed = await up.command("admin", "create", email, "--password-stdin", typed=f"{PASSWORD}\n")
-    assert code == 0, printed
-    async with session.post("/api/v1/auth/login", json={"email": email, "password": PASSWORD}) as answer:
-        return {"Authorization": f"Bearer {(await answer.json())['access_token']}"}
 
 
 async def answering_model(client: Client, name: str) -> float:

@@ -145,10 +145,19 @@ def test_notifications() -> None:
         event(
             DeliveryChanged,
             WebhookDelivery(
-                id="m", webhook_id="w", tenant="t", type="notice.created", payload="", state=state, tries=tries, created_at=NOW
+                id="m",
+                webhook_id="w",
+                tenant="t",
+                account_id="u",
+                type="notice.created",
+                payload="",
+                state=state,
+                tries=tries,
+                created_at=NOW,
             ),
             number,
         )
         for number, (state, tries) in enumerate(steps)
     ]
     assert [task_of(*deliveries[: count + 1]).state for count in range(4)] == ["PENDING", "RETRY", "FAILURE", "SUCCESS"]
+    assert {task_of(*deliveries[: count + 1]).account for count in range(4)} == {"u"}, "the endpoint's owner sees them"
