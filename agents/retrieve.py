@@ -128,7 +128,7 @@ class Retrieve:
 
     async def search(self, tenant: str, bases: Sequence[str], query: str, event: ChatAsked) -> tuple[SearchResult, str]:
         """The hits, best first; as the reranker orders them when there is one and it answers, with its name, else with ""."""
-        limit = OVERFETCH_FACTOR * self.passages_max(query)
+        limit = OVERFETCH_FACTOR * self.passages_max(tenant, query)
         if self.reranker is not None:
             limit = max(limit, self.settings.value.candidates)
         searched = await self.searching.search(tenant, bases, query, limit, background=search_background(event.data.history))
@@ -159,7 +159,7 @@ class Retrieve:
         the passages that may by their meaning are all that is left.
         """
         best = passages.select_groups(
-            searched.hits, passages_max=self.passages_max(condensed.query), tokens_max=self.settings.value.context_tokens
+            searched.hits, passages_max=self.passages_max(tenant, condensed.query), tokens_max=self.settings.value.context_tokens
         )
         plain = passages.build_passages(best.groups)
         if computed:
@@ -190,9 +190,9 @@ class Retrieve:
         found = [(group.best.text, group.best.dense) for group in others]
         return [others[at] for at in find_meant(condensed.query, found, least=self.settings.value.meaning_min)]
 
-    def passages_max(self, query: str) -> int:
-        """How many passages a question gets: more when it asks for everything of a kind."""
-        return (LISTING_FACTOR if listing_of(fold(query)) else 1) * self.settings.value.passages
+    def passages_max(self, tenant: str, query: str) -> int:
+        """How many passages a question of this tenant gets: more when it asks for everything of a kind."""
+        return (LISTING_FACTOR if listing_of(fold(query)) else 1) * self.settings.of_tenant(tenant).passages
 
     async def neighbours(self, tenant: str, hit: Hit, ordinal: int) -> list[Hit]:
         """The chunk with that ordinal of the same version, if there is one."""
