@@ -91,7 +91,6 @@ class ConfigEditor:
         key = self.find(name)
         parsed = None if value is None else parse_value(key, value, "value")
         async with self._writing([key]):
-            self._check_unstaged([key])
             if parsed is not None:
                 await self._check_effective([key])
             self._check_rules({key.name: parsed}, lambda _: "value")
@@ -235,6 +234,7 @@ class ConfigEditor:
     async def _write(self, key: ConfigKey, parsed: Any, *, by: str, reason: str, request: str, expected: int | None) -> Config:
         if request and (config := self.config(key)) is not None and await self._has_made(request, config):
             return config
+        self._check_unstaged([key])
         value = self._stored(key, parsed)
 
         def is_same(present: Any) -> bool:
