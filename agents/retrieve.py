@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
 from typing import Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 import structlog
@@ -31,10 +30,11 @@ from domain.retrieval import passages
 from domain.retrieval.passages import HitGroup
 from domain.retrieval.search import SearchResult, SearchService
 from domain.retrieval.tables.answers import TableAnswers
+from domain.time_zones import read_time_zone
 from domain.usage.topics import USAGE_RECORDED
 from schemas import ids
 from schemas.chats import ChatAsked, ChatGrounded, Consumption, Grounding, LogPlace, Passage, UsageRecorded
-from schemas.errors import ClawError, ConfigurationError, Problem
+from schemas.errors import ClawError, Problem
 from schemas.settings import RetrievalSettings
 from streams.live import Live
 from streams.log.outgoing import Outgoing
@@ -60,7 +60,7 @@ def build(ports: AgentPorts) -> tuple[Agent, ...]:
     if reranker is not None:
         ports.attach(reranker)
     tables, provider = TableAnswers(searching, retrieval), ports.settings.model.provider
-    zone = read_time_zone(retrieval.time_zone)
+    zone = read_time_zone(retrieval.time_zone, "CLAW_RETRIEVAL_TIME_ZONE")
     step = Retrieve(
         searching,
         condenser,
@@ -216,19 +216,6 @@ class Retrieve:
         )
         made = UsageRecorded.from_cause(event, NAME, subject=asked.user_id, data=data, now=context.clock.now())
         return [Outgoing(USAGE_RECORDED, replace(made, id=ids.derive("usage", asked.reply_id, "condense")))]
-
-
-def read_time_zone(name: str) -> tzinfo:
-    """The time zone of that name. Raises ConfigurationError for one that this system does not know."""
-    if name == "UTC":
-        return UTC  # also where the system has no time zones
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError) as error:
-        raise ConfigurationError(
-            f"CLAW_RETRIEVAL_TIME_ZONE: {name!r} is no time zone that this system knows; give an IANA name such as Asia/Shanghai,"
-            " and install the system's tzdata where it is missing"
-        ) from error
 
 
 def grounding_event(event: ChatAsked, data: Grounding, context: Context) -> Outgoing:

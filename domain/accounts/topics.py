@@ -5,7 +5,13 @@ from schemas.settings.auth import SESSION_TTL_S_MAX
 from streams.topics import Topic
 
 ACCOUNTS_CHANGED = Topic(
-    "claw.accounts.changed.v1", "account id", records.AccountChanged, ("api",), "Accounts, without credentials.", None, readers=("project",)
+    "claw.accounts.changed.v1",
+    "account id",
+    records.AccountChanged,
+    ("api",),
+    "Accounts, without credentials.",
+    None,
+    readers=("project", "count_statistics_accounts"),
 )
 CREDENTIALS_CHANGED = Topic(
     "claw.credentials.changed.v1",

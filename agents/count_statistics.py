@@ -1,0 +1,45 @@
+"""usage.recorded, feedback.given, documents.submitted, accounts.changed -> count_statistics -> statistics of use
+
+One agent for each topic sums up, by day, what accounts do (``domain/statistics/changes.py``), strictly in order per partition. They read
+records, not events: of a document they need who submitted it, and not its text.
+"""
+
+from collections.abc import Sequence
+
+from domain.statistics.settings import StatisticsSettings
+from domain.statistics.table import Source, StatisticsTable
+from streams.log.delivery import Delivery
+from streams.log.outgoing import Outgoing
+from streams.log.range_reader import LogRecord, RangeReader
+from streams.runtime.agent import Agent, Context
+from streams.runtime.agent_ports import AgentPorts
+from streams.tables.counters import CounterFeed
+
+NAME, WORKER_GROUP = "count_statistics", "tables"
+
+
+def build(ports: AgentPorts) -> tuple[Agent, ...]:
+    """The agents, unless nothing is counted."""
+    if not ports.settings.of(StatisticsSettings).counted:
+        return ()
+    table = StatisticsTable(ports.redis, ports.settings)
+
+    def make(source: Source) -> Agent:
+        reader = RangeReader(ports.settings.kafka, source.topic)
+        return agent(source, ports.attach(CounterFeed(source.counter, reader, source.decode)))
+
+    return tuple(make(source) for source in table.sources)
+
+
+def agent(source: Source, feed: CounterFeed) -> Agent:
+    """``feed`` first reads earlier events that it has not counted from the log."""
+
+    async def step(delivery: Delivery, context: Context) -> Sequence[Outgoing]:
+        place = context.place
+        event_id, changes = source.decode(LogRecord(place.offset, delivery.value, delivery.key or b"")) or ("", ())
+        await feed.feed(place.partition, place.offset, event_id, changes)
+        return []
+
+    return Agent(
+        name=f"{NAME}_{source.counter.name.removeprefix('statistics_')}", reads=(source.topic,), step=step, raw=True, in_order=True
+    )
