@@ -8,6 +8,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any, get_args
 
@@ -302,9 +303,18 @@ def _backup_commands(commands: Any) -> None:
 
 
 def _usage_commands(commands: Any) -> None:
-    usage = commands.add_parser("usage", help="Check usage counters.", description="Check usage counters.")
+    about = "Check usage counters; show statistics of use."
+    usage = commands.add_parser("usage", help=about, description=about)
+    kinds = usage.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    statistics = _add(kinds, "statistics", _usage_statistics, "Print statistics of the installation, of a tenant, or of an account.")
+    statistics.add_argument("--tenant", default="", help="only this tenant")
+    statistics.add_argument("--account", default="", metavar="ID", help="only this account of the tenant")
+    statistics.add_argument("--from", dest="first", type=date.fromisoformat, metavar="DAY", help="first day (default: 29 days before --to)")
+    statistics.add_argument("--to", dest="last", type=date.fromisoformat, metavar="DAY", help="last day (default: today)")
+    statistics.add_argument("--by", choices=("day", "week", "month"), default="day", help="what a row is (default: day)")
+    statistics.add_argument("--json", action="store_true", help="everything as JSON, instead of the rows as CSV")
     about = "Recount usage from its topic and compare with the counters; exit 1 when a sum differs."
-    reconcile = _add(usage.add_subparsers(title="commands", metavar="COMMAND", required=True), "reconcile", _usage_reconcile, about)
+    reconcile = _add(kinds, "reconcile", _usage_reconcile, about)
     reconcile.add_argument("--since", default="", help="only windows that began within this time span, such as 90m, 2h, 7d")
     reconcile.add_argument("--repair", action="store_true", help="rebuild the counters from the topic when a sum differs")
 
@@ -702,6 +712,12 @@ def _rebuild_tables(settings: Settings, chosen: argparse.Namespace) -> Any:
 
     _quiet_driver()
     return rebuild_tables.run(settings, () if chosen.all else tuple(dict.fromkeys(chosen.table)))
+
+
+def _usage_statistics(settings: Settings, chosen: argparse.Namespace) -> Any:
+    from ops.commands import statistics
+
+    return statistics.show(settings, chosen.tenant, chosen.account, chosen.first, chosen.last, by=chosen.by, as_json=chosen.json)
 
 
 def _usage_reconcile(settings: Settings, chosen: argparse.Namespace) -> Any:

@@ -36,7 +36,14 @@ def wrap(kind: type[Event], tenant: str, at: datetime, data: Any, event_id: str 
 
 
 def usage(account: tuple[str, str], at: datetime, **fields: Any) -> Event:
-    defaults = {"conversation_id": "c", "reply_id": "r", "model": "m", "prompt_tokens": 7, "completion_tokens": 3, "ended": "answered"}
+    defaults: dict[str, Any] = {
+        "conversation_id": "c",
+        "reply_id": "r",
+        "model": "m",
+        "prompt_tokens": 7,
+        "completion_tokens": 3,
+        "ended": "answered",
+    }
     return wrap(UsageRecorded, account[0], at, Consumption(user_id=account[1], **(defaults | fields)))
 
 

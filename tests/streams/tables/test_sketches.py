@@ -1,7 +1,7 @@
 """Sketches of distinct things: exact below the bound, near above it, and the same in any order."""
 
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given
@@ -42,8 +42,8 @@ def test_above_the_bound_unions_and_intersections_are_estimated(seed: int) -> No
 
 
 @pytest.fixture
-async def counter(redis: RedisClient, prefix: str) -> AsyncIterator[Counter]:
-    yield Counter(redis, prefix, "s", partitions=2, window=tumbling(86_400), retention_s=86_400 * 36_500, hashes_max=BOUND)
+async def counter(redis: RedisClient, prefix: str) -> Counter:
+    return Counter(redis, prefix, "s", partitions=2, window=tumbling(86_400), retention_s=86_400 * 36_500, hashes_max=BOUND)
 
 
 @pytest.mark.stack
