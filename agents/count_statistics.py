@@ -7,7 +7,7 @@ records, not events: of a document they need who submitted it, and not its text.
 from collections.abc import Sequence
 
 from domain.statistics.settings import StatisticsSettings
-from domain.statistics.table import Source, StatisticsTable
+from domain.statistics.table import StatisticsSource, StatisticsTable
 from streams.log.delivery import Delivery
 from streams.log.outgoing import Outgoing
 from streams.log.range_reader import LogRecord, RangeReader
@@ -24,14 +24,29 @@ def build(ports: AgentPorts) -> tuple[Agent, ...]:
         return ()
     table = StatisticsTable(ports.redis, ports.settings)
 
-    def make(source: Source) -> Agent:
-        reader = RangeReader(ports.settings.kafka, source.topic)
-        return agent(source, ports.attach(CounterFeed(source.counter, reader, source.decode)))
-
-    return tuple(make(source) for source in table.sources)
+    feeds = [CounterFeed(source.counter, RangeReader(ports.settings.kafka, source.topic), source.decode) for source in table.sources]
+    ports.attach(StatisticsFeeds(feeds))
+    return tuple(agent(source, feed) for source, feed in zip(table.sources, feeds, strict=True))
 
 
-def agent(source: Source, feed: CounterFeed) -> Agent:
+class StatisticsFeeds:
+    """The feeds of all topics as one part of the process."""
+
+    def __init__(self, feeds: Sequence[CounterFeed]) -> None:
+        self._feeds = feeds
+
+    async def start(self) -> None:
+        """Catch up beside other work."""
+        for feed in self._feeds:
+            await feed.start()
+
+    async def stop(self) -> None:
+        """Nothing is lost."""
+        for feed in self._feeds:
+            await feed.stop()
+
+
+def agent(source: StatisticsSource, feed: CounterFeed) -> Agent:
     """``feed`` first reads earlier events that it has not counted from the log."""
 
     async def step(delivery: Delivery, context: Context) -> Sequence[Outgoing]:

@@ -15,7 +15,7 @@ from api.http.request import ApiRequest
 from api.http.responses import invalid_field
 from api.statistics.ports import StatisticsPorts
 from api.statistics.views import read_statistics, table_lines
-from domain.statistics.table import INSTALLATION_SCOPE, By, Scope, account_scope, tenant_scope
+from domain.statistics.table import INSTALLATION_SCOPE, By, StatisticsScope, account_scope, tenant_scope
 from schemas.bodies.statistics import StatisticsView
 from schemas.errors import Refused
 
@@ -72,7 +72,7 @@ async def export(
     return Response(b"".join(map(csv_line, table_lines(view))), media_type="text/csv", headers=headers)
 
 
-def _scope(request: ApiRequest, user: UUID | None, *, everything: bool) -> Scope:
+def _scope(request: ApiRequest, user: UUID | None, *, everything: bool) -> StatisticsScope:
     caller = request.user
     if everything and not caller.has_role("operator"):
         raise Refused("forbidden", f"all=true needs an account with the role operator; yours has the role {caller.role}")
@@ -83,7 +83,7 @@ def _scope(request: ApiRequest, user: UUID | None, *, everything: bool) -> Scope
     return tenant_scope(caller.tenant) if user is None else account_scope(caller.tenant, str(user))
 
 
-async def _read(request: ApiRequest, scope: Scope, start: date | None, end: date | None, by: By) -> StatisticsView:
+async def _read(request: ApiRequest, scope: StatisticsScope, start: date | None, end: date | None, by: By) -> StatisticsView:
     table, now = request.ports(StatisticsPorts).table, request.core.clock.now()
     today, oldest = table.day_of(now), table.oldest_day(now)
     last = today if end is None else end

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 
 from domain.statistics.changes import BASE, MODEL, REASON
-from domain.statistics.table import By, Cohort, Row, Scope, StatisticsTable, add_sums
+from domain.statistics.table import By, Cohort, PeriodStatistics, StatisticsScope, StatisticsTable, add_sums
 from schemas.bodies.statistics import ReasonCounts, RetentionRow, StatisticsCounts, StatisticsRow, StatisticsView
-from streams.tables.sketches import Sketch, merge_sketches
+from streams.tables.sketches import ThetaSketch, merge_sketches
 
 COUNTS = ("questions", "answered", "not_found", "unsourced", "courtesy", "failed", "cancelled", "cached")
 TOTALS = ("prompt_tokens", "completion_tokens", "cost_micros", "documents")
@@ -16,7 +16,7 @@ COLUMNS = (
 )
 
 
-async def read_statistics(table: StatisticsTable, scope: Scope, first: date, last: date, by: By, today: date) -> StatisticsView:
+async def read_statistics(table: StatisticsTable, scope: StatisticsScope, first: date, last: date, by: By, today: date) -> StatisticsView:
     """From the first to the last day. Raises Unavailable."""
     rows = await table.rows(scope, first, last, by)
     cohorts = await table.cohorts(scope, first, last, today) if scope.registered else []
@@ -28,7 +28,7 @@ async def read_statistics(table: StatisticsTable, scope: Scope, first: date, las
         start=first,
         end=end,
         by=by,
-        total=_row(Row(first, end, active, registered, sums), scope),
+        total=_row(PeriodStatistics(first, end, active, registered, sums), scope),
         items=tuple(_row(row, scope) for row in rows),
         models={name: _counts(some) for name, some in _split(sums, MODEL)},
         knowledge_bases={name: _counts(some) for name, some in _split(sums, BASE)},
@@ -46,7 +46,7 @@ def table_lines(view: StatisticsView) -> Iterator[Sequence[str]]:
         yield ["" if cell is None else str(cell).lower() if isinstance(cell, bool) else str(cell) for cell in (*own, *counts)]
 
 
-def _row(row: Row, scope: Scope) -> StatisticsRow:
+def _row(row: PeriodStatistics, scope: StatisticsScope) -> StatisticsRow:
     return StatisticsRow(
         start=row.start,
         end=row.end,
@@ -90,5 +90,5 @@ def _retention(cohort: Cohort) -> RetentionRow:
     )
 
 
-def _share(part: Sketch | None, whole: int) -> float | None:
+def _share(part: ThetaSketch | None, whole: int) -> float | None:
     return None if part is None else round(min(1.0, part.size / whole), 4) if whole else 0.0

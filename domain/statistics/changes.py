@@ -39,7 +39,7 @@ Decode = Callable[[LogRecord], tuple[str, Sequence[Change]] | None]
 """The event id and the changes of a record; None for one that does not count."""
 
 
-class _Submission(Struct):
+class _Submitter(Struct):
     submitted_by: str = ""
     retry_of: str = ""
 
@@ -51,7 +51,7 @@ class _DocumentEvent(Struct):
     id: str
     tenant: str
     time: datetime
-    data: _Submission
+    data: _Submitter
 
 
 _USAGE = msgspec.json.Decoder(UsageRecorded)

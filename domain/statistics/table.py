@@ -31,7 +31,7 @@ from domain.time_zones import read_time_zone
 from domain.usage.topics import USAGE_RECORDED
 from schemas.settings import Settings
 from streams.tables.counters import Counter
-from streams.tables.sketches import Sketch, hash_of, intersect_sketches, merge_sketches
+from streams.tables.sketches import ThetaSketch, hash_of, intersect_sketches, merge_sketches
 from streams.tables.windows import Days, Scale
 from streams.topics import Topic
 
@@ -43,7 +43,7 @@ RETENTION_DAYS = (1, 7, 30)
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class StatisticsSource:
     """A topic that feeds the statistics, with its counter."""
 
     topic: Topic
@@ -52,13 +52,13 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class PeriodStatistics:
     """One day, week or month, from ``start`` to before ``end``; sketches of accounts, and sums by field."""
 
     start: date
     end: date
-    active: Sketch
-    registered: Sketch
+    active: ThetaSketch
+    registered: ThetaSketch
     sums: Mapping[str, int]
 
 
@@ -67,12 +67,12 @@ class Cohort:
     """The accounts that registered on ``day``; ``retained`` by days later: those active on that day, None for a day that is not over."""
 
     day: date
-    registered: Sketch
-    retained: Mapping[int, Sketch | None]
+    registered: ThetaSketch
+    retained: Mapping[int, ThetaSketch | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
+class StatisticsScope:
     """Whose statistics: the keys of sums, of active accounts and of registrations; "" for none."""
 
     sums: str
@@ -80,17 +80,17 @@ class Scope:
     registered: str = ""
 
 
-def account_scope(tenant: str, account_id: str) -> Scope:
+def account_scope(tenant: str, account_id: str) -> StatisticsScope:
     """One account's."""
-    return Scope(account_key(tenant, account_id))
+    return StatisticsScope(account_key(tenant, account_id))
 
 
-def tenant_scope(tenant: str) -> Scope:
+def tenant_scope(tenant: str) -> StatisticsScope:
     """A tenant's."""
-    return Scope(tenant_key(tenant), tenant_key(tenant), registered_key(tenant))
+    return StatisticsScope(tenant_key(tenant), tenant_key(tenant), registered_key(tenant))
 
 
-INSTALLATION_SCOPE = Scope(INSTALLATION, INSTALLATION, REGISTERED)
+INSTALLATION_SCOPE = StatisticsScope(INSTALLATION, INSTALLATION, REGISTERED)
 
 
 class StatisticsTable:
@@ -103,10 +103,10 @@ class StatisticsTable:
         self.zone_name, self.retention_days = zone, own.retention_days
         scales = (Scale(DAY, self.days, own.retention_days * DAY_S),)
 
-        def source(topic: Topic, name: str, decode: Decode) -> Source:
+        def source(topic: Topic, name: str, decode: Decode) -> StatisticsSource:
             partitions = topic.partitions(kafka)
             counter = Counter(redis, prefix, f"statistics_{name}", partitions=partitions, scales=scales, hashes_max=own.exact_max)
-            return Source(topic, counter, decode)
+            return StatisticsSource(topic, counter, decode)
 
         self.usage = source(USAGE_RECORDED, "usage", decode_usage)
         self.feedback = source(FEEDBACK_GIVEN, "feedback", feedback_decoder(own.reasons))
@@ -122,7 +122,7 @@ class StatisticsTable:
         """The first day that is kept as a whole."""
         return self.day_of(now) - timedelta(days=self.retention_days)
 
-    async def rows(self, scope: Scope, first: date, last: date, by: By) -> list[Row]:
+    async def rows(self, scope: StatisticsScope, first: date, last: date, by: By) -> list[PeriodStatistics]:
         """Every day, week (from Monday) or month that has a day from ``first`` to ``last``, with what these days have, the oldest first."""
         days = days_between(first, last)
         sums, active, registered = await asyncio.gather(
@@ -132,7 +132,7 @@ class StatisticsTable:
         for index, day in enumerate(days):
             found.setdefault(period_of(day, by), []).append(index)
         return [
-            Row(
+            PeriodStatistics(
                 days[indexes[0]],
                 days[indexes[-1]] + timedelta(days=1),
                 merge_sketches(active[index] for index in indexes),
@@ -142,7 +142,7 @@ class StatisticsTable:
             for indexes in found.values()
         ]
 
-    async def cohorts(self, scope: Scope, first: date, last: date, today: date) -> list[Cohort]:
+    async def cohorts(self, scope: StatisticsScope, first: date, last: date, today: date) -> list[Cohort]:
         """The accounts that registered on each of these days, and who of them came back 1, 7 and 30 days later."""
         days = days_between(first, last)
         later = days_between(first, min(last + timedelta(days=max(RETENTION_DAYS)), today))
@@ -173,16 +173,16 @@ class StatisticsTable:
                 found[(self.day_of(at) - days[0]).days].append(sums)
         return [add_sums(each) for each in found]
 
-    async def _active(self, key: str, days: Sequence[date]) -> list[Sketch]:
+    async def _active(self, key: str, days: Sequence[date]) -> list[ThetaSketch]:
         counted = (self.usage, self.feedback, self.documents)
         return await self._sketches(key, days, counted)
 
-    async def _registered(self, key: str, days: Sequence[date]) -> list[Sketch]:
+    async def _registered(self, key: str, days: Sequence[date]) -> list[ThetaSketch]:
         return await self._sketches(key, days, (self.accounts,))
 
-    async def _sketches(self, key: str, days: Sequence[date], sources: Sequence[Source]) -> list[Sketch]:
+    async def _sketches(self, key: str, days: Sequence[date], sources: Sequence[StatisticsSource]) -> list[ThetaSketch]:
         if not key:
-            return [Sketch()] * len(days)
+            return [ThetaSketch()] * len(days)
         starts = [self.days.start_of(day) for day in days]
         found = await asyncio.gather(*(source.counter.sketches(key, starts, scale=DAY) for source in sources))
         return [merge_sketches(some) for some in zip(*found, strict=True)]
@@ -212,5 +212,5 @@ def add_sums(some: Sequence[Mapping[str, int]]) -> dict[str, int]:
     return total
 
 
-def _retained(registered: Sketch, active: Mapping[date, Sketch], day: date, today: date) -> Sketch | None:
+def _retained(registered: ThetaSketch, active: Mapping[date, ThetaSketch], day: date, today: date) -> ThetaSketch | None:
     return intersect_sketches(registered, active[day]) if day < today else None

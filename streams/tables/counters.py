@@ -20,7 +20,7 @@ import structlog
 from adapters.redis.client import Argument, RedisClient, Script
 from schemas.errors import Unavailable
 from streams.log.range_reader import LogRecord, RangeSource
-from streams.tables.sketches import HASHES_MAX, Sketch, merge_sketches, read_sketch
+from streams.tables.sketches import HASHES_MAX, ThetaSketch, merge_sketches, read_sketch
 from streams.tables.windows import BUCKETS_MAX, Buckets, Scale, Window, hopping, tumbling
 
 __all__ = ["BUCKETS_MAX", "ApplyResult", "Change", "Counter", "CounterFeed", "OffsetGap", "Scale", "Window", "hopping", "tumbling"]
@@ -188,11 +188,11 @@ class Counter:
         found = await self._sums(key, starts, scale, partitions)
         return [(datetime.fromtimestamp(at, UTC), sums) for at, sums in found.items() if sums]
 
-    async def sketches(self, key: str, starts: Sequence[int], *, scale: str = "") -> list[Sketch]:
+    async def sketches(self, key: str, starts: Sequence[int], *, scale: str = "") -> list[ThetaSketch]:
         """The sketch of each of these buckets."""
         places = [(index, partition) for index in range(len(starts)) for partition in range(self.partitions)]
         wanted = [(partition, "ZRANGE", self.sketch_part(key, starts[index], scale), 0, -1, "WITHSCORES") for index, partition in places]
-        found: list[list[Sketch]] = [[] for _ in starts]
+        found: list[list[ThetaSketch]] = [[] for _ in starts]
         for (index, _), flat in zip(places, await self._read(wanted), strict=True):
             found[index].append(read_sketch(flat))
         return [merge_sketches(some) for some in found]

@@ -16,7 +16,7 @@ HASH_BITS = 53  # what the scores of Redis hold exactly
 HASHES_MAX = 10_000  # of one sketch: about 1 MB, and an error of 1 % above
 
 
-class Sketch(NamedTuple):
+class ThetaSketch(NamedTuple):
     """``cut`` None: every hash is there, and the count exact."""
 
     hashes: frozenset[int] = frozenset()
@@ -39,24 +39,24 @@ def hash_of(*parts: str) -> int:
     return int.from_bytes(digest) >> (64 - HASH_BITS)
 
 
-def merge_sketches(some: Iterable[Sketch]) -> Sketch:
+def merge_sketches(some: Iterable[ThetaSketch]) -> ThetaSketch:
     """The sketch of what is in any of them."""
     listed = tuple(some)
     cut = _lowest_cut(listed)
-    return Sketch(frozenset(each for sketch in listed for each in sketch.hashes if cut is None or each < cut), cut)
+    return ThetaSketch(frozenset(each for sketch in listed for each in sketch.hashes if cut is None or each < cut), cut)
 
 
-def intersect_sketches(one: Sketch, other: Sketch) -> Sketch:
+def intersect_sketches(one: ThetaSketch, other: ThetaSketch) -> ThetaSketch:
     """The sketch of what is in both."""
     cut = _lowest_cut((one, other))
-    return Sketch(frozenset(each for each in one.hashes & other.hashes if cut is None or each < cut), cut)
+    return ThetaSketch(frozenset(each for each in one.hashes & other.hashes if cut is None or each < cut), cut)
 
 
-def read_sketch(flat: Sequence[bytes]) -> Sketch:
+def read_sketch(flat: Sequence[bytes]) -> ThetaSketch:
     """The sketch of a sorted set, as ``ZRANGE ... WITHSCORES`` replies it."""
     cut = next((int(float(score)) for member, score in zip(flat[::2], flat[1::2], strict=True) if not member), None)
-    return Sketch(frozenset(int(member) for member in flat[::2] if member), cut)
+    return ThetaSketch(frozenset(int(member) for member in flat[::2] if member), cut)
 
 
-def _lowest_cut(some: Sequence[Sketch]) -> int | None:
+def _lowest_cut(some: Sequence[ThetaSketch]) -> int | None:
     return min((sketch.cut for sketch in some if sketch.cut is not None), default=None)

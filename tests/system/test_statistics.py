@@ -6,8 +6,7 @@ from typing import Any
 
 from adapters.redis.client import connect
 from claw_client import Client, events
-from tests.system.conftest import Up
-from tests.system.test_rebuild import tenant_of
+from tests.system.conftest import Up, tenant_of
 
 SOON_S = 30.0
 

@@ -8,7 +8,7 @@ import pytest
 
 from api.core import Core
 from api.statistics.ports import StatisticsPorts
-from domain.statistics.table import Source
+from domain.statistics.table import StatisticsSource
 from schemas import ids
 from schemas.chats import Consumption, Feedback, FeedbackGiven, RatingBefore, UsageRecorded
 from schemas.events import Event
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 async def counted(person: Person, kind: type[Event], data: Any, *, days_ago: int = 0) -> None:
     """An event of this person, counted."""
     ports = person.house.ports(StatisticsPorts)
-    sources: dict[type[Event], Source] = {UsageRecorded: ports.table.usage, FeedbackGiven: ports.table.feedback}
+    sources: dict[type[Event], StatisticsSource] = {UsageRecorded: ports.table.usage, FeedbackGiven: ports.table.feedback}
     source, at = sources[kind], person.house.ports(Core).clock.now() - timedelta(days=days_ago)
     offset = await source.counter.mark(0) + 1
     event_id = ids.derive("statistics-test", source.counter.name, offset)

@@ -13,7 +13,15 @@ from hypothesis import strategies as st
 
 from adapters.redis.client import RedisClient
 from domain.statistics.settings import StatisticsSettings
-from domain.statistics.table import INSTALLATION_SCOPE, Scope, Source, StatisticsTable, account_scope, period_of, tenant_scope
+from domain.statistics.table import (
+    INSTALLATION_SCOPE,
+    StatisticsScope,
+    StatisticsSource,
+    StatisticsTable,
+    account_scope,
+    period_of,
+    tenant_scope,
+)
 from schemas.chats import Consumption, Feedback, FeedbackGiven, RatingBefore, UsageRecorded
 from schemas.documents import Document, DocumentSubmitted
 from schemas.events import Event
@@ -89,7 +97,7 @@ async def fill(table: StatisticsTable, events: Sequence[Event], mix: random.Rand
                 await feeds[id(source)].feed(partition, offset, event_id, changes)
 
 
-def source_of(table: StatisticsTable, event: Event) -> Source:
+def source_of(table: StatisticsTable, event: Event) -> StatisticsSource:
     kinds = {UsageRecorded: table.usage, FeedbackGiven: table.feedback, DocumentSubmitted: table.documents, AccountChanged: table.accounts}
     return kinds[type(event)]
 
@@ -148,7 +156,7 @@ async def test_rows_have_what_each_scope_may_know(redis: RedisClient, prefix: st
     ]
     await fill(table, some, random.Random(1))
 
-    async def sums(scope: Scope) -> dict[str, int]:
+    async def sums(scope: StatisticsScope) -> dict[str, int]:
         (row,) = {each.start: each for each in await table.rows(scope, FIRST, FIRST + timedelta(days=30), "month")}.values()
         return {name: value for name, value in row.sums.items() if value}
 

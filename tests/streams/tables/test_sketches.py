@@ -9,17 +9,17 @@ from hypothesis import strategies as st
 
 from adapters.redis.client import RedisClient
 from streams.tables.counters import Change, Counter, tumbling
-from streams.tables.sketches import Sketch, hash_of, intersect_sketches, merge_sketches, read_sketch
+from streams.tables.sketches import ThetaSketch, hash_of, intersect_sketches, merge_sketches, read_sketch
 from tests.support.configured_process import NOW
 
 BOUND = 200
 START = tumbling(86_400).bucket(NOW)
 
 
-def of(things: Sequence[str], bound: int = BOUND) -> Sketch:
+def of(things: Sequence[str], bound: int = BOUND) -> ThetaSketch:
     """What Redis keeps of them."""
     hashes = sorted({hash_of(each) for each in things})
-    return Sketch(frozenset(hashes[:bound]), hashes[bound] if len(hashes) > bound else None)
+    return ThetaSketch(frozenset(hashes[:bound]), hashes[bound] if len(hashes) > bound else None)
 
 
 def names(first: int, last: int) -> list[str]:
@@ -38,7 +38,7 @@ def test_above_the_bound_unions_and_intersections_are_estimated(seed: int) -> No
     one, other = of(names(shift, shift + 3_000), 1_000), of(names(shift + 1_500, shift + 4_500), 1_000)
     for found, truth in ((one.size, 3_000), (merge_sketches((one, other)).size, 4_500), (intersect_sketches(one, other).size, 1_500)):
         assert abs(found - truth) < 0.15 * truth
-    assert not merge_sketches((one, Sketch())).is_exact
+    assert not merge_sketches((one, ThetaSketch())).is_exact
 
 
 @pytest.fixture
@@ -63,4 +63,4 @@ async def test_redis_keeps_the_smallest_hashes_in_any_order_and_however_often(co
 
 
 def test_a_reply_of_redis_is_read() -> None:
-    assert read_sketch([b"5", b"5", b"", b"9.0071992547409910e+15"]) == Sketch(frozenset({5}), 9_007_199_254_740_991)
+    assert read_sketch([b"5", b"5", b"", b"9.0071992547409910e+15"]) == ThetaSketch(frozenset({5}), 9_007_199_254_740_991)
