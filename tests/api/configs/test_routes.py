@@ -12,6 +12,7 @@ import pytest_asyncio
 
 from api.configs.ports import ConfigPorts
 from api.core import Core
+from domain.notices.topics import NOTICES_CHANGED
 from ops.commands import topics as administration
 from schemas.settings import QuotaSettings, Settings
 from tests.support.api_people import promoted, tenant_of
@@ -202,13 +203,15 @@ async def test_an_import_changes_all_or_nothing(replicas, operator, put):
     assert {each["action"] for each in again["changes"]} == {"unchanged"}
 
 
-async def test_a_staged_change_is_rolled_back_once_when_its_guard_finds_it_worse(replicas, operator, put):
+async def test_a_staged_change_is_rolled_back_once_when_its_guard_finds_it_worse(replicas, operator, put, monkeypatch):
     """In one of two processes, by the share of failed logins there against that in the other; two keepers look at it."""
     key, body = "retrieval.passages", {"value": 3, "share": 0.5, "reason": "fewer"}
     logins = {"metric": {"name": "claw_logins_total", "labels": {"outcome": "failed"}}, "per": {"name": "claw_logins_total"}}
     guard = logins | {"worsening": 0.5, "threshold": 0.1, "observations_min": 20}
+    told: list[tuple[str, str]] = []
     for house in replicas:
         house.ports(Core).metrics.logins.labels("failed").inc()
+        spy_on_notices(house, monkeypatch, told)
     staged = await operator.call("POST", f"/configs/{key}/stage", json=body | {"guard": guard})
     assert staged.status_code == 200, staged.text
     assert (staged.json()["value"], staged.json()["revision"], staged.json()["stage"]["value"]) == (6, 1, 3)
@@ -240,11 +243,22 @@ async def test_a_staged_change_is_rolled_back_once_when_its_guard_finds_it_worse
     assert (figures["staged"], figures["limit"], figures["staged_observations"]) == (0.166667, 0.1, 48)
     assert "claw_logins_total per claw_logins_total was 0.166667 with the staged value (48 observations)" in history[0]["reason"]
     await within(lambda: all(house.ports(Core).live.settings.retrieval.passages == 6 for house in replicas))
-    async with asyncio.timeout(20):
-        while not (told := [each for each in (await operator.call("GET", "/notices")).json()["items"] if "stage_ended" in each["kind"]]):
-            await asyncio.sleep(0.1)
-    entries = (await operator.call("GET", "/audit?scope=installation&action=config.roll_back_stage")).json()
-    assert ([each["target"] for each in entries["items"]], [each["fields"]["key"] for each in told]) == ([key], [key])
+    await within(lambda: bool(told), 5)
+    entries = (await operator.call("GET", "/audit?all=true&limit=100&action=config.roll_back_stage")).json()["items"]
+    assert [(each["target"], each["actor"]["kind"]) for each in entries] == [(key, "system")]
+    assert told == [("config.stage_ended", operator.user["id"])]
+
+
+def spy_on_notices(house: House, monkeypatch: pytest.MonkeyPatch, told: list[tuple[str, str]]) -> None:
+    """The kind and account of every notice that is published from now on."""
+    publisher = house.ports(Core).publisher
+    publish_all = publisher.publish_all
+
+    async def record(outgoing: Any) -> Any:
+        told.extend((each.event.data.kind, each.event.data.account_id) for each in outgoing if each.topic is NOTICES_CHANGED)
+        return await publish_all(outgoing)
+
+    monkeypatch.setattr(publisher, "publish_all", record)
 
 
 async def test_a_stage_that_could_not_be_judged_or_would_be_nowhere_is_refused(operator):
