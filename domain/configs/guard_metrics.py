@@ -9,7 +9,6 @@ from schemas.configs import MetricSelector, StageGuard
 
 NAMES_S = 30.0  # between two looks at which metrics there are
 NAMES_MAX = 500
-SUFFIXES = ("", "_total", "_sum", "_count")
 
 
 class GuardMetrics:
@@ -52,12 +51,9 @@ class GuardMetrics:
         return Totals(total=grown, weight=weight, observations=weight)
 
     def _find(self, name: str) -> Metric | None:
-        base = name.removesuffix("_total")
-        for registry in self._registries:
-            for family in registry.restricted_registry([base + suffix for suffix in SUFFIXES]).collect():
-                if exposed_name(family) in (name, base, f"{base}_total"):
-                    return family
-        return None
+        """All registries are collected whole: a restricted one leaves out what has no series yet, and so the beginning of it."""
+        families = (family for registry in self._registries for family in registry.collect())
+        return next((family for family in families if is_exposed(name, (exposed_name(family),))), None)
 
     def _sum(self, family: Metric, suffix: str, selector: MetricSelector) -> float:
         name, wanted = family.name + suffix, selector.labels.items()

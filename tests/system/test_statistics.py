@@ -29,13 +29,13 @@ async def test_what_an_account_did_is_in_its_statistics_once_also_after_a_rebuil
     await client.wait_indexed("rules")
     conversation = await client.create_conversation()
     reply = await ask(client, conversation, "How many days of annual leave do employees have?")
-    await ask(client, conversation, "What is the boiling point of tungsten?")
+    await ask(client, conversation, "May the leave be taken in winter?")
     path = f"/api/v1/conversations/{conversation}/replies/{reply}/feedback"
     for rating in ("down", "up"):
         body = {"rating": rating, "tags": ["outdated"]}
         async with client.session.post(path, json=body, headers=client.headers) as answer:
             assert answer.status == 200, await answer.text()
-    wanted = {"questions": 2, "answered": 1, "not_found": 1, "feedback_up": 1, "feedback_down": 0, "documents": 1}
+    wanted = {"questions": 2, "answered": 2, "feedback_up": 1, "feedback_down": 0, "documents": 1}
     async with asyncio.timeout(SOON_S):
         while {name: (await read(client))["total"]["counts"][name] for name in wanted} != wanted:
             await asyncio.sleep(0.1)

@@ -18,6 +18,7 @@ def test_each_kind_of_metric_adds_up_by_label() -> None:
     depth = Gauge("depth", ".", registry=registry)
     metrics = GuardMetrics((registry, other))
     assert metrics.names(0) == ("depth", "events_total", "steps_seconds")
+    assert metrics.totals("key", StageGuard(metric=selector("steps_seconds"), threshold=1), 0) == Totals()  # there is nothing yet
     for agent, seconds in (("a", 1.0), ("a", 2.0), ("b", 9.0)):
         steps.labels(agent).observe(seconds)
     events.labels("a", "handled").inc(8)
