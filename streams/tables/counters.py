@@ -59,7 +59,11 @@ for i = 4, #KEYS do
     local most = tonumber(ARGV[at])
     for _ = 1, -fields do
       at = at + 1
-      local cut = redis.call('ZSCORE', KEYS[i], '')
+      local cut = redis.pcall('ZSCORE', KEYS[i], '')
+      if type(cut) == 'table' then  -- not a sketch of ours
+        redis.call('DEL', KEYS[i])
+        cut = false
+      end
       if not cut or tonumber(ARGV[at]) < tonumber(cut) then
         redis.call('ZADD', KEYS[i], ARGV[at], ARGV[at])
         if redis.call('ZCARD', KEYS[i]) - (cut and 1 or 0) > most then

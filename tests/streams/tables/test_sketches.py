@@ -62,5 +62,12 @@ async def test_redis_keeps_the_smallest_hashes_in_any_order_and_however_often(co
     assert await counter.current("k", NOW) == {}
 
 
+@pytest.mark.stack
+async def test_what_is_no_sketch_is_begun_again(counter: Counter, redis: RedisClient) -> None:
+    await redis.execute_command("SET", counter.shard_key(0, counter.sketch_part("k", START)), "poison")
+    await counter.apply(0, 0, "e", [Change("k", {}, NOW, (5, 7))])
+    assert await counter.sketches("k", [START]) == [ThetaSketch(frozenset({5, 7}))]
+
+
 def test_a_reply_of_redis_is_read() -> None:
     assert read_sketch([b"5", b"5", b"", b"9.0071992547409910e+15"]) == ThetaSketch(frozenset({5}), 9_007_199_254_740_991)
