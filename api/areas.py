@@ -14,6 +14,7 @@ from api.notices.area import AREA as NOTICES
 from api.openai.area import AREA as OPENAI
 from api.operations.area import AREA as OPERATIONS
 from api.socket.area import AREA as SOCKET
+from api.statistics.area import AREA as STATISTICS
 from api.tasks.area import AREA as TASKS
 
 AREAS: tuple[ApiArea, ...] = (
@@ -30,5 +31,6 @@ AREAS: tuple[ApiArea, ...] = (
     TASKS,
     OPERATIONS,
     AUDIT,
+    STATISTICS,
     OPENAI,
 )

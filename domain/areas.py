@@ -16,6 +16,7 @@ from domain.knowledge.area import AREA as KNOWLEDGE
 from domain.limits.area import AREA as LIMITS
 from domain.notices.area import AREA as NOTICES
 from domain.retrieval.area import AREA as RETRIEVAL
+from domain.statistics.area import AREA as STATISTICS
 from domain.tasks.area import AREA as TASKS
 from domain.usage.area import AREA as USAGE
 from schemas.errors import Code
@@ -23,7 +24,21 @@ from streams.tables.projection import Record
 from streams.tables.rebuild import Rebuild, rebuild_records
 from streams.topics import DEAD_LETTERS, Topic
 
-AREAS: tuple[Area, ...] = (DOCUMENTS, CHATS, RETRIEVAL, KNOWLEDGE, INDEXES, CONFIGS, ACCOUNTS, USAGE, LIMITS, AUDIT, NOTICES, TASKS)
+AREAS: tuple[Area, ...] = (
+    DOCUMENTS,
+    CHATS,
+    RETRIEVAL,
+    KNOWLEDGE,
+    INDEXES,
+    CONFIGS,
+    ACCOUNTS,
+    USAGE,
+    LIMITS,
+    AUDIT,
+    NOTICES,
+    TASKS,
+    STATISTICS,
+)
 
 TOPICS: tuple[Topic, ...] = (*(topic for area in AREAS for topic in area.topics), DEAD_LETTERS)
 RECORDS: tuple[Record[Any, Any], ...] = tuple(record for area in AREAS for record in area.records)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from domain.accounts.settings import OidcSettings
 from domain.configs.settings import ConfigSettings
 from domain.notices.settings import MailSettings, WebhookSettings
+from domain.statistics.settings import StatisticsSettings
 from domain.tasks.settings import TaskSettings
 from schemas.settings import Settings
 from schemas.settings.section import Section
@@ -15,6 +16,7 @@ SECTIONS: tuple[type[Section], ...] = (
     MailSettings,
     OidcSettings,
     TaskSettings,
+    StatisticsSettings,
 )  # an area's section stands in its own ``settings.py`` and imports nothing but schemas
 
 

@@ -8,6 +8,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any, get_args
 
@@ -183,6 +184,20 @@ def _config_commands(commands: Any) -> None:
     diff.add_argument("before", metavar="FROM", type=int, help="a revision; 0 is the default")
     diff.add_argument("after", metavar="TO", type=int, nargs="?", help="a revision (default: the newest)")
     rollback.add_argument("revision", metavar="REVISION", type=int, help="a revision that history lists; 0 is the default")
+    stage = _add(configs, "stage", _config_stage, "Put a value in force in a part of the installation; a guard rolls it back by itself.")
+    promote = _add(configs, "promote", _config_promote, "Put a staged value in force everywhere.")
+    abort = _add(configs, "abort", _config_abort, "Take a staged value back.")
+    for command in (stage, promote, abort):
+        command.add_argument("key", metavar="KEY", help="name of a key, such as model.temperature")
+        command.add_argument("--reason", default="", help="the reason, for the history")
+    stage.add_argument("value", metavar="VALUE", nargs="?", help="the value")
+    stage.add_argument("--default", action="store_true", help="stage the key's default")
+    part = stage.add_mutually_exclusive_group(required=True)
+    part.add_argument("--share", type=float, help="share of the processes, above 0 and at most 1")
+    part.add_argument("--worker", action="append", default=[], metavar="NAME", help="a process or component, such as chat; repeatable")
+    part.add_argument("--tenant", action="append", default=[], metavar="TENANT", help="a tenant; repeatable")
+    stage.add_argument("--guard", metavar="JSON", default="", help="the guard as the API takes it, such as docs/operations.md shows")
+    stage.add_argument("--promote-after", metavar="SECONDS", type=float, help="promote it by itself after this time")
     export = _add(configs, "export", _config_export, "Write every changed value, without sensitive ones, as JSON.")
     export.add_argument("file", metavar="FILE", nargs="?", default="-", help="file to write (default: standard output)")
     import_ = _add(configs, "import", _config_import, "Change every key of an exported file, or none when one of them is refused.")
@@ -288,9 +303,18 @@ def _backup_commands(commands: Any) -> None:
 
 
 def _usage_commands(commands: Any) -> None:
-    usage = commands.add_parser("usage", help="Check usage counters.", description="Check usage counters.")
+    about = "Check usage counters; show statistics of use."
+    usage = commands.add_parser("usage", help=about, description=about)
+    kinds = usage.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    statistics = _add(kinds, "statistics", _usage_statistics, "Print statistics of the installation, of a tenant, or of an account.")
+    statistics.add_argument("--tenant", default="", help="only this tenant")
+    statistics.add_argument("--account", default="", metavar="ID", help="only this account of the tenant")
+    statistics.add_argument("--from", dest="first", type=date.fromisoformat, metavar="DAY", help="first day (default: 29 days before --to)")
+    statistics.add_argument("--to", dest="last", type=date.fromisoformat, metavar="DAY", help="last day (default: today)")
+    statistics.add_argument("--by", choices=("day", "week", "month"), default="day", help="what a row is (default: day)")
+    statistics.add_argument("--json", action="store_true", help="everything as JSON, instead of the rows as CSV")
     about = "Recount usage from its topic and compare with the counters; exit 1 when a sum differs."
-    reconcile = _add(usage.add_subparsers(title="commands", metavar="COMMAND", required=True), "reconcile", _usage_reconcile, about)
+    reconcile = _add(kinds, "reconcile", _usage_reconcile, about)
     reconcile.add_argument("--since", default="", help="only windows that began within this time span, such as 90m, 2h, 7d")
     reconcile.add_argument("--repair", action="store_true", help="rebuild the counters from the topic when a sum differs")
 
@@ -547,6 +571,26 @@ def _config_rollback(settings: Settings, chosen: argparse.Namespace) -> Any:
     return configs.rollback(settings, chosen.key, chosen.revision, reason=chosen.reason)
 
 
+def _config_stage(settings: Settings, chosen: argparse.Namespace) -> Any:
+    from ops.commands import config_stages
+
+    part = {"share": chosen.share, "workers": chosen.worker, "tenants": chosen.tenant}
+    more = {"guard": chosen.guard, "promote_after": chosen.promote_after, "reason": chosen.reason}
+    return config_stages.stage(settings, chosen.key, chosen.value, part, reset=chosen.default, **more)
+
+
+def _config_promote(settings: Settings, chosen: argparse.Namespace) -> Any:
+    from ops.commands import config_stages
+
+    return config_stages.end(settings, chosen.key, "promoted", reason=chosen.reason)
+
+
+def _config_abort(settings: Settings, chosen: argparse.Namespace) -> Any:
+    from ops.commands import config_stages
+
+    return config_stages.end(settings, chosen.key, "aborted", reason=chosen.reason)
+
+
 def _config_export(settings: Settings, chosen: argparse.Namespace) -> Any:
     from ops.commands import configs
 
@@ -681,6 +725,12 @@ def _rebuild_tables(settings: Settings, chosen: argparse.Namespace) -> Any:
 
     _quiet_driver()
     return rebuild_tables.run(settings, () if chosen.all else tuple(dict.fromkeys(chosen.table)))
+
+
+def _usage_statistics(settings: Settings, chosen: argparse.Namespace) -> Any:
+    from ops.commands import statistics
+
+    return statistics.show(settings, chosen.tenant, chosen.account, chosen.first, chosen.last, by=chosen.by, as_json=chosen.json)
 
 
 def _usage_reconcile(settings: Settings, chosen: argparse.Namespace) -> Any:

@@ -1,7 +1,5 @@
 """The audit log: pages of it, and a file. Admins see what concerns their tenant, operators everything."""
 
-import csv
-import io
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +14,7 @@ from litestar.response import Stream
 
 from api.audit.ports import AuditPorts
 from api.http.audit import record_audit
+from api.http.csv_lines import csv_line
 from api.http.gate import ADMIN
 from api.http.openapi import PROBLEMS, Cursor, Limit
 from api.http.request import ApiRequest
@@ -32,7 +31,6 @@ COLUMNS = (
     *("at", "tenant", "action", "outcome", "actor_kind", "actor_account_id", "actor_key_id", "actor_role"),
     *("target", "address", "user_agent", "request_id", "id", "detail"),
 )
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet may take for a formula
 
 Action = Annotated[str, QueryParameter(max_length=81, description="Only actions that begin so, such as `api_key.` or `session.create`.")]
 ActorId = Annotated[str, QueryParameter(max_length=64, description="Only what this account or API key did, by its id.")]
@@ -104,7 +102,7 @@ async def export(
     """
     wanted = _filter(request, action, actor, outcome, since, until, everything=everything)
     await record_audit(request, "audit.export", detail={"format": file_format, "all": str(everything).lower()})
-    head, write, kind = (b"", _ndjson, "application/x-ndjson") if file_format == "ndjson" else (_csv_line(COLUMNS), _csv, "text/csv")
+    head, write, kind = (b"", _ndjson, "application/x-ndjson") if file_format == "ndjson" else (csv_line(COLUMNS), _csv, "text/csv")
     parts = _write(request.ports(AuditPorts).reader, wanted, write)
     first = await anext(parts)  # an error is still answered with a problem
     headers = {"content-disposition": f'attachment; filename="audit.{file_format}"'}
@@ -135,7 +133,7 @@ def _ndjson(views: Sequence[AuditView]) -> bytes:
 
 def _csv(views: Sequence[AuditView]) -> bytes:
     return b"".join(
-        _csv_line(
+        csv_line(
             (
                 *(view.at.isoformat(), view.tenant, view.action, view.outcome),
                 *(view.actor.kind, view.actor.account_id, view.actor.key_id, view.actor.role),
@@ -145,13 +143,6 @@ def _csv(views: Sequence[AuditView]) -> bytes:
         )
         for view in views
     )
-
-
-def _csv_line(cells: Sequence[str]) -> bytes:
-    """One line after RFC 4180. A cell that a spreadsheet would compute, and whose text a stranger may have chosen, is quoted for it."""
-    text = io.StringIO(newline="")
-    csv.writer(text).writerow([f"'{cell}" if cell.startswith(FORMULA) and cell != "-" else cell for cell in cells])
-    return text.getvalue().encode()
 
 
 def _filter(

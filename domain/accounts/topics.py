@@ -12,7 +12,7 @@ ACCOUNTS_CHANGED = Topic(
     "Accounts, without credentials.",
     None,
     count="single",
-    readers=("project",),
+    readers=("project", "count_statistics_accounts"),
 )
 CREDENTIALS_CHANGED = Topic(
     "claw.credentials.changed.v1",

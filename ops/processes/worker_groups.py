@@ -14,6 +14,7 @@ from typing import Protocol
 from adapters.models import metrics
 from agents import (
     count_decisions,
+    count_statistics,
     count_usage,
     deliver,
     dispatch,
@@ -136,6 +137,7 @@ AGENTS: tuple[AgentModule, ...] = (
     track,
     count_usage,
     count_decisions,
+    count_statistics,
     deliver,
     notify,
     send_mail,

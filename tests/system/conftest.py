@@ -1,6 +1,8 @@
 """One whole stack for all system tests: ``claw up`` as a process, with the stub provider as its model."""
 
 import asyncio
+import base64
+import json
 import os
 import secrets
 import uuid
@@ -254,3 +256,9 @@ async def records(up: Up, *topics: str) -> list[Any]:
         return found
     finally:
         await consumer.stop()
+
+
+def tenant_of(client: Client) -> str:
+    """Of the account behind the client."""
+    payload = client.headers["Authorization"].split(".")[1]
+    return str(json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))["tenant"])

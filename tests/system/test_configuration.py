@@ -85,6 +85,38 @@ async def test_a_sensitive_value_is_in_no_record_and_no_log(up: Up, operator: di
         assert CANARY not in text
 
 
+async def test_a_staged_value_outlives_its_process_and_is_rolled_back_by_its_guard(up: Up, client: Client, operator: dict[str, str]):
+    """In the worker that retrieves, whose steps take longer than the guard allows; the others keep the value from before."""
+    for number in range(3):
+        await client.submit(f"ferry-{number}", f"The ferry number {number} to Hooge crosses the strait in {20 + number} minutes.")
+        await client.wait_indexed(f"ferry-{number}")
+    metric = {"name": "claw_agent_step_seconds", "labels": {"agent": "retrieve"}}
+    guard = json.dumps({"metric": metric, "threshold": 0, "observations_min": 2})
+    code, printed = await up.command("config", "stage", "retrieval.passages", "1", "--worker", "knowledge", "--guard", guard)
+    assert code == 0, printed
+
+    async def staged() -> dict[str, bool]:
+        shown = await propagation(client.session, operator)
+        return {each["component"]: each["staged"] for each in shown["processes"] if each["revision"] == shown["revision"]}
+
+    everywhere = {"api": False, "knowledge": True, "chat": False, "documents": False, "tables": False}
+    async with asyncio.timeout(BUSY * EVERYWHERE_S):
+        while await staged() != everywhere:
+            await asyncio.sleep(0.05)
+    before = up.process("knowledge")
+    os.kill(before.pid, signal.SIGKILL)
+    await up.restarted("knowledge", before)
+    await up.ready()
+    assert await count_passages(client) == 1
+    assert await count_passages(client) <= 3  # the second step that the guard sees; it may be rolled back by now
+    async with asyncio.timeout(2 * BUSY * EVERYWHERE_S):
+        while any((await staged()).values()):
+            await asyncio.sleep(0.05)
+    code, printed = await up.command("config", "history", "retrieval.passages")
+    assert (code, "guard" in printed.splitlines()[0], "claw_agent_step_seconds" in printed.splitlines()[0]) == (0, True, True), printed
+    assert await count_passages(client) > 1
+
+
 async def test_models_and_log_level_change_in_running_workers_and_outlive_the_api(own_stack: OwnStack, tmp_path: Path):
     """On a stack whose environment names no model: another name, then a fallback for one that fails, answer the next question."""
     async with launch_stub_provider() as provider:

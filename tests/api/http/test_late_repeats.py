@@ -202,6 +202,26 @@ async def _rollback(case: Case) -> tuple[Send, After]:
     return lambda: send(f"{CONFIG}/rollback", json={"revision": 0}), lambda: case.person.call("PUT", CONFIG, json={"value": 74})
 
 
+def _stage(verb: str) -> Callable[[Case], Awaitable[tuple[Send, After]]]:
+    """The stage of a key, or its end; and a change since."""
+
+    async def case_of(case: Case) -> tuple[Send, After]:
+        await promoted(case.house, case.person)
+        stage = {"value": 75, "workers": ["api"]}
+
+        async def changed() -> None:
+            if verb == "stage":
+                await case.person.call("POST", f"{CONFIG}/abort", json={})
+            await case.person.call("PUT", CONFIG, json={"value": 76})
+
+        if verb == "stage":
+            return lambda: case.send(f"{CONFIG}/stage", json=stage), changed
+        await case.person.call("POST", f"{CONFIG}/stage", json=stage)
+        return lambda: case.send(f"{CONFIG}/{verb}", json={}), changed
+
+    return case_of
+
+
 FILE = {"data": {"document_id": "d"}, "files": {"file": ("d.txt", b"older", "text/plain")}}
 DOCUMENTS = "/api/v1/knowledge/{knowledge_base_id:str}/documents"
 INDEX = "/api/v1/knowledge/{knowledge_base_id:str}/index"
@@ -229,6 +249,7 @@ CASES: dict[str, Callable[[Case], Awaitable[tuple[Send, After]]]] = {
     "/api/v1/tasks/{task_id:str}/retry": _retry,
     "/api/v1/configs/import": _import,
     "/api/v1/configs/{config_key:str}/rollback": _rollback,
+    **{f"/api/v1/configs/{{config_key:str}}/{verb}": _stage(verb) for verb in ("stage", "promote", "abort")},
 }
 IDENTITY = frozenset(  # of what was written
     {"id", "user", "key", "secret", "invitation", "reply_id", "document_id", "version", "task_id", "rating"}
