@@ -12,10 +12,12 @@ from domain.configs.area import AREA as CONFIGS
 from domain.documents.area import AREA as DOCUMENTS
 from domain.documents.topics import inbox_topic
 from domain.indexes.area import AREA as INDEXES
+from domain.jobs.area import AREA as JOBS
 from domain.knowledge.area import AREA as KNOWLEDGE
 from domain.limits.area import AREA as LIMITS
 from domain.notices.area import AREA as NOTICES
 from domain.retrieval.area import AREA as RETRIEVAL
+from domain.schedules.area import AREA as SCHEDULES
 from domain.tasks.area import AREA as TASKS
 from domain.usage.area import AREA as USAGE
 from schemas.errors import Code
@@ -23,7 +25,22 @@ from streams.tables.projection import Record
 from streams.tables.rebuild import Rebuild, rebuild_records
 from streams.topics import DEAD_LETTERS, Topic
 
-AREAS: tuple[Area, ...] = (DOCUMENTS, CHATS, RETRIEVAL, KNOWLEDGE, INDEXES, CONFIGS, ACCOUNTS, USAGE, LIMITS, AUDIT, NOTICES, TASKS)
+AREAS: tuple[Area, ...] = (
+    DOCUMENTS,
+    CHATS,
+    RETRIEVAL,
+    KNOWLEDGE,
+    INDEXES,
+    CONFIGS,
+    ACCOUNTS,
+    USAGE,
+    LIMITS,
+    AUDIT,
+    NOTICES,
+    SCHEDULES,
+    JOBS,
+    TASKS,
+)
 
 TOPICS: tuple[Topic, ...] = (*(topic for area in AREAS for topic in area.topics), DEAD_LETTERS)
 RECORDS: tuple[Record[Any, Any], ...] = tuple(record for area in AREAS for record in area.records)

@@ -4,7 +4,9 @@ from collections.abc import Mapping
 
 from domain.accounts.settings import OidcSettings
 from domain.configs.settings import ConfigSettings
+from domain.jobs.settings import JobSettings
 from domain.notices.settings import MailSettings, WebhookSettings
+from domain.schedules.settings import ScheduleSettings
 from domain.tasks.settings import TaskSettings
 from schemas.settings import Settings
 from schemas.settings.section import Section
@@ -15,6 +17,8 @@ SECTIONS: tuple[type[Section], ...] = (
     MailSettings,
     OidcSettings,
     TaskSettings,
+    ScheduleSettings,
+    JobSettings,
 )  # an area's section stands in its own ``settings.py`` and imports nothing but schemas
 
 

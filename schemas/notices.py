@@ -8,7 +8,15 @@ from msgspec import Struct, field
 from schemas.events import Event
 
 Language = Literal["zh", "en"]
-NoticeKind = Literal["document.indexed", "document.failed", "quota.nearly_used", "budget.nearly_spent", "webhook.disabled", "dead_letter"]
+NoticeKind = Literal[
+    "document.indexed",
+    "document.failed",
+    "quota.nearly_used",
+    "budget.nearly_spent",
+    "webhook.disabled",
+    "dead_letter",
+    "health_check.failed",
+]
 Channel = Literal["in_app", "mail"]
 MailTemplate = Literal["verify_email", "reset_password", "invitation", "notice"]
 LinkPurpose = Literal["verify_email", "reset_password", "invitation"]

@@ -60,14 +60,13 @@ class Schedule(Struct, frozen=True, kw_only=True):
 class ScheduleTick(Struct, frozen=True, kw_only=True):
     """One tick: a run is to begin. ``id`` is the run's and its task's. ``skipped``: ticks before it that were too late to run.
 
-    ``nominal_at`` is the time by the schedule, None when somebody triggered it.
+    ``nominal_at`` is the time by the schedule.
     """
 
     id: str
     schedule_id: str
     tenant: str
-    nominal_at: datetime | None = None
-    triggered_by: str = ""
+    nominal_at: datetime
     skipped: int = 0
 
 

@@ -1,8 +1,8 @@
 """The times of schedules, as pure functions: everything is UTC, and a time of a schedule is never seen twice.
 
 Cron lines are those of Debian's cron. Where clocks go forward, a fixed local time that does not exist is that at which they go on; where
-they go back, a fixed local time that comes twice is the first of the two. Lines whose minute or hour begins with ``*`` follow the real time:
-``*/15 * * * *`` runs every 15 minutes, also in the hour that is repeated.
+they go back, a fixed local time that comes twice is the first of the two. Lines whose minute or hour begins with ``*`` follow the real
+time: ``*/15 * * * *`` runs every 15 minutes, also in the hour that is repeated.
 """
 
 import hashlib
@@ -40,7 +40,7 @@ class DueTicks(NamedTuple):
 
 
 def check_spec(spec: ScheduleSpec, now: datetime) -> None:
-    """Raises Refused("validation_failed") for times that cannot be understood, Refused("schedule_never_fires") for those that never come."""
+    """Raises Refused("validation_failed") for times that cannot be read, Refused("schedule_never_fires") for those that never come."""
     if isinstance(spec, IntervalSpec):
         if spec.offset_s >= spec.every_s:
             raise _invalid("spec.offset_s", f"is {spec.offset_s}, not below every_s", f"less than {spec.every_s}")

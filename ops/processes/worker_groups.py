@@ -26,6 +26,8 @@ from agents import (
     project,
     query,
     retrieve,
+    run_jobs,
+    schedule,
     send_mail,
     summarise,
     track,
@@ -130,6 +132,8 @@ AGENTS: tuple[AgentModule, ...] = (
     deliver,
     notify,
     send_mail,
+    schedule,
+    run_jobs,
 )
 
 GROUPS: Mapping[str, Pace] = {

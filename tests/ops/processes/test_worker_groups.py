@@ -21,8 +21,8 @@ from streams.runtime.worker_group import WorkerGroup
 NAMES = {
     "knowledge": ["retrieve", "lookup", "index"],
     "chat": ["generate", "digest", "send_mail"],
-    "documents": ["parse_express", "parse_bulk", "parse_slow", "embed", "deliver"],
-    "tables": ["admit", "route", "project", "track", "meter", "tally", "notify", "notify_dead_letters"],
+    "documents": ["parse_express", "parse_bulk", "parse_slow", "embed", "deliver", "run_jobs"],
+    "tables": ["admit", "route", "project", "track", "meter", "tally", "notify", "notify_dead_letters", "schedule"],
 }
 
 
