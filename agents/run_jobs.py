@@ -44,7 +44,7 @@ def build(ports: AgentPorts) -> tuple[Agent, ...]:
     writer = JobWriter(tables, records, ports.clock, secrets.token_bytes, NAME)
     settings = ports.settings.of(JobSettings)
     runner = JobRunner(settings, timers, tables, writer, _build_actions(ports, writer), ports.clock, registry=ports.registry)
-    return (agent(tables, records, timers, writer, ports.attach(runner.loop)),)
+    return (agent(tables, records, timers, writer, ports.attach(runner).loop),)
 
 
 def _build_actions(ports: AgentPorts, writer: JobWriter) -> dict[type, JobStep]:

@@ -29,7 +29,7 @@ def build(ports: AgentPorts) -> tuple[Agent, ...]:
     tables, records = ports.get(composition.read_models), ports.get(composition.record_writer)
     timers = schedule_timers(ports.redis, ports.prefix)
     ticker = Ticker(settings, timers, tables, records, ports.clock, random_bytes=secrets.token_bytes, registry=ports.registry)
-    ports.attach(ticker.loop)
+    ports.attach(ticker)
     if settings.installed:
         ports.attach(DefaultSchedules(tables, records, ports.clock, secrets.token_bytes, NAME))
     return (agent(tables, timers, ticker.loop),)

@@ -18,13 +18,13 @@ FAILURES_MAX = 20  # failures of single items that a job keeps, the first ones
 Text = Annotated[str, Meta(max_length=249)]
 
 
-class RebuildAction(Struct, frozen=True, kw_only=True, tag_field="kind", tag="rebuild", forbid_unknown_fields=True):
+class RebuildAction(Struct, frozen=True, kw_only=True, tag_field="kind", tag="rebuild"):
     """Rebuild the index of a knowledge base beside the one in use, with the settings of the installation."""
 
     knowledge_base_id: Annotated[str, Meta(min_length=36, max_length=36)]
 
 
-class RedriveAction(Struct, frozen=True, kw_only=True, tag_field="kind", tag="redrive", forbid_unknown_fields=True):
+class RedriveAction(Struct, frozen=True, kw_only=True, tag_field="kind", tag="redrive"):
     """Send dead letters of every tenant again, the oldest first, at most ``limit``; empty fields match all."""
 
     code: Text = ""
@@ -33,15 +33,15 @@ class RedriveAction(Struct, frozen=True, kw_only=True, tag_field="kind", tag="re
     limit: Annotated[int, Meta(ge=1, le=1_000)] = 100
 
 
-class CleanUpAction(Struct, frozen=True, kw_only=True, tag_field="kind", tag="clean_up", forbid_unknown_fields=True):
+class CleanUpAction(Struct, frozen=True, kw_only=True, tag_field="kind", tag="clean_up"):
     """Remove what has no owner or has expired: unfinished uploads, sessions, invitations, old tasks."""
 
 
-class HealthCheckAction(Struct, frozen=True, kw_only=True, tag_field="kind", tag="health_check", forbid_unknown_fields=True):
+class HealthCheckAction(Struct, frozen=True, kw_only=True, tag_field="kind", tag="health_check"):
     """Check the installation; operators get a notice when something is wrong."""
 
 
-class BulkAction(Struct, frozen=True, kw_only=True, tag_field="kind", tag="bulk_action", forbid_unknown_fields=True):
+class BulkAction(Struct, frozen=True, kw_only=True, tag_field="kind", tag="bulk_action"):
     """Cancel or retry the tasks, or redrive the dead letters, that match and existed at ``until``.
 
     ``account``: only tasks of this one, "" for all of the tenant. ``rate_per_s``: items a second. ``code``, ``topic`` and ``agent`` are of

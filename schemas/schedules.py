@@ -13,14 +13,14 @@ Overlap = Literal["skip", "queue", "cancel_old"]
 YEAR_S = 31_536_000
 
 
-class CronSpec(Struct, frozen=True, kw_only=True, tag_field="kind", tag="cron", forbid_unknown_fields=True):
+class CronSpec(Struct, frozen=True, kw_only=True, tag_field="kind", tag="cron"):
     """Five fields: minute, hour, day of the month, month, day of the week, in a time zone of the IANA database."""
 
     line: Annotated[str, Meta(min_length=9, max_length=200, examples=["30 3 * * MON-FRI"])]
     time_zone: Annotated[str, Meta(min_length=1, max_length=64, examples=["Asia/Shanghai"])] = "UTC"
 
 
-class IntervalSpec(Struct, frozen=True, kw_only=True, tag_field="kind", tag="interval", forbid_unknown_fields=True):
+class IntervalSpec(Struct, frozen=True, kw_only=True, tag_field="kind", tag="interval"):
     """Every so many seconds, counted from 1970-01-01T00:00Z and shifted by the offset."""
 
     every_s: Annotated[int, Meta(ge=1, le=YEAR_S)]

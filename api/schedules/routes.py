@@ -8,6 +8,7 @@ from uuid import UUID
 import msgspec
 from litestar import Response, Router, delete, get, patch, post
 from litestar.params import FromPath, JSONBody, QueryParameter
+from msgspec import UnsetType
 
 from api.http.audit import audit_event
 from api.http.gate import ADMIN
@@ -23,7 +24,7 @@ from domain.schedules.errors import SCHEDULES_FULL
 from domain.schedules.times import check_spec, due_at, times_after
 from schemas import ids
 from schemas.bodies.pages import Page
-from schemas.bodies.schedules import ScheduleCreate, SchedulePatch, ScheduleRunView, ScheduleView, ScheduleWithRuns
+from schemas.bodies.schedules import ScheduleCreate, SchedulePatch, ScheduleRunView, ScheduleView, ScheduleWithRuns, action_of, spec_of
 from schemas.errors import Refused
 from schemas.jobs import RebuildAction, ScheduledAction
 from schemas.schedules import IntervalSpec, Schedule, ScheduleSpec
@@ -40,8 +41,9 @@ async def create(request: ApiRequest, data: JSONBody[ScheduleCreate]) -> Respons
     up, checking its health. ``422 schedule_never_fires`` for a cron line whose time never comes.
     """
     ports, caller, now = request.ports(SchedulePorts), request.user, request.core.clock.now()
-    _check_times(ports, data.spec, data.catch_up_s, request)
-    tenant = await _find_tenant(request, data.action)
+    spec, action = spec_of(data.spec), action_of(data.action)
+    _check_times(ports, spec, data.catch_up_s, request)
+    tenant = await _find_tenant(request, action)
 
     async def make() -> Response[Any]:
         schedule_id = await request.new_id("schedule", caller.tenant, caller.account_id)
@@ -54,7 +56,7 @@ async def create(request: ApiRequest, data: JSONBody[ScheduleCreate]) -> Respons
             schedule = Schedule(
                 id=schedule_id,
                 tenant=tenant,
-                **{name: getattr(data, name) for name in data.__struct_fields__},
+                **(msgspec.structs.asdict(data) | {"spec": spec, "action": action}),
                 created_by=caller.account_id,
                 created_at=now,
                 updated_at=now,
@@ -94,6 +96,10 @@ async def read(request: ApiRequest, schedule_id: FromPath[UUID]) -> Response[Sch
 async def change(request: ApiRequest, schedule_id: FromPath[UUID], data: JSONBody[SchedulePatch]) -> Response[ScheduleView]:
     """Fields left out stay as they are. ``paused`` pauses or resumes it, ``note`` says why; runs that have begun go on."""
     changes, ports, now = given_fields(data), request.ports(SchedulePorts), request.core.clock.now()
+    if not isinstance(data.spec, UnsetType):
+        changes["spec"] = spec_of(data.spec)
+    if not isinstance(data.action, UnsetType):
+        changes["action"] = action_of(data.action)
     async with request.core.records.lease(f"schedule/{schedule_id}"):
         present = await find_schedule(request, schedule_id)
         require_match(request, present.revision)

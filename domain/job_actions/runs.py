@@ -30,7 +30,7 @@ async def begin_run(
     also: Sequence[Outgoing] = (),
 ) -> Job | None:
     """The run of this id, whoever asks for it and how often: under the lease of the schedule's runs it is written once. None when the
-    schedule was deleted. ``tick``: None when ``account_id`` triggered it. ``also`` belongs to the change. Raises Unavailable.
+    schedule was deleted, or the run has been forgotten. ``tick``: None when ``account_id`` triggered it. ``also`` belongs to the change. Raises Unavailable.
     """
     async with records.lease(f"runs/{schedule_id}"):
         present = await tables.of(JOBS).get(tenant, run_id)
@@ -39,7 +39,10 @@ async def begin_run(
         schedule = await tables.of(SCHEDULES).get(tenant, schedule_id)
         if schedule is None:
             return None
-        open_runs = [run for run in await list_runs(tables, schedule_id) if run.is_open]
+        runs = await list_runs(tables, schedule_id)
+        if tick is not None and any(run.nominal_at is not None and run.nominal_at >= tick.nominal_at for run in runs):
+            return None  # ticks come in order: this one began a run whose job is no longer kept
+        open_runs = [run for run in runs if run.is_open]
         job = new_run(schedule, run_id, open_runs, now, tick=tick, account_id=account_id)
         if schedule.overlap == "cancel_old":
             for run in open_runs:

@@ -137,7 +137,7 @@ class JobWriter:
 
 
 class JobRunner:
-    """``actions`` has the step of each type of action. ``loop`` runs it."""
+    """Part of a worker. ``actions`` has the step of each type of action. ``loop`` has its rounds, and the partitions of the worker."""
 
     def __init__(
         self,
@@ -158,6 +158,14 @@ class JobRunner:
         self._seconds = Histogram(
             "claw_job_seconds", "From the begin of jobs to their end.", ("kind",), buckets=BUCKETS_S, registry=registry
         )
+
+    async def start(self) -> None:
+        """Begin the rounds; returns at once."""
+        await self.loop.start()
+
+    async def stop(self) -> None:
+        """Stop: work under way has two seconds."""
+        await self.loop.stop()
 
     async def _take_over(self, partition: int) -> int:
         return await self._timers.take_over(partition, self._clock.now())

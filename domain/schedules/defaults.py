@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 import structlog
+from msgspec.structs import replace
 
 from domain.schedules.records import SCHEDULES
 from domain.schedules.topics import SCHEDULES_CHANGED
@@ -36,11 +37,21 @@ def is_installed(schedule: Schedule) -> bool:
 
 def default_schedules(now: datetime) -> tuple[Schedule, ...]:
     """The schedules, as they are created."""
-    common = {"tenant": ids.INSTALLATION, "created_at": now, "updated_at": now, "anchor_at": now}
-    return (
-        Schedule(id=CLEAN_UP_ID, name="clean-up", spec=CronSpec(line="17 3 * * *"), action=CleanUpAction(), jitter_s=600, **common),
-        Schedule(id=HEALTH_CHECK_ID, name="health-check", spec=IntervalSpec(every_s=3_600), action=HealthCheckAction(), **common),
+    clean_up = Schedule(
+        id=CLEAN_UP_ID,
+        tenant=ids.INSTALLATION,
+        name="clean-up",
+        spec=CronSpec(line="17 3 * * *"),
+        action=CleanUpAction(),
+        jitter_s=600,
+        created_at=now,
+        updated_at=now,
+        anchor_at=now,
     )
+    health_check = replace(
+        clean_up, id=HEALTH_CHECK_ID, name="health-check", spec=IntervalSpec(every_s=3_600), action=HealthCheckAction(), jitter_s=0
+    )
+    return clean_up, health_check
 
 
 def schedule_event(schedule: Schedule, source: str, now: datetime, traceparent: str) -> Outgoing:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from domain.schedules.topics import SCHEDULES_CHANGED, SCHEDULES_TICKED
+from domain.schedules.topics import SCHEDULES_CHANGED, SCHEDULES_TICKED, TICKS_MS
 from schemas.schedules import Schedule, ScheduleChanged, ScheduleTick, ScheduleTicked
 from streams.log.outgoing import LogOffset
 from streams.tables.projection import Record, Tables, rank_of
@@ -39,4 +39,5 @@ LAST_TICKS = Record(
     id=lambda event: event.data.schedule_id,
     order=_tick_order,
     rank=lambda _event, _offset: 0.0,
+    retention_s=TICKS_MS / 1000,
 )

@@ -63,7 +63,7 @@ class ScheduleTimers:
 
 
 class Ticker:
-    """``loop`` runs it."""
+    """Part of a worker. ``loop`` has its rounds, and the partitions of the worker."""
 
     def __init__(
         self,
@@ -84,6 +84,14 @@ class Ticker:
         self._delay = Histogram(
             "claw_schedule_tick_delay_seconds", "From when a tick is due to when it is fired.", buckets=BUCKETS_S, registry=registry
         )
+
+    async def start(self) -> None:
+        """Begin the rounds; returns at once."""
+        await self.loop.start()
+
+    async def stop(self) -> None:
+        """Stop: work under way has two seconds."""
+        await self.loop.stop()
 
     async def _take_over(self, partition: int) -> int:
         return await self._timers.take_over(partition, self._clock.now())

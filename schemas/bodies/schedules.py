@@ -3,12 +3,13 @@
 from datetime import datetime
 from typing import Annotated
 
+import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from schemas.bodies.pages import RequestBody
 from schemas.errors import Problem
-from schemas.jobs import Job, JobState, ScheduledAction
-from schemas.schedules import Overlap, Schedule, ScheduleSpec
+from schemas.jobs import CleanUpAction, HealthCheckAction, Job, JobState, RebuildAction, RedriveAction, ScheduledAction
+from schemas.schedules import CronSpec, IntervalSpec, Overlap, Schedule, ScheduleSpec
 
 Name = Annotated[str, Meta(min_length=1, max_length=100, examples=["nightly rebuild"])]
 Note = Annotated[str, Meta(max_length=500, description="For people, such as why it is paused.")]
@@ -17,12 +18,50 @@ Jitter = Annotated[int, Meta(ge=0, le=86_400, description="How far runs are spre
 Queued = Annotated[int, Meta(ge=1, le=20, description="Runs that wait at most, with the overlap `queue`.")]
 
 
+class CronTimes(CronSpec, frozen=True, kw_only=True, tag_field="kind", tag="cron", forbid_unknown_fields=True):
+    """Five fields: minute, hour, day of the month, month, day of the week, in a time zone of the IANA database."""
+
+
+class IntervalTimes(IntervalSpec, frozen=True, kw_only=True, tag_field="kind", tag="interval", forbid_unknown_fields=True):
+    """Every so many seconds, counted from 1970-01-01T00:00Z and shifted by the offset."""
+
+
+class RebuildRun(RebuildAction, frozen=True, kw_only=True, tag_field="kind", tag="rebuild", forbid_unknown_fields=True):
+    """Rebuild the index of a knowledge base beside the one in use, with the settings of the installation."""
+
+
+class RedriveRun(RedriveAction, frozen=True, kw_only=True, tag_field="kind", tag="redrive", forbid_unknown_fields=True):
+    """Send dead letters of every tenant again, the oldest first, at most ``limit``; empty fields match all. For operators."""
+
+
+class CleanUpRun(CleanUpAction, frozen=True, kw_only=True, tag_field="kind", tag="clean_up", forbid_unknown_fields=True):
+    """Remove what has no owner or has expired. For operators."""
+
+
+class HealthCheckRun(HealthCheckAction, frozen=True, kw_only=True, tag_field="kind", tag="health_check", forbid_unknown_fields=True):
+    """Check the installation; operators get a notice when something is wrong. For operators."""
+
+
+TimesBody = CronTimes | IntervalTimes  # as on the log, but what nobody knows is refused
+RunBody = RebuildRun | RedriveRun | CleanUpRun | HealthCheckRun
+
+
+def spec_of(body: TimesBody) -> ScheduleSpec:
+    """The times as they stand on the log."""
+    return msgspec.convert(msgspec.to_builtins(body), ScheduleSpec)  # type: ignore[no-any-return]
+
+
+def action_of(body: RunBody) -> ScheduledAction:
+    """The action as it stands on the log."""
+    return msgspec.convert(msgspec.to_builtins(body), ScheduledAction)  # type: ignore[no-any-return]
+
+
 class ScheduleCreate(RequestBody, frozen=True, kw_only=True):
     """When an action runs. ``overlap``: what becomes of a run while an earlier one has not ended."""
 
     name: Name
-    spec: ScheduleSpec
-    action: ScheduledAction
+    spec: TimesBody
+    action: RunBody
     overlap: Overlap = "skip"
     queued_max: Queued = 1
     catch_up_s: CatchUp = 3_600
@@ -35,8 +74,8 @@ class SchedulePatch(RequestBody, frozen=True, kw_only=True):
     """Fields left out stay as they are. ``paused`` false resumes; what was missed while it was paused does not run."""
 
     name: Name | UnsetType = UNSET
-    spec: ScheduleSpec | UnsetType = UNSET
-    action: ScheduledAction | UnsetType = UNSET
+    spec: TimesBody | UnsetType = UNSET
+    action: RunBody | UnsetType = UNSET
     overlap: Overlap | UnsetType = UNSET
     queued_max: Queued | UnsetType = UNSET
     catch_up_s: CatchUp | UnsetType = UNSET

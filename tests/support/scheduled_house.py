@@ -73,9 +73,7 @@ class ScheduledHouse:
     async def ticker(self) -> Ticker:
         """A worker that has taken the partition over."""
         settings = ScheduleSettings()
-        made = Ticker(
-            settings, self.timers, self.tables, self.records, self.clock, random_bytes=os.urandom, registry=CollectorRegistry()
-        )
+        made = Ticker(settings, self.timers, self.tables, self.records, self.clock, random_bytes=os.urandom, registry=CollectorRegistry())
         await made.loop.take_partition(0)
         return made
 
@@ -89,7 +87,13 @@ class ScheduledHouse:
     async def schedule(self, name: str = "s", **changed: Any) -> Schedule:
         """A schedule that was just created, or changed."""
         now = self.clock.now()
-        given = {"spec": IntervalSpec(every_s=2), "action": CleanUpAction(), "anchor_at": now, "created_at": now, "updated_at": now}
+        given: dict[str, Any] = {
+            "spec": IntervalSpec(every_s=2),
+            "action": CleanUpAction(),
+            "anchor_at": now,
+            "created_at": now,
+            "updated_at": now,
+        }
         made = Schedule(id=name, tenant=TENANT, name=name, **(given | changed))
         await self.records.change(schedule_event(made, "test", now, ""))
         await self.deliver()

@@ -3,6 +3,7 @@
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from itertools import islice, pairwise
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -57,8 +58,8 @@ specs = st.builds(CronSpec, line=st.sampled_from(LINES), time_zone=st.sampled_fr
 )
 
 
-def schedule(spec: ScheduleSpec, **changed: object) -> Schedule:
-    given_ = {"anchor_at": START, "catch_up_s": 3_600} | changed
+def schedule(spec: ScheduleSpec, **changed: Any) -> Schedule:
+    given_: dict[str, Any] = {"anchor_at": START, "catch_up_s": 3_600} | changed
     return Schedule(id="s", tenant="t", name="n", spec=spec, action=CleanUpAction(), created_at=START, updated_at=START, **given_)
 
 
@@ -98,7 +99,8 @@ def test_a_time_that_does_not_exist_is_when_the_clocks_go_on_and_one_that_comes_
 def test_whatever_the_clock_does_each_tick_fires_once_and_in_order(spec, begin, jitter_s, catch_up_s, jumps):
     """A clock that jumps both ways; what fired last is all that is remembered."""
     made = schedule(spec, jitter_s=jitter_s, catch_up_s=catch_up_s, anchor_at=begin)
-    now, last, fired, skipped = begin, None, [], 0
+    now, last, skipped = begin, None, 0
+    fired: list[datetime] = []
     for jump in jumps:
         now += timedelta(seconds=jump)
         due = find_due(made, last, now, limit=50)
