@@ -30,7 +30,7 @@ async def begin_run(
     also: Sequence[Outgoing] = (),
 ) -> Job | None:
     """The run of this id, whoever asks for it and how often: under the lease of the schedule's runs it is written once. None when the
-    schedule was deleted, or the run has been forgotten. ``tick``: None when ``account_id`` triggered it. ``also`` belongs to the change. Raises Unavailable.
+    schedule was deleted, or the run has been forgotten. ``tick``: None when ``account_id`` triggered it. ``also`` belongs to the change.
     """
     async with records.lease(f"runs/{schedule_id}"):
         present = await tables.of(JOBS).get(tenant, run_id)
