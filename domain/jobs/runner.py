@@ -1,11 +1,13 @@
 """Makes the steps of jobs that are due: those of this worker's partitions, a bounded number at once.
 
-A step is claimed for longer than it may take; if this process dies, another one makes it again. Therefore what a step does follows from the
-job's id and position, and a step that was made twice is written once. Cancelling sets a mark, which the job's next step obeys.
+A step is claimed for a few seconds, which are renewed while it is made; if this process dies, another one soon makes it again. Therefore
+what a step does follows from the job's id and position, and a step that was made twice is written once. Cancelling sets a mark, which the
+job's next step obeys.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 
 import structlog
@@ -32,7 +34,8 @@ from streams.tables.record_writer import RecordWriter
 
 NAME = "run_jobs"
 STEP_S_MAX = 45.0  # of one step; one that is cut off is made again
-CLAIMED_S = 60.0  # beyond a step: publishing what it did
+CLAIMED_S = 12.0  # after this without a renewal another worker makes the step
+RENEW_S = 4.0  # between two renewals
 RETRY_S = 5.0  # after a step that found something out of reach
 BUCKETS_S = (0.1, 0.5, 1, 5, 15, 60, 300, 1_800, 7_200, 43_200)
 
@@ -192,7 +195,8 @@ class JobRunner:
             await self._timers.set(partition, timer, next_poll(now))
         else:
             try:
-                after = await self._writer.finish_step(job, await self._step(job, now))
+                async with self._renewing(partition, timer):
+                    after = await self._writer.finish_step(job, await self._step(job, now))
             except (Unavailable, TimeoutError) as error:
                 log.info("job_step_put_off", job=job.id, kind=job.kind, error=f"{type(error).__name__}: {error}")
                 await self._timers.set(partition, timer, now + timedelta(seconds=RETRY_S))
@@ -200,6 +204,23 @@ class JobRunner:
             await self._timers.set(partition, timer, after.next_at)
             if not after.is_open:
                 self._report(after)
+
+    @asynccontextmanager
+    async def _renewing(self, partition: int, timer: str) -> AsyncIterator[None]:
+        """Keep the claim of a step that takes long."""
+
+        async def renew() -> None:
+            while True:
+                await asyncio.sleep(RENEW_S)
+                with suppress(Unavailable):
+                    await self._timers.set(partition, timer, self._clock.now() + timedelta(seconds=CLAIMED_S))
+
+        renewing = asyncio.create_task(renew(), name="renew-job")
+        try:
+            yield
+        finally:
+            renewing.cancel()
+            await asyncio.wait((renewing,))
 
     async def _waits(self, job: Job) -> bool:
         return job.state == "waiting" and not job.cancel and is_blocked(job, await list_runs(self._tables, job.schedule_id))

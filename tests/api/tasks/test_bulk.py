@@ -31,25 +31,25 @@ async def test_a_dry_run_counts_and_a_bulk_action_is_a_task(house: House, ada: P
     assert (await ada.call("GET", "/tasks?kind=bulk_action")).json()["items"][0]["id"] == task["id"]
 
 
-@pytest.mark.parametrize(
-    ("wanted", "field"),
-    [
-        ({"action": "delete"}, "action"),
-        ({"action": "redrive", "kind": "rebuild"}, "kind"),
-        ({"action": "cancel", "code": "x"}, "code"),
-        ({"action": "cancel", "state": "SUCCESS"}, "state"),
-        ({"action": "retry", "state": "PENDING"}, "state"),
-        ({"action": "retry", "kind": "generate_ai_response"}, "kind"),
-        ({"action": "cancel", "kind": "send_notification"}, "kind"),
-        ({"action": "cancel", "rate_per_s": 0}, "rate_per_s"),
-        ({"action": "cancel", "rate_per_s": 900}, "rate_per_s"),
-        ({"action": "cancel", "from": "2026-01-02T00:00:00Z", "to": "2026-01-01T00:00:00Z"}, "from"),
-        ({"action": "cancel", "from": "2026-01-02T00:00:00"}, "from"),
-        ({"action": "cancel", "to": 10**18}, "to"),
-    ],
+REFUSED: tuple[tuple[dict[str, Any], str], ...] = (
+    ({"action": "delete"}, "action"),
+    ({"action": "redrive", "kind": "rebuild"}, "kind"),
+    ({"action": "cancel", "code": "x"}, "code"),
+    ({"action": "cancel", "state": "SUCCESS"}, "state"),
+    ({"action": "retry", "state": "PENDING"}, "state"),
+    ({"action": "retry", "kind": "generate_ai_response"}, "kind"),
+    ({"action": "cancel", "kind": "send_notification"}, "kind"),
+    ({"action": "cancel", "rate_per_s": 0}, "rate_per_s"),
+    ({"action": "cancel", "rate_per_s": 900}, "rate_per_s"),
+    ({"action": "cancel", "from": "2026-01-02T00:00:00Z", "to": "2026-01-01T00:00:00Z"}, "from"),
+    ({"action": "cancel", "from": "2026-01-02T00:00:00"}, "from"),
+    ({"action": "cancel", "to": 10**18}, "to"),
 )
-async def test_a_filter_that_makes_no_sense_is_refused_with_its_field(house: House, ada: Person, wanted: dict[str, Any], field: str):
+
+
+async def test_a_filter_that_makes_no_sense_is_refused_with_its_field(house: House, ada: Person):
     await promoted(house, ada, "admin")
-    problem = is_problem(await ada.call("POST", "/tasks/bulk", json=wanted), 422, "validation_failed")
-    assert problem["errors"][0]["field"] == field
+    for wanted, field in REFUSED:
+        problem = is_problem(await ada.call("POST", "/tasks/bulk", json=wanted), 422, "validation_failed")
+        assert problem["errors"][0]["field"] == field, wanted
     assert (await ada.call("GET", "/tasks?kind=bulk_action")).json()["items"] == []
