@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from domain.schedules.times import check_spec, due_at, find_due, find_zone, next_time, tick_id, times_after
@@ -15,6 +16,7 @@ from schemas.errors import Refused
 from schemas.jobs import CleanUpAction
 from schemas.schedules import CronSpec, IntervalSpec, Schedule, ScheduleSpec
 
+COMPUTED = hypothesis_settings(max_examples=60)  # each example walks through many times
 START = datetime(2026, 1, 1, tzinfo=UTC)
 ZONES = (
     "UTC",
@@ -73,6 +75,7 @@ def test_from_anywhere_between_two_times_the_next_is_the_same(spec, after, secon
     assert next_time(spec, first - timedelta(seconds=1)) == first
 
 
+@COMPUTED
 @given(st.sampled_from(ZONES), st.integers(0, 23), st.integers(0, 59), moments)
 def test_a_daily_time_comes_once_on_each_day_of_its_zone(name, hour, minute, after):
     """Also when that time does not exist on a day, or exists twice."""
@@ -82,6 +85,7 @@ def test_a_daily_time_comes_once_on_each_day_of_its_zone(name, hour, minute, aft
     assert days == [days[0] + timedelta(days=number) for number in range(6)]
 
 
+@COMPUTED
 @given(st.sampled_from(ZONES), moments)
 def test_every_quarter_of_an_hour_is_real_time(name, after):
     found = list(islice(times_after(CronSpec(line="*/15 * * * *", time_zone=name), after), 120))
@@ -95,6 +99,7 @@ def test_a_time_that_does_not_exist_is_when_the_clocks_go_on_and_one_that_comes_
     assert next_time(berlin, datetime(2026, 10, 25, 0, 45, tzinfo=UTC)) == datetime(2026, 10, 26, 1, 30, tzinfo=UTC)
 
 
+@COMPUTED
 @given(specs, moments, st.integers(0, 7_200), st.integers(10, 7_200), st.lists(st.integers(-7_200, 14_400), min_size=1, max_size=12))
 def test_whatever_the_clock_does_each_tick_fires_once_and_in_order(spec, begin, jitter_s, catch_up_s, jumps):
     """A clock that jumps both ways; what fired last is all that is remembered."""
