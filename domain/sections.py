@@ -4,8 +4,10 @@ from collections.abc import Mapping
 
 from domain.accounts.settings import OidcSettings
 from domain.configs.settings import ConfigSettings
+from domain.jobs.settings import JobSettings
 from domain.notices.settings import MailSettings, WebhookSettings
 from domain.statistics.settings import StatisticsSettings
+from domain.schedules.settings import ScheduleSettings
 from domain.tasks.settings import TaskSettings
 from schemas.settings import Settings
 from schemas.settings.section import Section
@@ -17,6 +19,8 @@ SECTIONS: tuple[type[Section], ...] = (
     OidcSettings,
     TaskSettings,
     StatisticsSettings,
+    ScheduleSettings,
+    JobSettings,
 )  # an area's section stands in its own ``settings.py`` and imports nothing but schemas
 
 

@@ -102,8 +102,8 @@ def parser() -> argparse.ArgumentParser:
     _redrive_command(commands)
     _rebuild_commands(commands)
     _data_commands(commands)
-    _task_commands(commands)
-    _replay_command(commands)
+    for add in (_task_commands, _schedule_commands, _replay_command):
+        add(commands)
     _faults_command(commands)
     reference = _add(
         commands,
@@ -320,7 +320,7 @@ def _usage_commands(commands: Any) -> None:
 
 
 def _task_commands(commands: Any) -> None:
-    about = "List, show, cancel and retry tasks; show the workers."
+    about = "List, show, cancel and retry tasks, one or many; show the workers."
     tasks = commands.add_parser("tasks", help=about, description=about)
     kinds = tasks.add_subparsers(title="commands", metavar="COMMAND", required=True)
     listed = _add(kinds, "list", _tasks_list, "List the newest tasks of a tenant.")
@@ -335,12 +335,60 @@ def _task_commands(commands: Any) -> None:
         command.add_argument("--tenant", default="default", help="tenant that owns the tasks (default: default)")
     cancel = _add(kinds, "cancel", _tasks_cancel, "Cancel a task through the API.")
     retry = _add(kinds, "retry", _tasks_retry, "Retry a task that failed or was cancelled through the API, as a new task.")
-    for command in (cancel, retry):
-        command.add_argument("--url", default="", help="URL of the API (default: on this machine, CLAW_PORT)")
-        command.add_argument("--key-file", default="", metavar="PATH", help="file with an API key (default: CLAW_HOME/key)")
+    bulk = _add(kinds, "bulk", _tasks_bulk, "Cancel or retry many tasks, or redrive many dead letters, through the API, as one task.")
+    bulk.add_argument("action", choices=("cancel", "retry", "redrive"), help="what to do with everything that matches")
+    bulk.add_argument("--kind", choices=TASK_KINDS, help="only tasks of this kind")
+    bulk.add_argument("--state", choices=TASK_STATES, help="only tasks in this state")
+    bulk.add_argument("--account", default="", help="only tasks of the account with this id")
+    bulk.add_argument("--code", default="", help="only dead letters with this error code")
+    bulk.add_argument("--topic", default="", help="only dead letters from this topic")
+    bulk.add_argument("--agent", default="", help="only dead letters of this agent")
+    bulk.add_argument("--rate", type=int, default=10, help="items per second (default: 10)")
+    bulk.add_argument("--dry-run", action="store_true", help="only count what matches")
+    for command in (cancel, retry, bulk):
+        _add_api(command)
     for command in (show, cancel, retry):
         command.add_argument("id", metavar="ID", help="id of the task")
     _add(kinds, "workers", _tasks_workers, "Show the worker groups and their workers; exit 1 when a group has no worker that is up.")
+
+
+def _schedule_commands(commands: Any) -> None:
+    about = "List, create, pause, trigger and delete schedules through the API."
+    kinds = commands.add_parser("schedule", help=about, description=about).add_subparsers(
+        title="commands", metavar="COMMAND", required=True
+    )
+    listed = _add(kinds, "list", _schedule_list, "List schedules: id, name, times, action, next run.")
+    listed.add_argument("--installation", action="store_true", help="those of the installation, for operators")
+    show = _add(kinds, "show", _schedule_show, "Show a schedule, its next times and its last runs.")
+    create = _add(kinds, "create", _schedule_create, "Create a schedule.")
+    create.add_argument("name", metavar="NAME", help="name of the schedule")
+    create.add_argument("--action", required=True, choices=("rebuild", "redrive", "clean_up", "health_check"), help="what runs")
+    create.add_argument("--kb", default="", metavar="ID", help="knowledge base to rebuild")
+    create.add_argument("--cron", default="", metavar="LINE", help="minute, hour, day of the month, month, day of the week")
+    create.add_argument("--time-zone", default="UTC", metavar="ZONE", help="time zone of the cron line (default: UTC)")
+    create.add_argument("--every", type=int, default=0, metavar="SECONDS", help="interval instead of a cron line")
+    create.add_argument("--offset", type=int, default=0, metavar="SECONDS", help="shift of the interval (default: 0)")
+    create.add_argument(
+        "--overlap", choices=("skip", "queue", "cancel_old"), default="skip", help="while an earlier run has not ended (default: skip)"
+    )
+    create.add_argument("--catch-up", type=int, default=3_600, metavar="SECONDS", help="how late a missed run may begin (default: 3600)")
+    create.add_argument("--jitter", type=int, default=0, metavar="SECONDS", help="how far runs are spread behind their time (default: 0)")
+    pause = _add(kinds, "pause", _schedule_pause, "Pause a schedule; runs that have begun go on.")
+    resume = _add(kinds, "resume", _schedule_resume, "Resume a schedule; what was missed meanwhile does not run.")
+    trigger = _add(kinds, "trigger", _schedule_trigger, "Run a schedule once now.")
+    delete = _add(kinds, "delete", _schedule_delete, "Delete a schedule.")
+    create.add_argument("--note", default="", help="a note for people")
+    for command in (pause, resume):
+        command.add_argument("--note", default=None, help="a note for people, such as the reason")
+    for command in (show, pause, resume, trigger, delete):
+        command.add_argument("id", metavar="ID", help="id of the schedule")
+    for command in (listed, show, create, pause, resume, trigger, delete):
+        _add_api(command)
+
+
+def _add_api(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--url", default="", help="URL of the API (default: on this machine, CLAW_PORT)")
+    command.add_argument("--key-file", default="", metavar="PATH", help="file with an API key (default: CLAW_HOME/key)")
 
 
 def _replay_command(commands: Any) -> None:
@@ -780,6 +828,55 @@ def _tasks_retry(settings: Settings, chosen: argparse.Namespace) -> Any:
     from ops.commands import tasks
 
     return tasks.act(settings, "retry", chosen.id, url=chosen.url, key_file=chosen.key_file)
+
+
+def _tasks_bulk(settings: Settings, chosen: argparse.Namespace) -> Any:
+    from ops.commands import tasks
+
+    filters = {name: getattr(chosen, name) for name in ("kind", "state", "account", "code", "topic", "agent")} | {"rate_per_s": chosen.rate}
+    return tasks.act_on_many(settings, chosen.action, filters, dry_run=chosen.dry_run, url=chosen.url, key_file=chosen.key_file)
+
+
+def _schedule_list(settings: Settings, chosen: argparse.Namespace) -> Any:
+    from ops.commands import schedules
+
+    return schedules.list_schedules(settings, chosen)
+
+
+def _schedule_show(settings: Settings, chosen: argparse.Namespace) -> Any:
+    from ops.commands import schedules
+
+    return schedules.show(settings, chosen)
+
+
+def _schedule_create(settings: Settings, chosen: argparse.Namespace) -> Any:
+    from ops.commands import schedules
+
+    return schedules.create(settings, chosen)
+
+
+def _schedule_pause(settings: Settings, chosen: argparse.Namespace) -> Any:
+    from ops.commands import schedules
+
+    return schedules.pause(settings, chosen, paused=True)
+
+
+def _schedule_resume(settings: Settings, chosen: argparse.Namespace) -> Any:
+    from ops.commands import schedules
+
+    return schedules.pause(settings, chosen, paused=False)
+
+
+def _schedule_trigger(settings: Settings, chosen: argparse.Namespace) -> Any:
+    from ops.commands import schedules
+
+    return schedules.trigger(settings, chosen)
+
+
+def _schedule_delete(settings: Settings, chosen: argparse.Namespace) -> Any:
+    from ops.commands import schedules
+
+    return schedules.delete(settings, chosen)
 
 
 def _replay(settings: Settings, chosen: argparse.Namespace) -> Any:

@@ -16,6 +16,7 @@ NoticeKind = Literal[
     "webhook.disabled",
     "dead_letter",
     "config.stage_ended",
+    "health_check.failed",
 ]
 Channel = Literal["in_app", "mail"]
 MailTemplate = Literal["verify_email", "reset_password", "invitation", "notice"]

@@ -12,7 +12,17 @@ from schemas.documents import Shelf
 from schemas.errors import Problem
 
 TaskKind = Literal[
-    "generate_ai_response", "vectorize_document", "update_knowledge_base", "send_notification", "rebuild", "export", "import"
+    "generate_ai_response",
+    "vectorize_document",
+    "update_knowledge_base",
+    "send_notification",
+    "rebuild",
+    "redrive",
+    "clean_up",
+    "health_check",
+    "bulk_action",
+    "export",
+    "import",
 ]
 TaskState = Literal["PENDING", "STARTED", "RETRY", "SUCCESS", "FAILURE", "CANCELLED"]
 TaskSlot = Literal["opened", "pending", "started", "progress", "ended", "retried"]
@@ -25,7 +35,8 @@ TERMINAL: frozenset[TaskState] = frozenset({"SUCCESS", "FAILURE", "CANCELLED"})
 class TaskSubject(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a task works on: a reply of a conversation, a version of a document, or a build of a knowledge base's index.
 
-    ``version`` is the document's (-1 for none), ``collection`` the one that is built.
+    ``version`` is the document's (-1 for none), ``collection`` the one that is built. ``schedule_id``: the schedule that it is a run of.
+    ``job``: it is a job, whatever its kind.
     """
 
     conversation_id: str = ""
@@ -34,6 +45,8 @@ class TaskSubject(Struct, frozen=True, kw_only=True, omit_defaults=True):
     document_id: str = ""
     version: int = -1
     collection: Shelf | None = None
+    schedule_id: str = ""
+    job: bool = False
 
 
 class TaskStep(Struct, frozen=True, kw_only=True, omit_defaults=True):

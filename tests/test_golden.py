@@ -32,6 +32,7 @@ FREE_MAPS = {
     "channels",
     "labels",
     "figures",
+    "results",
 }  # whose keys are data; value: of a configuration key
 CORE = {"specversion", "id", "source", "type", "subject", "time", "datacontenttype", "dataschema", "data"}
 

@@ -229,6 +229,7 @@ def openapi_config() -> OpenAPIConfig:
             Tag(name="tasks", description="Work that goes on after its request: states, progress, cancel, retry; dead letters."),
             Tag(name="notices", description="Notices of the account, and how they arrive."),
             Tag(name="webhooks", description="Endpoints that get events by POST, signed after the Standard Webhooks specification."),
+            Tag(name="schedules", description="What runs again and again: rebuilds of a tenant, care of the installation."),
             Tag(name="rate limits", description="Rules, allow and deny lists, and decisions."),
             Tag(name="configuration", description="Settings that change while everything runs: keys, history, propagation."),
             Tag(name="cache", description="Caches: their statistics, entries, warm-up and invalidation."),

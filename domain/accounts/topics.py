@@ -29,7 +29,7 @@ INVITATIONS_CHANGED = Topic(
     "claw.invitations.changed.v1",
     "invitation id",
     records.InvitationChanged,
-    ("api",),
+    ("api", "run_jobs"),
     "Hashes of invitations to register.",
     None,
     private=True,

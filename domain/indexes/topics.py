@@ -7,7 +7,7 @@ INDEXES_CHANGED = Topic(
     "claw.indexes.changed.v1",
     "tenant/kb",
     indexes.IndexPlanChanged,
-    ("api", "rebuild"),
+    ("api", "rebuild", "run_jobs"),
     "Which build of an index readers see.",
     None,
     count="single",

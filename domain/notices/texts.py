@@ -16,6 +16,7 @@ DEFAULT_CHANNELS: Mapping[NoticeKind, tuple[Channel, ...]] = {
     "webhook.disabled": ("in_app", "mail"),
     "dead_letter": ("in_app",),
     "config.stage_ended": ("in_app", "mail"),
+    "health_check.failed": ("in_app", "mail"),
 }
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -72,6 +73,10 @@ _TEXTS: Mapping[NoticeKind, Mapping[Language, NoticeText]] = {
     "config.stage_ended": {
         "en": NoticeText("The staged change of {key} was {outcome}", "{reason}. The history of the key has the figures."),
         "zh": NoticeText("{key} 的分阶段变更{outcome_zh}", "{reason}。具体数据见该配置项的历史。"),
+    },
+    "health_check.failed": {
+        "en": NoticeText("The health check found something wrong", "{findings}. What to do first: {remedy}."),
+        "zh": NoticeText("健康检查发现问题", "{findings}。请先处理：{remedy}。"),
     },
 }
 

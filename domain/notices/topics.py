@@ -11,7 +11,7 @@ NOTICES_CHANGED = Topic(
     "claw.notices.changed.v1",
     "account id and notice id",
     notices.NoticeChanged,
-    ("notify", "notify_dead_letters", "api"),
+    ("notify", "notify_dead_letters", "api", "run_jobs"),
     "Notices to people, when they are created and when they are read.",
     KEPT_MS,
     readers=("project", "notify", "api"),

@@ -5,6 +5,7 @@ of it is on the log. An event of a task that lies further back than tasks are ke
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from domain.tasks.errors import NOTIFICATION_FAILED
@@ -15,6 +16,7 @@ from schemas.documents import CANCELLED_CODE, DocumentProgressed, DocumentSubmit
 from schemas.errors import Refused
 from schemas.events import Event
 from schemas.indexes import IndexPlan, IndexPlanChanged, plan_key
+from schemas.jobs import TASK_STATES_OF, Job, JobChanged, RebuildAction
 from schemas.notices import DeliveryChanged, DeliveryState, MailEnded, MailOutcome, MailRequested
 from schemas.tasks import TaskState, TaskStep, TaskSubject
 from streams.log.outgoing import LogOffset
@@ -229,6 +231,37 @@ def _read_delivery(event: DeliveryChanged, offset: int) -> Sequence[TaskPut]:
     return (TaskPut(tenant, task, "opened", first(offset), step),)
 
 
+def _read_job(event: JobChanged, offset: int) -> Sequence[TaskPut]:
+    job = event.data
+    opened = TaskPut(job.tenant, job.id, "opened", first(offset), _job_step(job, "PENDING", job.created_at))
+    started = TaskPut(job.tenant, job.id, "started", first(offset), _job_step(job, "STARTED", job.started_at or event.time))
+    if not job.is_open:
+        ended = TaskPut(
+            job.tenant, job.id, "ended", first(offset), _job_step(job, TASK_STATES_OF[job.state], job.ended_at or event.time, whole=True)
+        )
+        return (opened, started, ended) if job.started_at is not None else (opened, ended)
+    if job.state == "running":
+        return (started, TaskPut(job.tenant, job.id, "progress", newest(offset), _job_step(job, "STARTED", event.time, whole=True)))
+    return (opened,)
+
+
+def _job_step(job: Job, state: TaskState, at: datetime, *, whole: bool = False) -> TaskStep:
+    """``whole``: with how far it has come."""
+    base = job.action.knowledge_base_id if isinstance(job.action, RebuildAction) else ""
+    return TaskStep(
+        state=state,
+        at=at,
+        kind=job.kind,
+        account=job.account_id,
+        subject=TaskSubject(knowledge_base_id=base, schedule_id=job.schedule_id, job=True),
+        title=job.schedule_name,
+        done=job.done if whole else 0,
+        total=job.total if whole else 0,
+        unit=job.unit if whole else "",
+        cause=job.cause,
+    )
+
+
 def _plan_step(plan: IndexPlan, state: TaskState, shelf: Shelf, event: Event) -> TaskStep:
     return TaskStep(
         state=state,
@@ -250,4 +283,5 @@ _READERS: Mapping[type[Event], Callable[[Any, int], Sequence[TaskPut]]] = {
     MailRequested: _read_mail_request,
     MailEnded: _read_mail_result,
     DeliveryChanged: _read_delivery,
+    JobChanged: _read_job,
 }

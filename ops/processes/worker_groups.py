@@ -27,6 +27,8 @@ from agents import (
     project,
     query,
     retrieve,
+    run_jobs,
+    schedule,
     send_mail,
     summarise,
     track,
@@ -141,6 +143,8 @@ AGENTS: tuple[AgentModule, ...] = (
     deliver,
     notify,
     send_mail,
+    schedule,
+    run_jobs,
 )
 
 GROUPS: Mapping[str, Pace] = {

@@ -196,6 +196,7 @@ async def up(tmp_path_factory: pytest.TempPathFactory, forks: ClawForks) -> Asyn
             "CLAW_CAP_PRO_DOCUMENTS_MAX": str(PRO_DOCUMENTS_MAX),
             "CLAW_WEBHOOK_NETWORKS": "127.0.0.0/8",
             "CLAW_DOCUMENT_FETCH_NETWORKS": "127.0.0.0/8",
+            "CLAW_SCHEDULE_INTERVAL_S_MIN": "1",
             "CLAW_LANE_SESSION_TIMEOUT_S": "6",
             "CLAW_LANE_LEASE_S": "3",
         }

@@ -96,6 +96,29 @@ async def _retry(case: Case) -> tuple[Send, After]:
     return lambda: case.send(f"/tasks/{task_id}/retry"), lambda: case.person.call("PUT", path, json={"text": "newer"})
 
 
+async def _schedule(case: Case) -> tuple[Send, After]:
+    await promoted(case.house, case.person, "admin")
+    body = {"spec": {"kind": "interval", "every_s": 3_600}, "action": {"kind": "rebuild", "knowledge_base_id": case.person.base}}
+
+    async def changed() -> None:
+        (made,) = (await case.person.call("GET", "/schedules")).json()["items"]
+        await case.person.call("PATCH", f"/schedules/{made['id']}", json={"name": "newer"})
+
+    return lambda: case.send("/schedules", json=body | {"name": "older"}), changed
+
+
+async def _trigger(case: Case) -> tuple[Send, After]:
+    send, _ = await _schedule(case)
+    path = f"/schedules/{(await send()).json()['id']}/trigger"
+    return lambda: case.send(path), lambda: case.person.call("POST", path)
+
+
+async def _bulk(case: Case) -> tuple[Send, After]:
+    await promoted(case.house, case.person, "admin")
+    body = {"action": "cancel", "state": "PENDING"}
+    return lambda: case.send("/tasks/bulk", json=body), lambda: case.person.call("POST", "/tasks/bulk", json=body)
+
+
 def _document(path: str, **body: Any) -> Callable[[Case], Awaitable[tuple[Send, After]]]:
     """A submission, and a newer version since."""
 
@@ -247,6 +270,9 @@ CASES: dict[str, Callable[[Case], Awaitable[tuple[Send, After]]]] = {
     f"{INDEX}/back": _back,
     f"{INDEX}/drop": _drop,
     "/api/v1/tasks/{task_id:str}/retry": _retry,
+    "/api/v1/tasks/bulk": _bulk,
+    "/api/v1/schedules": _schedule,
+    "/api/v1/schedules/{schedule_id:str}/trigger": _trigger,
     "/api/v1/configs/import": _import,
     "/api/v1/configs/{config_key:str}/rollback": _rollback,
     **{f"/api/v1/configs/{{config_key:str}}/{verb}": _stage(verb) for verb in ("stage", "promote", "abort")},
