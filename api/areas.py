@@ -7,6 +7,7 @@ from api.chats.area import AREA as CHATS
 from api.configs.area import AREA as CONFIGS
 from api.conversations.area import AREA as CONVERSATIONS
 from api.documents.area import AREA as DOCUMENTS
+from api.erasures.area import AREA as ERASURES
 from api.http.area import AREA as HTTP
 from api.knowledge.area import AREA as KNOWLEDGE
 from api.limits.area import AREA as LIMITS
@@ -34,5 +35,6 @@ AREAS: tuple[ApiArea, ...] = (
     OPERATIONS,
     AUDIT,
     STATISTICS,
+    ERASURES,
     OPENAI,
 )

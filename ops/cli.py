@@ -275,6 +275,7 @@ def _rebuild_commands(commands: Any) -> None:
 def _data_commands(commands: Any) -> None:
     _backup_commands(commands)
     _usage_commands(commands)
+    _erasure_commands(commands)
 
 
 def _backup_commands(commands: Any) -> None:
@@ -317,6 +318,27 @@ def _usage_commands(commands: Any) -> None:
     reconcile = _add(kinds, "reconcile", _usage_reconcile, about)
     reconcile.add_argument("--since", default="", help="only windows that began within this time span, such as 90m, 2h, 7d")
     reconcile.add_argument("--repair", action="store_true", help="rebuild the counters from the topic when a sum differs")
+
+
+def _erasure_commands(commands: Any) -> None:
+    about = "Check erasures of accounts and organisations, and verify their certificates (docs/erasure.md)."
+    erasure = commands.add_parser("erasure", help=about, description=about)
+    kinds = erasure.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    checked = _add(
+        kinds,
+        "check",
+        _erasure_check,
+        "Read every topic, every key of Redis, the files and the index for what is left of an account or a tenant; exit 1 when something is"
+        " left that does not expire by itself.",
+    )
+    checked.add_argument("--account", default="", metavar="ID", help="id of the account (default: the whole tenant)")
+    checked.add_argument("--tenant", default="", help="tenant to check; of an account only needed when nothing of it is known any more")
+    checked.add_argument("--term", action="append", default=[], metavar="TEXT", help="further text to look for; repeat for several")
+    checked.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    _add(kinds, "key", _erasure_key, "Print the public key that certificates are verified with.")
+    verified = _add(kinds, "verify", _erasure_verify, "Verify the signature of a certificate; exit 1 when it does not hold.")
+    verified.add_argument("path", metavar="FILE", type=Path, help="the certificate, or the response of GET /erasures/{id}")
+    verified.add_argument("--key", default="", metavar="KEY", help="public key of the installation (default: the one in the certificate)")
 
 
 def _task_commands(commands: Any) -> None:
@@ -788,6 +810,33 @@ def _usage_reconcile(settings: Settings, chosen: argparse.Namespace) -> Any:
     return usage.reconcile(settings, since=chosen.since, repair=chosen.repair)
 
 
+def _erasure_check(settings: Settings, chosen: argparse.Namespace) -> Any:
+    from domain.eraser.needles import TERMS_MAX
+    from ops.commands import erasure
+    from ops.stack.environment import with_secret
+
+    _quiet_driver()
+    if not chosen.account and not chosen.tenant:
+        raise ConfigurationError("--account: name an account, or a tenant with --tenant")
+    if len(chosen.term) > TERMS_MAX:
+        raise ConfigurationError(f"--term: at most {TERMS_MAX} texts are looked for at once")
+    settings = settings if settings.encryption_secret else with_secret(settings, os.environ, create=False)
+    return erasure.check(settings, account=chosen.account, tenant=chosen.tenant, terms=chosen.term, as_json=chosen.json)
+
+
+def _erasure_key(settings: Settings, _chosen: argparse.Namespace) -> Any:
+    from ops.commands import erasure
+    from ops.stack.environment import with_secret
+
+    return erasure.print_key(with_secret(settings, os.environ, create=False))
+
+
+def _erasure_verify(_settings: Settings, chosen: argparse.Namespace) -> Any:
+    from ops.commands import erasure
+
+    return erasure.verify(chosen.path, chosen.key)
+
+
 def _tasks_list(settings: Settings, chosen: argparse.Namespace) -> Any:
     from ops.commands import tasks
 
@@ -894,6 +943,8 @@ def _reference(_settings: Settings, chosen: argparse.Namespace) -> int:
 
 
 WITHOUT_SERVERS = (
+    _erasure_key,
+    _erasure_verify,
     _up,
     _down,
     _doctor,

@@ -23,6 +23,7 @@ TaskKind = Literal[
     "bulk_action",
     "export",
     "import",
+    "erase",
 ]
 TaskState = Literal["PENDING", "STARTED", "RETRY", "SUCCESS", "FAILURE", "CANCELLED"]
 TaskSlot = Literal["opened", "pending", "started", "progress", "ended", "retried"]

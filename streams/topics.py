@@ -11,6 +11,9 @@ from schemas.settings import KafkaSettings
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 MIB = 1_048_576
+SEGMENT_MS = DAY_MS  # Kafka removes whole segments: a record outlives its retention by no more than this
+COMPACTION_LAG_MS = DAY_MS  # after which a replaced record is compacted away
+TOMBSTONES_MS = 30 * DAY_MS  # for which a tombstone stays
 
 Count = Literal["keyed", "replies", "single"]
 
@@ -53,12 +56,18 @@ class Topic:
         if self.broker_time:
             config["message.timestamp.type"] = "LogAppendTime"
         policies = ["delete"] if self.retention_ms is not None else []
-        if self.compacted or self.retention_ms is None:
+        if self.is_compacted:
             policies.insert(0, "compact")
         config["cleanup.policy"] = ",".join(policies)
+        config["segment.ms"] = str(SEGMENT_MS)
         if "compact" in policies:  # every rebuild reads the tombstones, and deleted text leaves the disk within about a day
-            config |= {"delete.retention.ms": str(30 * DAY_MS), "segment.ms": str(DAY_MS), "max.compaction.lag.ms": str(DAY_MS)}
+            config |= {"delete.retention.ms": str(TOMBSTONES_MS), "max.compaction.lag.ms": str(COMPACTION_LAG_MS)}
         return config if self.retention_ms is None else config | {"retention.ms": str(self.retention_ms)}
+
+    @property
+    def is_compacted(self) -> bool:
+        """Whether only the newest record of a key stays."""
+        return self.compacted or self.retention_ms is None
 
     def types(self) -> tuple[type[Event], ...]:
         """The event classes of the union, in order."""

@@ -33,6 +33,7 @@ KIND_SCOPES: Mapping[TaskKind, Scope] = {  # an API key sees what it could have 
     "bulk_action": "ops",
     "export": "chat",
     "import": "knowledge:read",
+    "erase": "ops",
 }
 CANCELLABLE: frozenset[TaskKind] = frozenset({"generate_ai_response", "vectorize_document", "rebuild"})
 RETRYABLE: frozenset[TaskKind] = frozenset({*CANCELLABLE, "update_knowledge_base"})

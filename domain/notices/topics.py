@@ -14,6 +14,7 @@ NOTICES_CHANGED = Topic(
     ("notify", "notify_dead_letters", "api", "run_jobs"),
     "Notices to people, when they are created and when they are read.",
     KEPT_MS,
+    compacted=True,  # so that those of an erased account leave before their retention ends
     readers=("project", "notify", "api"),
 )
 NOTICE_PREFERENCES_CHANGED = Topic(

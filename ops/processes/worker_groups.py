@@ -19,6 +19,7 @@ from agents import (
     deliver,
     dispatch,
     embed,
+    erase,
     generate,
     index,
     ingest,
@@ -145,6 +146,7 @@ AGENTS: tuple[AgentModule, ...] = (
     send_mail,
     schedule,
     run_jobs,
+    erase,
 )
 
 GROUPS: Mapping[str, Pace] = {

@@ -57,7 +57,7 @@ class Wrapper:
         self._agent, self._ports, self._poison = agent, ports, poison
         prefix = ports.settings.kafka.topic_prefix
         self._decoders = {} if agent.raw else {prefix + topic.name: decoder(topic) for topic in agent.reads}
-        self._compacted = {prefix + topic.name for topic in agent.reads if topic.retention_ms is None}
+        self._compacted = {prefix + topic.name for topic in agent.reads if topic.is_compacted}
         self._hooks = ports.hooks
         self._retries = Retries(agent, ports.clock, ports.settings.lanes.retry_s, ports.hooks)
         self._log = log.bind(agent=agent.name)

@@ -142,6 +142,12 @@ def base_rows() -> Mapping[str, Row]:
         # an operator may, of every tenant; tests/api/accounts/test_users.py has the admin of another one
         "GET /api/v1/users/{user_id}": Target(stranger=None, colleague=None),
         "PATCH /api/v1/users/{user_id}": Target(stranger=None, colleague=None),
+        "POST /api/v1/users/me/erasure": OWN,
+        # without the caller's password nothing is looked at; tests/api/erasures/test_routes.py has the admin of another tenant
+        "POST /api/v1/users/{user_id}/erasure": Target({"password": "not mine"}, stranger=(403, "erasure_unconfirmed"), colleague=None),
+        "POST /api/v1/organisation/erasure": TENANT,
+        "GET /api/v1/erasures/key": ANYBODY,
+        "GET /api/v1/erasures/{erasure_id}": ANYBODY,
         "GET /api/v1/organisation": TENANT,
         "PATCH /api/v1/organisation": TENANT,
         "GET /api/v1/organisation/members": TENANT,

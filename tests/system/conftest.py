@@ -199,6 +199,8 @@ async def up(tmp_path_factory: pytest.TempPathFactory, forks: ClawForks) -> Asyn
             "CLAW_SCHEDULE_INTERVAL_S_MIN": "1",
             "CLAW_LANE_SESSION_TIMEOUT_S": "6",
             "CLAW_LANE_LEASE_S": "3",
+            "CLAW_ERASURE_SETTLE_S": "1",
+            "CLAW_ERASURE_RECHECK_S": "2",
         }
         async with stack(home, settings) as running:
             yield Up(running.url, home, settings, forks)

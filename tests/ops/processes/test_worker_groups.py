@@ -22,7 +22,7 @@ STATISTICS = [f"count_statistics_{name}" for name in ("usage", "feedback", "docu
 NAMES = {
     "knowledge": ["retrieve", "lookup", "index"],
     "chat": ["generate", "digest", "send_mail"],
-    "documents": ["parse_express", "parse_bulk", "parse_slow", "embed", "deliver", "run_jobs"],
+    "documents": ["parse_express", "parse_bulk", "parse_slow", "embed", "deliver", "run_jobs", "erase"],
     "tables": ["admit", "route", "project", "track", "meter", "tally", *STATISTICS, "notify", "notify_dead_letters", "schedule"],
 }
 
