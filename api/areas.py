@@ -14,7 +14,9 @@ from api.limits.area import AREA as LIMITS
 from api.notices.area import AREA as NOTICES
 from api.openai.area import AREA as OPENAI
 from api.operations.area import AREA as OPERATIONS
+from api.schedules.area import AREA as SCHEDULES
 from api.socket.area import AREA as SOCKET
+from api.statistics.area import AREA as STATISTICS
 from api.tasks.area import AREA as TASKS
 
 AREAS: tuple[ApiArea, ...] = (
@@ -29,8 +31,10 @@ AREAS: tuple[ApiArea, ...] = (
     NOTICES,
     SOCKET,
     TASKS,
+    SCHEDULES,
     OPERATIONS,
     AUDIT,
+    STATISTICS,
     ERASURES,
     OPENAI,
 )

@@ -13,10 +13,13 @@ from domain.documents.area import AREA as DOCUMENTS
 from domain.documents.topics import inbox_topic
 from domain.erasures.area import AREA as ERASURES
 from domain.indexes.area import AREA as INDEXES
+from domain.jobs.area import AREA as JOBS
 from domain.knowledge.area import AREA as KNOWLEDGE
 from domain.limits.area import AREA as LIMITS
 from domain.notices.area import AREA as NOTICES
 from domain.retrieval.area import AREA as RETRIEVAL
+from domain.schedules.area import AREA as SCHEDULES
+from domain.statistics.area import AREA as STATISTICS
 from domain.tasks.area import AREA as TASKS
 from domain.usage.area import AREA as USAGE
 from schemas.errors import Code
@@ -36,7 +39,10 @@ AREAS: tuple[Area, ...] = (
     LIMITS,
     AUDIT,
     NOTICES,
+    SCHEDULES,
+    JOBS,
     TASKS,
+    STATISTICS,
     ERASURES,
 )
 

@@ -31,6 +31,10 @@ webhooks                account id               webhook id        created
 tenant_webhooks         tenant                   webhook id        created
 deliveries              webhook id               delivery id       created
 operators               ``all``                  account id        created
+schedules               tenant                   schedule id       created
+last_ticks              schedule id              schedule id
+jobs                    tenant                   job id            created
+schedule_jobs           schedule id              job id            created
 ======================= ======================== ================= ==========================
 
 Messages are grouped by their parent, documents of ``record_keys`` by the key. Deleted and revoked records are missing; feedback stays as

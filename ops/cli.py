@@ -8,6 +8,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any, get_args
 
@@ -101,8 +102,8 @@ def parser() -> argparse.ArgumentParser:
     _redrive_command(commands)
     _rebuild_commands(commands)
     _data_commands(commands)
-    _task_commands(commands)
-    _replay_command(commands)
+    for add in (_task_commands, _schedule_commands, _replay_command):
+        add(commands)
     _faults_command(commands)
     reference = _add(
         commands,
@@ -183,6 +184,20 @@ def _config_commands(commands: Any) -> None:
     diff.add_argument("before", metavar="FROM", type=int, help="a revision; 0 is the default")
     diff.add_argument("after", metavar="TO", type=int, nargs="?", help="a revision (default: the newest)")
     rollback.add_argument("revision", metavar="REVISION", type=int, help="a revision that history lists; 0 is the default")
+    stage = _add(configs, "stage", _config_stage, "Put a value in force in a part of the installation; a guard rolls it back by itself.")
+    promote = _add(configs, "promote", _config_promote, "Put a staged value in force everywhere.")
+    abort = _add(configs, "abort", _config_abort, "Take a staged value back.")
+    for command in (stage, promote, abort):
+        command.add_argument("key", metavar="KEY", help="name of a key, such as model.temperature")
+        command.add_argument("--reason", default="", help="the reason, for the history")
+    stage.add_argument("value", metavar="VALUE", nargs="?", help="the value")
+    stage.add_argument("--default", action="store_true", help="stage the key's default")
+    part = stage.add_mutually_exclusive_group(required=True)
+    part.add_argument("--share", type=float, help="share of the processes, above 0 and at most 1")
+    part.add_argument("--worker", action="append", default=[], metavar="NAME", help="a process or component, such as chat; repeatable")
+    part.add_argument("--tenant", action="append", default=[], metavar="TENANT", help="a tenant; repeatable")
+    stage.add_argument("--guard", metavar="JSON", default="", help="the guard as the API takes it, such as docs/operations.md shows")
+    stage.add_argument("--promote-after", metavar="SECONDS", type=float, help="promote it by itself after this time")
     export = _add(configs, "export", _config_export, "Write every changed value, without sensitive ones, as JSON.")
     export.add_argument("file", metavar="FILE", nargs="?", default="-", help="file to write (default: standard output)")
     import_ = _add(configs, "import", _config_import, "Change every key of an exported file, or none when one of them is refused.")
@@ -289,9 +304,18 @@ def _backup_commands(commands: Any) -> None:
 
 
 def _usage_commands(commands: Any) -> None:
-    usage = commands.add_parser("usage", help="Check usage counters.", description="Check usage counters.")
+    about = "Check usage counters; show statistics of use."
+    usage = commands.add_parser("usage", help=about, description=about)
+    kinds = usage.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    statistics = _add(kinds, "statistics", _usage_statistics, "Print statistics of the installation, of a tenant, or of an account.")
+    statistics.add_argument("--tenant", default="", help="only this tenant")
+    statistics.add_argument("--account", default="", metavar="ID", help="only this account of the tenant")
+    statistics.add_argument("--from", dest="first", type=date.fromisoformat, metavar="DAY", help="first day (default: 29 days before --to)")
+    statistics.add_argument("--to", dest="last", type=date.fromisoformat, metavar="DAY", help="last day (default: today)")
+    statistics.add_argument("--by", choices=("day", "week", "month"), default="day", help="what a row is (default: day)")
+    statistics.add_argument("--json", action="store_true", help="everything as JSON, instead of the rows as CSV")
     about = "Recount usage from its topic and compare with the counters; exit 1 when a sum differs."
-    reconcile = _add(usage.add_subparsers(title="commands", metavar="COMMAND", required=True), "reconcile", _usage_reconcile, about)
+    reconcile = _add(kinds, "reconcile", _usage_reconcile, about)
     reconcile.add_argument("--since", default="", help="only windows that began within this time span, such as 90m, 2h, 7d")
     reconcile.add_argument("--repair", action="store_true", help="rebuild the counters from the topic when a sum differs")
 
@@ -318,7 +342,7 @@ def _erasure_commands(commands: Any) -> None:
 
 
 def _task_commands(commands: Any) -> None:
-    about = "List, show, cancel and retry tasks; show the workers."
+    about = "List, show, cancel and retry tasks, one or many; show the workers."
     tasks = commands.add_parser("tasks", help=about, description=about)
     kinds = tasks.add_subparsers(title="commands", metavar="COMMAND", required=True)
     listed = _add(kinds, "list", _tasks_list, "List the newest tasks of a tenant.")
@@ -333,12 +357,60 @@ def _task_commands(commands: Any) -> None:
         command.add_argument("--tenant", default="default", help="tenant that owns the tasks (default: default)")
     cancel = _add(kinds, "cancel", _tasks_cancel, "Cancel a task through the API.")
     retry = _add(kinds, "retry", _tasks_retry, "Retry a task that failed or was cancelled through the API, as a new task.")
-    for command in (cancel, retry):
-        command.add_argument("--url", default="", help="URL of the API (default: on this machine, CLAW_PORT)")
-        command.add_argument("--key-file", default="", metavar="PATH", help="file with an API key (default: CLAW_HOME/key)")
+    bulk = _add(kinds, "bulk", _tasks_bulk, "Cancel or retry many tasks, or redrive many dead letters, through the API, as one task.")
+    bulk.add_argument("action", choices=("cancel", "retry", "redrive"), help="what to do with everything that matches")
+    bulk.add_argument("--kind", choices=TASK_KINDS, help="only tasks of this kind")
+    bulk.add_argument("--state", choices=TASK_STATES, help="only tasks in this state")
+    bulk.add_argument("--account", default="", help="only tasks of the account with this id")
+    bulk.add_argument("--code", default="", help="only dead letters with this error code")
+    bulk.add_argument("--topic", default="", help="only dead letters from this topic")
+    bulk.add_argument("--agent", default="", help="only dead letters of this agent")
+    bulk.add_argument("--rate", type=int, default=10, help="items per second (default: 10)")
+    bulk.add_argument("--dry-run", action="store_true", help="only count what matches")
+    for command in (cancel, retry, bulk):
+        _add_api(command)
     for command in (show, cancel, retry):
         command.add_argument("id", metavar="ID", help="id of the task")
     _add(kinds, "workers", _tasks_workers, "Show the worker groups and their workers; exit 1 when a group has no worker that is up.")
+
+
+def _schedule_commands(commands: Any) -> None:
+    about = "List, create, pause, trigger and delete schedules through the API."
+    kinds = commands.add_parser("schedule", help=about, description=about).add_subparsers(
+        title="commands", metavar="COMMAND", required=True
+    )
+    listed = _add(kinds, "list", _schedule_list, "List schedules: id, name, times, action, next run.")
+    listed.add_argument("--installation", action="store_true", help="those of the installation, for operators")
+    show = _add(kinds, "show", _schedule_show, "Show a schedule, its next times and its last runs.")
+    create = _add(kinds, "create", _schedule_create, "Create a schedule.")
+    create.add_argument("name", metavar="NAME", help="name of the schedule")
+    create.add_argument("--action", required=True, choices=("rebuild", "redrive", "clean_up", "health_check"), help="what runs")
+    create.add_argument("--kb", default="", metavar="ID", help="knowledge base to rebuild")
+    create.add_argument("--cron", default="", metavar="LINE", help="minute, hour, day of the month, month, day of the week")
+    create.add_argument("--time-zone", default="UTC", metavar="ZONE", help="time zone of the cron line (default: UTC)")
+    create.add_argument("--every", type=int, default=0, metavar="SECONDS", help="interval instead of a cron line")
+    create.add_argument("--offset", type=int, default=0, metavar="SECONDS", help="shift of the interval (default: 0)")
+    create.add_argument(
+        "--overlap", choices=("skip", "queue", "cancel_old"), default="skip", help="while an earlier run has not ended (default: skip)"
+    )
+    create.add_argument("--catch-up", type=int, default=3_600, metavar="SECONDS", help="how late a missed run may begin (default: 3600)")
+    create.add_argument("--jitter", type=int, default=0, metavar="SECONDS", help="how far runs are spread behind their time (default: 0)")
+    pause = _add(kinds, "pause", _schedule_pause, "Pause a schedule; runs that have begun go on.")
+    resume = _add(kinds, "resume", _schedule_resume, "Resume a schedule; what was missed meanwhile does not run.")
+    trigger = _add(kinds, "trigger", _schedule_trigger, "Run a schedule once now.")
+    delete = _add(kinds, "delete", _schedule_delete, "Delete a schedule.")
+    create.add_argument("--note", default="", help="a note for people")
+    for command in (pause, resume):
+        command.add_argument("--note", default=None, help="a note for people, such as the reason")
+    for command in (show, pause, resume, trigger, delete):
+        command.add_argument("id", metavar="ID", help="id of the schedule")
+    for command in (listed, show, create, pause, resume, trigger, delete):
+        _add_api(command)
+
+
+def _add_api(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--url", default="", help="URL of the API (default: on this machine, CLAW_PORT)")
+    command.add_argument("--key-file", default="", metavar="PATH", help="file with an API key (default: CLAW_HOME/key)")
 
 
 def _replay_command(commands: Any) -> None:
@@ -370,6 +442,12 @@ def _faults_command(commands: Any) -> None:
     faults = _add(commands, "faults", _faults, about)
     faults.add_argument("--seed", type=int, metavar="N", help="seed of the faults and the load (default: a new one, which is printed)")
     faults.add_argument("--minutes", type=float, default=10.0, metavar="M", help="minutes of faults, 0.2 to 120 (default: %(default)g)")
+    faults.add_argument(
+        "--tasks",
+        type=int,
+        metavar="N",
+        help="instead: begin N tasks of every kind, 10 to 10,000, kill workers meanwhile, and check that each ends once",
+    )
     faults.add_argument("--out", default="", metavar="DIR", help="folder for history, report and logs (default: a new temporary one)")
     faults.add_argument("--redis-loss", action="store_true", help="also lose all data of Redis, and rebuild its tables")
     faults.add_argument("--check", default="", metavar="FILE", help="check the history of an earlier run again; nothing is started")
@@ -563,6 +641,26 @@ def _config_rollback(settings: Settings, chosen: argparse.Namespace) -> Any:
     return configs.rollback(settings, chosen.key, chosen.revision, reason=chosen.reason)
 
 
+def _config_stage(settings: Settings, chosen: argparse.Namespace) -> Any:
+    from ops.commands import config_stages
+
+    part = {"share": chosen.share, "workers": chosen.worker, "tenants": chosen.tenant}
+    more = {"guard": chosen.guard, "promote_after": chosen.promote_after, "reason": chosen.reason}
+    return config_stages.stage(settings, chosen.key, chosen.value, part, reset=chosen.default, **more)
+
+
+def _config_promote(settings: Settings, chosen: argparse.Namespace) -> Any:
+    from ops.commands import config_stages
+
+    return config_stages.end(settings, chosen.key, "promoted", reason=chosen.reason)
+
+
+def _config_abort(settings: Settings, chosen: argparse.Namespace) -> Any:
+    from ops.commands import config_stages
+
+    return config_stages.end(settings, chosen.key, "aborted", reason=chosen.reason)
+
+
 def _config_export(settings: Settings, chosen: argparse.Namespace) -> Any:
     from ops.commands import configs
 
@@ -616,7 +714,14 @@ def _faults(_settings: Settings, chosen: argparse.Namespace) -> Any:
     from ops.faults import command
 
     _quiet_driver()
-    return command.run(seed=chosen.seed, minutes=chosen.minutes, out=chosen.out, redis_loss=chosen.redis_loss, check=chosen.check)
+    return command.run(
+        seed=chosen.seed,
+        minutes=chosen.minutes,
+        out=chosen.out,
+        redis_loss=chosen.redis_loss,
+        check=chosen.check,
+        tasks=chosen.tasks,
+    )
 
 
 def _inbox_create(settings: Settings, chosen: argparse.Namespace) -> Any:
@@ -690,6 +795,12 @@ def _rebuild_tables(settings: Settings, chosen: argparse.Namespace) -> Any:
 
     _quiet_driver()
     return rebuild_tables.run(settings, () if chosen.all else tuple(dict.fromkeys(chosen.table)))
+
+
+def _usage_statistics(settings: Settings, chosen: argparse.Namespace) -> Any:
+    from ops.commands import statistics
+
+    return statistics.show(settings, chosen.tenant, chosen.account, chosen.first, chosen.last, by=chosen.by, as_json=chosen.json)
 
 
 def _usage_reconcile(settings: Settings, chosen: argparse.Namespace) -> Any:
@@ -766,6 +877,55 @@ def _tasks_retry(settings: Settings, chosen: argparse.Namespace) -> Any:
     from ops.commands import tasks
 
     return tasks.act(settings, "retry", chosen.id, url=chosen.url, key_file=chosen.key_file)
+
+
+def _tasks_bulk(settings: Settings, chosen: argparse.Namespace) -> Any:
+    from ops.commands import tasks
+
+    filters = {name: getattr(chosen, name) for name in ("kind", "state", "account", "code", "topic", "agent")} | {"rate_per_s": chosen.rate}
+    return tasks.act_on_many(settings, chosen.action, filters, dry_run=chosen.dry_run, url=chosen.url, key_file=chosen.key_file)
+
+
+def _schedule_list(settings: Settings, chosen: argparse.Namespace) -> Any:
+    from ops.commands import schedules
+
+    return schedules.list_schedules(settings, chosen)
+
+
+def _schedule_show(settings: Settings, chosen: argparse.Namespace) -> Any:
+    from ops.commands import schedules
+
+    return schedules.show(settings, chosen)
+
+
+def _schedule_create(settings: Settings, chosen: argparse.Namespace) -> Any:
+    from ops.commands import schedules
+
+    return schedules.create(settings, chosen)
+
+
+def _schedule_pause(settings: Settings, chosen: argparse.Namespace) -> Any:
+    from ops.commands import schedules
+
+    return schedules.pause(settings, chosen, paused=True)
+
+
+def _schedule_resume(settings: Settings, chosen: argparse.Namespace) -> Any:
+    from ops.commands import schedules
+
+    return schedules.pause(settings, chosen, paused=False)
+
+
+def _schedule_trigger(settings: Settings, chosen: argparse.Namespace) -> Any:
+    from ops.commands import schedules
+
+    return schedules.trigger(settings, chosen)
+
+
+def _schedule_delete(settings: Settings, chosen: argparse.Namespace) -> Any:
+    from ops.commands import schedules
+
+    return schedules.delete(settings, chosen)
 
 
 def _replay(settings: Settings, chosen: argparse.Namespace) -> Any:

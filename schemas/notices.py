@@ -8,7 +8,16 @@ from msgspec import Struct, field
 from schemas.events import Event
 
 Language = Literal["zh", "en"]
-NoticeKind = Literal["document.indexed", "document.failed", "quota.nearly_used", "budget.nearly_spent", "webhook.disabled", "dead_letter"]
+NoticeKind = Literal[
+    "document.indexed",
+    "document.failed",
+    "quota.nearly_used",
+    "budget.nearly_spent",
+    "webhook.disabled",
+    "dead_letter",
+    "config.stage_ended",
+    "health_check.failed",
+]
 Channel = Literal["in_app", "mail"]
 MailTemplate = Literal["verify_email", "reset_password", "invitation", "notice"]
 LinkPurpose = Literal["verify_email", "reset_password", "invitation"]
@@ -142,12 +151,14 @@ class WebhookDelivery(Struct, frozen=True, kw_only=True):
     """A message on its way to one endpoint. ``id`` is its ``webhook-id``, also when it is repeated or replayed.
 
     ``payload`` is the body as it is signed. ``tries`` counts since it was asked for, or replayed the ``replays``-th time; ``attempts`` has
-    the newest. ``skipped``: the endpoint was off, and a replay can deliver it.
+    the newest. ``skipped``: the endpoint was off, and a replay can deliver it. ``account_id``: the owner of the endpoint, "" on the log of
+    before it was there.
     """
 
     id: str
     webhook_id: str
     tenant: str
+    account_id: str = ""
     type: WebhookEventType
     payload: str
     state: DeliveryState = "pending"

@@ -12,7 +12,18 @@ from schemas.documents import Shelf
 from schemas.errors import Problem
 
 TaskKind = Literal[
-    "generate_ai_response", "vectorize_document", "update_knowledge_base", "send_notification", "rebuild", "export", "import", "erase"
+    "generate_ai_response",
+    "vectorize_document",
+    "update_knowledge_base",
+    "send_notification",
+    "rebuild",
+    "redrive",
+    "clean_up",
+    "health_check",
+    "bulk_action",
+    "export",
+    "import",
+    "erase",
 ]
 TaskState = Literal["PENDING", "STARTED", "RETRY", "SUCCESS", "FAILURE", "CANCELLED"]
 TaskSlot = Literal["opened", "pending", "started", "progress", "ended", "retried"]
@@ -25,7 +36,8 @@ TERMINAL: frozenset[TaskState] = frozenset({"SUCCESS", "FAILURE", "CANCELLED"})
 class TaskSubject(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a task works on: a reply of a conversation, a version of a document, or a build of a knowledge base's index.
 
-    ``version`` is the document's (-1 for none), ``collection`` the one that is built.
+    ``version`` is the document's (-1 for none), ``collection`` the one that is built. ``schedule_id``: the schedule that it is a run of.
+    ``job``: it is a job, whatever its kind.
     """
 
     conversation_id: str = ""
@@ -34,13 +46,15 @@ class TaskSubject(Struct, frozen=True, kw_only=True, omit_defaults=True):
     document_id: str = ""
     version: int = -1
     collection: Shelf | None = None
+    schedule_id: str = ""
+    job: bool = False
 
 
 class TaskStep(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What one event says of a task. ``run`` grows with every time that the work is queued again; ``total`` 0: the amount is unknown.
 
     ``account`` is the owner's, "" where the event does not say it; ``retry_of`` is the task that this one repeats, ``retry_id`` the one
-    that repeats this.
+    that repeats this. ``retry_at``: when the work is tried again, after what ``cause`` says.
     """
 
     state: TaskState
@@ -58,10 +72,12 @@ class TaskStep(Struct, frozen=True, kw_only=True, omit_defaults=True):
     cause: Problem | None = None
     retry_of: str = ""
     retry_id: str = ""
+    retry_at: datetime | None = None
 
 
 class Task(Struct, frozen=True, kw_only=True):
-    """A task. ``attempts`` counts the times that the work began, as far as its events say; ``cause`` is that of a failure.
+    """A task. ``attempts`` counts the times that the work began, as far as its events say; ``cause`` is that of a failure, or of the wait
+    until ``retry_at``.
 
     ``parent`` is the task that this one repeats, ``retry`` the newest one that repeats it.
     """
@@ -82,6 +98,7 @@ class Task(Struct, frozen=True, kw_only=True):
     unit: str = ""
     lane: str = ""
     cause: Problem | None = None
+    retry_at: datetime | None = None
     parent: str = ""
     retry: str = ""
 

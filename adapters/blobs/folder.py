@@ -30,6 +30,10 @@ class FolderBackend:
         except OSError as error:
             raise ConfigurationError(f"CLAW_DOCUMENT_BLOB_URL: the folder {self._root} cannot be used: {error.strerror}") from error
 
+    def sweep(self) -> int:
+        """Remove what uploads of killed processes left behind; returns how many files."""
+        return sweep(self._incoming)
+
     def begin_upload(self, path: str) -> "FolderUpload":
         return FolderUpload(self._incoming / token_hex(16), self._root / path)
 
@@ -120,9 +124,11 @@ class FolderUpload:
             self._file = -1
 
 
-def sweep(folder: Path) -> None:
-    """Remove files whose upload must have ended."""
-    before_s = time.time() - STALE_S
+def sweep(folder: Path) -> int:
+    """Remove files whose upload must have ended; returns how many."""
+    before_s, removed = time.time() - STALE_S, 0
     for entry in os.scandir(folder):
         if entry.is_file(follow_symlinks=False) and entry.stat(follow_symlinks=False).st_mtime < before_s:
             Path(entry.path).unlink(missing_ok=True)
+            removed += 1
+    return removed

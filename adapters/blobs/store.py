@@ -120,6 +120,12 @@ class BlobStore:
         """Remove the file, if there is one."""
         await self.run(self._drive.delete, check_path(path))
 
+    async def sweep(self) -> int:
+        """Remove the files of unfinished uploads and copies that a killed process left a day ago or earlier; returns how many."""
+        if isinstance(self._drive, FolderBackend):
+            return await self.run(self._drive.sweep)
+        return await self.run(sweep, self._scratch)
+
     async def check(self) -> None:
         """Raise Unavailable unless files can be written."""
         await self.run(self._drive.check)

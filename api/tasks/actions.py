@@ -17,6 +17,7 @@ from api.chats.branches import AskCommand
 from api.chats.ports import ChatPorts
 from api.chats.routes import ask_once
 from api.documents.routes import reprocess_document, withdraw_document
+from api.http.audit import record_audit
 from api.http.gate import ANYBODY
 from api.http.late_repeats import ANSWERED, RUNS_AGAIN
 from api.http.openapi import PROBLEMS
@@ -27,18 +28,18 @@ from api.knowledge.ports import KnowledgePorts
 from api.tasks.ports import TaskPorts
 from api.tasks.routes import find_task
 from api.tasks.view import CANCELLABLE, RETRYABLE
-from domain.documents.errors import DOCUMENT_CANCELLED
 from domain.documents.records import show_progress
 from domain.documents.topics import DOCUMENTS_PROGRESSED
-from domain.indexes.plans import begin_build, discard_other, step_once
-from domain.tasks.errors import DOCUMENT_SUPERSEDED, TASK_ENDED, TASK_NOT_CANCELLABLE, TASK_NOT_RETRYABLE
+from domain.indexes.plans import step_once
+from domain.job_actions.task_actions import check_retry, discard_build, document_key, drop_version, repeat_build
+from domain.tasks.errors import TASK_ENDED, TASK_NOT_CANCELLABLE
 from domain.tasks.steps import rebuild_task_id
 from schemas import ids
 from schemas.bodies.knowledge import DocumentAccepted
 from schemas.bodies.tasks import TaskView
-from schemas.documents import DocumentProgressed, DocumentWithdrawn, Progress
+from schemas.documents import DocumentProgressed, DocumentWithdrawn
 from schemas.errors import Refused
-from schemas.indexes import IndexPlan, IndexPlanChanged, plan_key
+from schemas.indexes import IndexPlanChanged, plan_key
 from schemas.records import Scope
 from schemas.tasks import Task, TaskKind, TaskSubject
 from streams.log.outgoing import Outgoing
@@ -68,10 +69,15 @@ async def cancel(request: ApiRequest, task_id: FromPath[UUID]) -> Response[TaskV
         if task.state != "CANCELLED":
             if not task.is_open:
                 raise Refused(TASK_ENDED, f"it is {task.state}")
+            if task.subject.job:
+                request.user.require("ops")
+                await request.ports(TaskPorts).jobs.request_cancel(task.tenant, task.id)
+                return await _task_response(request, task)
             if task.kind not in CANCELLABLE:
                 raise Refused(TASK_NOT_CANCELLABLE, f"{task.kind} is done in one step")
             request.user.require(ACTION_SCOPES[task.kind])
             await _CANCELS[task.kind](request, task)
+        await record_audit(request, "task.cancel", target=task.id, detail={"kind": task.kind, "owner": task.account})
         return await _task_response(request, task)
 
     return await run_idempotent(request, make)
@@ -92,21 +98,23 @@ async def retry(request: ApiRequest, task_id: FromPath[UUID]) -> Response[TaskVi
     if task.kind == "generate_ai_response":  # remembers by itself what the same request began
         _check_retry(request, task)
         asked = await ask_once(request, task.subject.conversation_id, AskCommand(repeats=task.id), settle_first=True)
-        return await _task_response(request, await find_task(request, asked.reply.id))
+        return await _respond_retry(request, task, await find_task(request, asked.reply.id))
 
     async def make() -> Response[Any]:
         _check_retry(request, task)
-        return await _task_response(request, await _RETRIES[task.kind](request, task))
+        return await _respond_retry(request, task, await _RETRIES[task.kind](request, task))
 
     return await run_idempotent(request, make)
 
 
 def _check_retry(request: ApiRequest, task: Task) -> None:
-    if task.state not in {"FAILURE", "CANCELLED"} or task.kind not in RETRYABLE:
-        raise Refused(TASK_NOT_RETRYABLE, f"{task.kind} is {task.state}")
-    if task.cause is not None and task.cause.code == DOCUMENT_SUPERSEDED.code:
-        raise Refused(TASK_NOT_RETRYABLE, "a newer version of the document, or its deletion, has replaced this one")
+    check_retry(task, RETRYABLE)
     request.user.require(ACTION_SCOPES[task.kind])
+
+
+async def _respond_retry(request: ApiRequest, task: Task, again: Task) -> Response[Any]:
+    await record_audit(request, "task.retry", target=task.id, detail={"kind": task.kind, "owner": task.account, "retry": again.id})
+    return await _task_response(request, again)
 
 
 async def _task_response(request: ApiRequest, task: Task) -> Response[Any]:
@@ -122,25 +130,9 @@ async def _cancel_answer(request: ApiRequest, task: Task) -> None:
 
 async def _cancel_document(request: ApiRequest, task: Task) -> None:
     """In the visibility record, which every step asks before it goes on; then the outcome, for everybody else."""
-    core, subject = request.core, task.subject
-    key = ids.document_key(task.tenant, subject.knowledge_base_id, subject.document_id)
-    if not await core.visibility.cancel(key, subject.version):
-        raise Refused(TASK_ENDED, "it has just ended")
-    known = await core.read_models.documents.get(f"{task.tenant}/{subject.knowledge_base_id}", subject.document_id)
-    cause = Refused(DOCUMENT_CANCELLED).problem()
-    if known is not None and known.version == subject.version:
-        progress = msgspec.structs.replace(known, state="failed", cause=cause)
-    else:
-        progress = Progress(
-            knowledge_base_id=subject.knowledge_base_id,
-            document_id=subject.document_id,
-            version=subject.version,
-            state="failed",
-            title=task.title,
-            task_id=task.id,
-            cause=cause,
-        )
-    event = await request.event(DocumentProgressed, key, progress)
+    core = request.core
+    progress = await drop_version(task, core.visibility, core.read_models.documents)
+    event = await request.event(DocumentProgressed, document_key(task), progress)
     place = await core.publisher.publish(Outgoing(DOCUMENTS_PROGRESSED, event))
     await show_progress(core.read_models.documents, task.tenant, progress)
     await request.ports(TaskPorts).reader.table.show(event, place, core.clock.now())
@@ -148,13 +140,7 @@ async def _cancel_document(request: ApiRequest, task: Task) -> None:
 
 async def _cancel_rebuild(request: ApiRequest, task: Task) -> None:
     base = await find_base(request, task.subject.knowledge_base_id)
-
-    def discard(plan: IndexPlan) -> IndexPlan:
-        if plan.state != "building" or plan.other is None or plan.other != task.subject.collection:
-            raise Refused(TASK_ENDED, "it has just ended")
-        return discard_other(plan)
-
-    await request.ports(KnowledgePorts).plans.change(base.tenant, base.id, discard, by=request.user.account_id)
+    await request.ports(KnowledgePorts).plans.change(base.tenant, base.id, discard_build(task), by=request.user.account_id)
 
 
 async def _retry_document(request: ApiRequest, task: Task) -> Task:
@@ -174,11 +160,8 @@ async def _retry_deletion(request: ApiRequest, task: Task) -> Task:
 
 
 async def _retry_rebuild(request: ApiRequest, task: Task) -> Task:
-    base, built = await find_base(request, task.subject.knowledge_base_id), task.subject.collection
-    if built is None:
-        raise Refused(TASK_NOT_RETRYABLE, "what it built is not known any more")
-    wanted = msgspec.structs.replace(built, generation=0, index="")
-    step = begin_build(wanted, request.core.settings.retrieval, keep=False, force=False)
+    base = await find_base(request, task.subject.knowledge_base_id)
+    step = repeat_build(task, request.core.settings.retrieval)
     if request.idempotency_key is not None:
         step = step_once(step, await request.event_id(IndexPlanChanged, plan_key(base.tenant, base.id)))
     plan = await request.ports(KnowledgePorts).plans.change(base.tenant, base.id, step, by=request.user.account_id)

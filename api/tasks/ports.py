@@ -9,15 +9,17 @@ from api.documents.ports import DocumentPorts
 from api.knowledge.ports import KnowledgePorts
 from api.tasks.view import TaskReader
 from api.tasks.watch import TaskFeed
+from domain.jobs.runner import JobWriter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskPorts:
-    """``feed`` has the changes of the tenants that somebody watches here."""
+    """``feed`` has the changes of the tenants that somebody watches here; ``jobs`` begins and cancels jobs."""
 
     core: Core
     reader: TaskReader
     feed: TaskFeed
+    jobs: JobWriter
 
 
 def open_ports(opening: Opening) -> TaskPorts:
@@ -32,4 +34,5 @@ def open_ports(opening: Opening) -> TaskPorts:
     )
     feed = TaskFeed(reader)
     opening.stop_with(feed.stop)
-    return TaskPorts(core=core, reader=reader, feed=feed)
+    jobs = JobWriter(core.read_models, core.records, core.clock, core.random_bytes, "api", reader.table.show)
+    return TaskPorts(core=core, reader=reader, feed=feed, jobs=jobs)

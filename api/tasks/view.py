@@ -27,6 +27,10 @@ KIND_SCOPES: Mapping[TaskKind, Scope] = {  # an API key sees what it could have 
     "update_knowledge_base": "knowledge:read",
     "send_notification": "ops",
     "rebuild": "ops",
+    "redrive": "ops",
+    "clean_up": "ops",
+    "health_check": "ops",
+    "bulk_action": "ops",
     "export": "chat",
     "import": "knowledge:read",
     "erase": "ops",
@@ -131,20 +135,23 @@ def view_of(task: Task, estimated_end_at: datetime | None = None) -> TaskView:
             percent=100 if task.state == "SUCCESS" else min(99, 100 * task.done // task.total) if task.total else None,
         ),
         estimated_end_at=estimated_end_at,
+        retry_at=task.retry_at,
         cause=task.cause,
-        parent_id=task.parent or None,
+        parent_id=task.parent or task.subject.schedule_id or None,
         child_ids=(task.retry,) if task.retry else (),
         links=TaskLinks(
             self=path,
-            cancel=f"{path}/cancel" if task.is_open and task.kind in CANCELLABLE else None,
-            retry=f"{path}/retry" if ended and not replaced and task.kind in RETRYABLE else None,
+            cancel=f"{path}/cancel" if task.is_open and (task.subject.job or task.kind in CANCELLABLE) else None,
+            retry=f"{path}/retry" if ended and not replaced and task.kind in RETRYABLE and not task.subject.job else None,
         ),
     )
 
 
 def _subject(task: Task) -> SubjectView:
     subject, url = task.subject, ""
-    if subject.document_id:
+    if subject.schedule_id:
+        url = f"/api/v1/schedules/{subject.schedule_id}"
+    elif subject.document_id:
         url = document_path(subject.knowledge_base_id, subject.document_id)
     elif subject.knowledge_base_id:
         url = f"/api/v1/knowledge/{subject.knowledge_base_id}/index"
@@ -157,6 +164,7 @@ def _subject(task: Task) -> SubjectView:
         document_id=subject.document_id,
         version=None if subject.version < 0 else subject.version,
         generation=None if subject.collection is None else subject.collection.generation,
+        schedule_id=subject.schedule_id,
         title=task.title,
         url=url,
     )

@@ -5,7 +5,14 @@ from schemas.settings.auth import SESSION_TTL_S_MAX
 from streams.topics import Topic
 
 ACCOUNTS_CHANGED = Topic(
-    "claw.accounts.changed.v1", "account id", records.AccountChanged, ("api",), "Accounts, without credentials.", None, readers=("project",)
+    "claw.accounts.changed.v1",
+    "account id",
+    records.AccountChanged,
+    ("api",),
+    "Accounts, without credentials.",
+    None,
+    count="single",
+    readers=("project", "count_statistics_accounts"),
 )
 CREDENTIALS_CHANGED = Topic(
     "claw.credentials.changed.v1",
@@ -15,16 +22,18 @@ CREDENTIALS_CHANGED = Topic(
     "Hashes of passwords and API keys.",
     None,
     private=True,
+    count="single",
     readers=("project",),
 )
 INVITATIONS_CHANGED = Topic(
     "claw.invitations.changed.v1",
     "invitation id",
     records.InvitationChanged,
-    ("api",),
+    ("api", "run_jobs"),
     "Hashes of invitations to register.",
     None,
     private=True,
+    count="single",
     readers=("project",),
 )
 ORGANISATIONS_CHANGED = Topic(
@@ -34,6 +43,7 @@ ORGANISATIONS_CHANGED = Topic(
     ("api", "ops"),
     "Names of organisations.",
     None,
+    count="single",
     readers=("project",),
 )
 SESSIONS_CHANGED = Topic(
@@ -45,6 +55,7 @@ SESSIONS_CHANGED = Topic(
     SESSION_TTL_S_MAX * 1_000,  # no session outlasts its last event by more
     compacted=True,
     private=True,
+    count="single",
     readers=("project",),
 )
 IDENTITIES_CHANGED = Topic(
@@ -55,5 +66,6 @@ IDENTITIES_CHANGED = Topic(
     "Accounts as an identity provider knows them.",
     None,
     private=True,
+    count="single",
     readers=("project",),
 )

@@ -12,10 +12,10 @@ DOCUMENTS_SUBMITTED = Topic(
     "claw.documents.submitted.v1",
     DOCUMENT_KEY,
     documents.Submitted,
-    ("api", "admit", "route"),
+    ("api", "admit", "route", "run_jobs"),
     "The record of documents: submit, replace, delete. Its offset is the document's version.",
     None,
-    readers=("route", "track"),
+    readers=("route", "track", "count_statistics_documents"),
 )
 DOCUMENTS_QUEUED_EXPRESS = Topic(
     "claw.documents.queued.express.v1",
@@ -66,7 +66,7 @@ DOCUMENTS_PROGRESSED = Topic(
     "claw.documents.progressed.v1",
     f"{DOCUMENT_KEY}[/refused]",  # a refusal at the inbox must not replace the state of the versions before it
     documents.Progressed,
-    ("admit", "route", "parse", "embed", "index", "reconcile", "api"),
+    ("admit", "route", "parse", "embed", "index", "reconcile", "api", "run_jobs"),
     "The state of each document; upstream producers read it for the outcome.",
     None,
     readers=("project", "notify", "api", "worker"),

@@ -7,8 +7,9 @@ INDEXES_CHANGED = Topic(
     "claw.indexes.changed.v1",
     "tenant/kb",
     indexes.IndexPlanChanged,
-    ("api", "rebuild"),
+    ("api", "rebuild", "run_jobs"),
     "Which build of an index readers see.",
     None,
+    count="single",
     readers=("api", "worker", "track"),
 )

@@ -5,6 +5,7 @@ of it is on the log. An event of a task that lies further back than tasks are ke
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from domain.tasks.errors import NOTIFICATION_FAILED
@@ -16,6 +17,7 @@ from schemas.erasures import ErasureChanged
 from schemas.errors import Refused
 from schemas.events import Event
 from schemas.indexes import IndexPlan, IndexPlanChanged, plan_key
+from schemas.jobs import TASK_STATES_OF, Job, JobChanged, RebuildAction
 from schemas.notices import DeliveryChanged, DeliveryState, MailEnded, MailOutcome, MailRequested
 from schemas.tasks import TaskState, TaskStep, TaskSubject
 from streams.log.outgoing import LogOffset
@@ -150,11 +152,13 @@ def _read_progress(event: DocumentProgressed, offset: int) -> Sequence[TaskPut]:
         subject=TaskSubject(knowledge_base_id=progress.knowledge_base_id, document_id=progress.document_id, version=progress.version),
         title=progress.title,
         run=offset,
+        attempts=progress.retries + (progress.state != "queued") if progress.retries else 0,
         done=progress.done,
         total=progress.chunks,
         unit="chunks" if progress.chunks else "",
         lane=progress.queue,
         cause=progress.cause,
+        retry_at=progress.retry_at,
     )
     tenant, task = event.tenant, progress.task_id
     if outcome:
@@ -214,6 +218,7 @@ def _read_delivery(event: DeliveryChanged, offset: int) -> Sequence[TaskPut]:
         state=outcome[0] if outcome else "RETRY" if delivery.tries else "PENDING",
         at=delivery.ended_at or (last.at if last is not None else delivery.created_at),
         kind="send_notification",
+        account=delivery.account_id,
         title=f"webhook {delivery.type}",
         run=delivery.tries,
         attempts=delivery.tries,
@@ -225,6 +230,37 @@ def _read_delivery(event: DeliveryChanged, offset: int) -> Sequence[TaskPut]:
     if delivery.tries:
         return (TaskPut(tenant, task, "pending", newest(offset), step),)
     return (TaskPut(tenant, task, "opened", first(offset), step),)
+
+
+def _read_job(event: JobChanged, offset: int) -> Sequence[TaskPut]:
+    job = event.data
+    opened = TaskPut(job.tenant, job.id, "opened", first(offset), _job_step(job, "PENDING", job.created_at))
+    started = TaskPut(job.tenant, job.id, "started", first(offset), _job_step(job, "STARTED", job.started_at or event.time))
+    if not job.is_open:
+        ended = TaskPut(
+            job.tenant, job.id, "ended", first(offset), _job_step(job, TASK_STATES_OF[job.state], job.ended_at or event.time, whole=True)
+        )
+        return (opened, started, ended) if job.started_at is not None else (opened, ended)
+    if job.state == "running":
+        return (started, TaskPut(job.tenant, job.id, "progress", newest(offset), _job_step(job, "STARTED", event.time, whole=True)))
+    return (opened,)
+
+
+def _job_step(job: Job, state: TaskState, at: datetime, *, whole: bool = False) -> TaskStep:
+    """``whole``: with how far it has come."""
+    base = job.action.knowledge_base_id if isinstance(job.action, RebuildAction) else ""
+    return TaskStep(
+        state=state,
+        at=at,
+        kind=job.kind,
+        account=job.account_id,
+        subject=TaskSubject(knowledge_base_id=base, schedule_id=job.schedule_id, job=True),
+        title=job.schedule_name,
+        done=job.done if whole else 0,
+        total=job.total if whole else 0,
+        unit=job.unit if whole else "",
+        cause=job.cause,
+    )
 
 
 def _read_erasure(event: ErasureChanged, offset: int) -> Sequence[TaskPut]:
@@ -272,5 +308,6 @@ _READERS: Mapping[type[Event], Callable[[Any, int], Sequence[TaskPut]]] = {
     MailRequested: _read_mail_request,
     MailEnded: _read_mail_result,
     DeliveryChanged: _read_delivery,
+    JobChanged: _read_job,
     ErasureChanged: _read_erasure,
 }

@@ -177,6 +177,10 @@ class TaskTable:
         found = await self.get_many(tenant, [_member_id(member) for member in members[:limit]])
         return RecordPage(list(found.values()), encode_cursor(members[limit - 1]) if len(members) > limit else "")
 
+    def cursor_behind(self, task: Task) -> str:
+        """The cursor of a list that continues behind this task."""
+        return encode_cursor(f"{_rank(task.created_at)}{task.id}".encode())
+
     async def count(self, tenant: str, account: str = "") -> int:
         """The number of tasks that are listed; a few may have expired."""
         return int(await self._redis.execute_command("ZCARD", self._index_key(tenant, account)))

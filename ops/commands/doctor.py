@@ -2,12 +2,10 @@
 
 import asyncio
 import os
-import shutil
 import subprocess
 import sys
-import time
 from collections.abc import AsyncIterator, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -21,8 +19,8 @@ from adapters.parsing.pdf.ocr import find_engine
 from adapters.redis.client import connect
 from adapters.redis.versions import ServerVersion, ask_version, parse_version
 from domain.configs.table_epoch import LoggedEpoch
+from domain.health import Finding, check_batches, check_disk, check_epoch, check_indexes
 from domain.indexes.catalogue import CollectionCatalogue
-from domain.indexes.plans import is_outdated
 from ops.commands import topics
 from ops.commands.connections import open_connections
 from ops.stack import jars, kafka, redis
@@ -35,25 +33,11 @@ from ops.stack.state import StackState, is_alive, is_running, read_state
 from schemas.errors import ClawError, ConfigurationError, Unavailable
 from schemas.settings import WORKER_GROUPS, Settings
 from streams.clock import SystemClock
-from streams.dead_letters.unreadable import list_unreadable
-from streams.tables.epoch import REMEDY, StoredEpoch
 
 PYTHONS = ((3, 11), (3, 14))  # from, below
-UNREADABLE_S = 86_400
-DISK_MIB_MIN = 1024  # Kafka's segments, Redis' file and the index of a small installation
 JAVA_S = 20.0
 CONNECT_S = 2.0
 DEGRADED_REMEDY = "it works with that restriction; docs/operations.md says what each part costs while it is away"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """The result of one check. With a ``remedy`` the check failed, or it is a ``warning``."""
-
-    name: str
-    detail: str
-    remedy: str = ""
-    warning: bool = False
 
 
 def run(settings: Settings, environ: Mapping[str, str]) -> int:
@@ -135,10 +119,7 @@ def check_home(settings: Settings, environ: Mapping[str, str]) -> Iterator[Findi
     existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
     writable = existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)
     yield Finding("home", str(folder), "" if writable else f"make {existing} writable for this user, or set CLAW_HOME to another folder")
-    free_mib = shutil.disk_usage(existing).free // 1_048_576
-    yield Finding(
-        "disk", f"{free_mib:,} MiB free", "" if free_mib >= DISK_MIB_MIN else f"make room: at least {DISK_MIB_MIN} MiB are needed"
-    )
+    yield check_disk(folder)
     secret_file = folder / "secret"
     try:
         if SECRET_VARIABLE in environ or secret_file.exists():
@@ -267,51 +248,27 @@ async def check_tables(settings: Settings, servers: str) -> Finding:
     there = msgspec.structs.replace(settings, kafka=msgspec.structs.replace(settings.kafka, bootstrap=servers))
     try:
         async with open_connections(there, lost_too=True) as (client, publisher):
-            stored = await StoredEpoch(client, settings.redis.key_prefix).read()
-            recorded = await LoggedEpoch(there, publisher, SystemClock()).read()
+            return await check_epoch(there, client, LoggedEpoch(there, publisher, SystemClock()))
     except Unavailable as error:
         return Finding("tables", f"not known: {error.detail or error.code}")
-    if not recorded:
-        return Finding("tables", "not built yet: the first process to start begins them")
-    if stored == recorded:
-        return Finding("tables", f"as the log describes them (epoch {recorded[:8]})")
-    found = f"Redis has those of epoch {stored[:8]}" if stored else "Redis has none"
-    return Finding("tables", f"lost: {found}, the log says {recorded[:8]}", f"{REMEDY}; it is {settings.redis.rebuild}")
 
 
 async def _check_batches(settings: Settings) -> Finding:
-    """Whether readers met batches that they had to set aside."""
     client = connect(settings.redis)
     try:
-        found = await list_unreadable(client, settings.redis.key_prefix, time.time() - UNREADABLE_S)
-    except Unavailable as error:
-        return Finding("batches", f"not known: {error.detail}")
+        return await check_batches(client, settings.redis.key_prefix)
     finally:
         await client.aclose()
-    if not found:
-        return Finding("batches", "all of the last day can be read")
-    remedy = "let their senders send them again: the dead letters of code batch_unreadable name offsets and reason"
-    return Finding("batches", f"{len(found)} of the last day cannot be read and were passed, last {found[0]}", remedy, warning=True)
 
 
 async def _check_indexes(settings: Settings, servers: str) -> Finding:
-    """Whether every knowledge base is searched where the settings lead to."""
-    catalogue = CollectionCatalogue(msgspec.structs.replace(settings.kafka, bootstrap=servers))
+    there = msgspec.structs.replace(settings, kafka=msgspec.structs.replace(settings.kafka, bootstrap=servers))
+    catalogue = CollectionCatalogue(there.kafka)
     await catalogue.start()
     try:
-        if not catalogue.ready:
-            return Finding("indexes", f"the index plans on {servers} cannot be read", "start it, or correct CLAW_KAFKA_BOOTSTRAP")
-        outdated = [plan for plan in catalogue.plans() if is_outdated(plan)]
+        return check_indexes(catalogue, there)
     finally:
         await catalogue.stop()
-    if not outdated:
-        return Finding("indexes", "as the settings say")
-    first = outdated[0]
-    detail = f"{len(outdated)} knowledge bases are searched in an earlier index, first {first.tenant}/{first.knowledge_base_id}"
-    if settings.retrieval.rebuild_automatically or all(plan.state == "building" for plan in outdated):
-        return Finding("indexes", f"{detail} ({first.active.index}); they are being rebuilt: `claw rebuild status`")
-    remedy = f"run `claw rebuild index --tenant {first.tenant} --kb {first.knowledge_base_id}`, or set CLAW_RETRIEVAL_REBUILD_AUTOMATICALLY"
-    return Finding("indexes", f"{detail} ({first.active.index})", remedy)
 
 
 async def _check_redis_version(settings: Settings) -> Finding:

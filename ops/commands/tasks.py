@@ -1,17 +1,13 @@
 """``claw tasks``: tasks and workers as operators see them.
 
-Reading goes to Redis, so that it works while the API is down. Cancelling and retrying are requests to the API with somebody's API key: what
-its account may not do there, it may not do here.
+Reading goes to Redis, so that it works while the API is down. Cancelling and retrying are requests to the API with somebody's API key.
 """
 
-import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-import aiohttp
 import msgspec
 
 from adapters.redis.client import connect
@@ -23,16 +19,17 @@ from domain.indexes.reindex_reports import ReindexReports
 from domain.tasks.settings import TaskSettings
 from domain.tasks.statistics import Durations, statistics_of
 from domain.tasks.table import TaskTable
+from ops.commands.api_requests import request_api
 from ops.commands.redrive import seconds_of
-from schemas.bodies.tasks import TaskView
-from schemas.errors import ConfigurationError, Problem
+from schemas.bodies.tasks import BulkView, TaskView
+from schemas.errors import ConfigurationError
+from schemas.jobs import BulkVerb
 from schemas.settings import Settings
 from schemas.tasks import Task, TaskKind, TaskState
 from streams.clock import SystemClock
 from streams.runtime.worker_registry import list_workers
 
 PAGE, SCAN_MAX = 500, 5_000  # tasks read at once, and altogether
-REQUEST_S_MAX = 30.0
 NONE = "-"
 
 
@@ -90,24 +87,20 @@ async def workers(settings: Settings) -> int:
 
 async def act(settings: Settings, action: Literal["cancel", "retry"], task_id: str, *, url: str, key_file: str) -> int:
     """Cancel or retry a task through the API; prints the task. Raises ConfigurationError with the API's problem."""
-    path = Path(key_file) if key_file else settings.node.home / "key"
-    try:
-        key = (await asyncio.to_thread(path.read_text, encoding="utf-8")).strip()
-    except OSError as error:
-        raise ConfigurationError(f"--key-file: {path} cannot be read ({error.strerror}); it must hold an API key") from error
-    base = (url or f"http://127.0.0.1:{settings.node.port}").rstrip("/")
-    timeout = aiohttp.ClientTimeout(total=REQUEST_S_MAX)
-    async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {key}"}, timeout=timeout) as session:
-        try:
-            async with session.post(f"{base}/api/v1/tasks/{task_id}/{action}") as answer:
-                status, body = answer.status, await answer.read()
-        except (aiohttp.ClientError, TimeoutError) as error:
-            raise ConfigurationError(f"--url: {base} does not answer: {error!r}") from error
-    if status >= 400:  # noqa: PLR2004
-        problem = msgspec.json.decode(body, type=Problem)
-        raise ConfigurationError(f"{problem.title}: {problem.detail} {problem.remedy}".replace(":  ", ": "))
+    body = await request_api(settings, "POST", f"/tasks/{task_id}/{action}", url=url, key_file=key_file)
     view = msgspec.json.decode(body, type=TaskView)
     print(f"{view.id}\t{view.state}\t{view.kind}")
+    return 0
+
+
+async def act_on_many(settings: Settings, action: BulkVerb, filters: Mapping[str, Any], *, dry_run: bool, url: str, key_file: str) -> int:
+    """Begin a bulk action through the API, or only count what matches; prints the task or the number. Raises ConfigurationError."""
+    body = {"action": action, "dry_run": dry_run} | {name: value for name, value in filters.items() if value}
+    view = msgspec.json.decode(await request_api(settings, "POST", "/tasks/bulk", body, url=url, key_file=key_file), type=BulkView)
+    if view.task is None:
+        print(f"{view.matched} match" + ("" if view.complete else ", of the newest"))
+    else:
+        print(f"{view.task.id}\t{view.task.state}\t{view.task.kind}")
     return 0
 
 

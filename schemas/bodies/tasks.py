@@ -3,14 +3,18 @@
 from datetime import datetime
 from typing import Annotated
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
+from schemas.bodies.pages import RequestBody
 from schemas.errors import Problem
+from schemas.jobs import BulkVerb
 from schemas.tasks import TaskKind, TaskState
 
 
 class SubjectView(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What the task works on: a reply of a conversation, a version of a document, or a build of an index; ``url`` leads there."""
+    """What the task works on: a reply of a conversation, a version of a document, or a build of an index; or the schedule that it is a
+    run of. ``url`` leads there.
+    """
 
     conversation_id: str = ""
     message_id: str = ""
@@ -18,6 +22,7 @@ class SubjectView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     document_id: str = ""
     version: int | None = None
     generation: int | None = None
+    schedule_id: str = ""
     title: str = ""
     url: str = ""
 
@@ -43,8 +48,8 @@ class TaskView(Struct, frozen=True, kw_only=True):
     """A task. ``account_id`` is empty for the work of an upstream system.
 
     ``attempts``: how often the work began, as far as its events say. ``estimated_end_at`` is null when it is unknown, or when the task has
-    ended. ``cause``: the error of a failure and its remedy. ``parent_id`` is the task that this one retries, ``child_ids`` are those that
-    retry this one, the newest.
+    ended. ``cause``: the error of a failure and its remedy, or why the task waits until ``retry_at`` to be tried again. ``parent_id`` is
+    the task that this one retries, or the schedule that it is a run of; ``child_ids`` are those that retry this one, the newest.
     """
 
     id: str
@@ -58,10 +63,38 @@ class TaskView(Struct, frozen=True, kw_only=True):
     attempts: int
     progress: TaskProgress
     estimated_end_at: datetime | None
+    retry_at: datetime | None
     cause: Problem | None
     parent_id: str | None
     child_ids: tuple[str, ...]
     links: TaskLinks
+
+
+class BulkRequest(RequestBody, frozen=True, kw_only=True):
+    """``action`` on everything that matches: tasks by kind, state, account and time of creation; dead letters, for ``redrive``, by code,
+    topic and agent. Fields left out match all. What can never be cancelled or retried is left out by itself.
+    """
+
+    action: BulkVerb
+    kind: TaskKind | None = None
+    state: TaskState | None = None
+    account: Annotated[str, Meta(max_length=100)] = ""
+    since: Annotated[datetime, Meta(tz=True)] | None = field(default=None, name="from")
+    until: Annotated[datetime, Meta(tz=True)] | None = field(default=None, name="to")
+    code: Annotated[str, Meta(max_length=100)] = ""
+    topic: Annotated[str, Meta(max_length=249)] = ""
+    agent: Annotated[str, Meta(max_length=100)] = ""
+    rate_per_s: Annotated[int, Meta(ge=1, le=1_000, description="Items per second.")] = 10
+    dry_run: Annotated[bool, Meta(description="Only count what matches.")] = False
+
+
+class BulkView(Struct, frozen=True, kw_only=True):
+    """The task that does it; or with ``dry_run`` what matches now, ``complete``: all of it was counted."""
+
+    dry_run: bool
+    matched: int | None = None
+    complete: bool | None = None
+    task: TaskView | None = None
 
 
 class DurationView(Struct, frozen=True, kw_only=True):

@@ -9,7 +9,7 @@ from adapters.redis.client import RedisClient
 from schemas.settings import Settings
 from streams.clock import Clock
 from streams.lifecycle import Lifecycle
-from streams.log.outgoing import LogPublisher
+from streams.log.publisher import KafkaPublisher
 
 T = TypeVar("T")
 LifecycleT = TypeVar("LifecycleT", bound=Lifecycle)
@@ -19,7 +19,7 @@ class AgentPorts:
     """The core of a worker process. ``publisher`` is started, ``redis`` open; both stay the caller's to close."""
 
     def __init__(
-        self, settings: Settings, redis: RedisClient, publisher: LogPublisher, clock: Clock, registry: CollectorRegistry = REGISTRY
+        self, settings: Settings, redis: RedisClient, publisher: KafkaPublisher, clock: Clock, registry: CollectorRegistry = REGISTRY
     ) -> None:
         self.settings, self.redis, self.publisher, self.clock, self.registry = settings, redis, publisher, clock, registry
         self.prefix = settings.redis.key_prefix  # of keys in Redis

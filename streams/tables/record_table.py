@@ -274,6 +274,35 @@ class RecordTable(Generic[T]):
                 return
             after = b"(" + members[-1]
 
+    async def trim(self, scope: str, newest: int, keeps: Callable[[T], bool]) -> int:
+        """Remove the oldest records of the scope beyond the ``newest``, but those that it ``keeps``, at most 500; returns how many.
+
+        They leave no tombstone: one that is written again is removed again.
+        """
+        members = await self._redis.execute_command("ZRANGE", self.index_key(scope), 0, -1 - newest)
+        members = members[:CLOSE_BATCH]
+        if not members:
+            return 0
+        raw = await self._redis.execute_command("MGET", *(self._record_key(scope, _member_id(member)) for member in members))
+        rows = zip(members, (self._read(scope, _member_id(member), entry) for member, entry in zip(members, raw, strict=True)), strict=True)
+        old = [member for member, value in rows if value is None or not keeps(value)]
+        if old:
+            batch = self._redis.pipeline()
+            batch.execute_command("UNLINK", *(self._record_key(scope, _member_id(member)) for member in old))
+            batch.execute_command("ZREM", self.index_key(scope), *old)
+            await batch.execute()
+        return len(old)
+
+    async def sweep(self, scope: str) -> int:
+        """Remove the entries of the oldest 500 records of the scope that have expired; returns how many."""
+        members = await self._redis.execute_command("ZRANGE", self.index_key(scope), 0, CLOSE_BATCH - 1)
+        if not members:
+            return 0
+        raw = await self._redis.execute_command("MGET", *(self._record_key(scope, _member_id(member)) for member in members))
+        expired = [member for member, entry in zip(members, raw, strict=True) if entry is None]
+        calls = [((self.index_key(scope), self._record_key(scope, _member_id(member))), (member,)) for member in expired]
+        return sum(map(int, await _REMOVE_EXPIRED.run_many(self._redis, calls))) if calls else 0
+
     async def is_closed(self, scope: str) -> bool:
         """Whether the scope is closed: it takes no more records."""
         return bool(await self._redis.execute_command("EXISTS", self._scope_closed_key(scope)))

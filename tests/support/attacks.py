@@ -95,6 +95,12 @@ def base_rows() -> Mapping[str, Row]:
         "/api/v1/knowledge/queries/{reply_id}",
     )
     webhook = "/api/v1/webhooks/{webhook_id}"
+    schedule = "/api/v1/schedules/{schedule_id}"
+    nightly = {
+        "name": "nightly",
+        "spec": {"kind": "cron", "line": "0 3 * * *"},
+        "action": {"kind": "rebuild", "knowledge_base_id": "{knowledge_base_id}"},
+    }
     bases = ["{knowledge_base_id}"]
     return {
         "GET /livez": ANYBODY,
@@ -117,9 +123,12 @@ def base_rows() -> Mapping[str, Row]:
         "DELETE /api/v1/auth/sessions/{session_id}": Target(),
         "GET /api/v1/users/me": OWN,
         "GET /api/v1/users/me/usage": OWN,
+        "GET /api/v1/users/me/usage/statistics": OWN,
         "GET /api/v1/users/me/limits": OWN,
         "GET /api/v1/rate-limits/me": OWN,
         "GET /api/v1/usage": TENANT,
+        "GET /api/v1/usage/statistics": TENANT,
+        "GET /api/v1/usage/statistics/export": TENANT,
         "GET /api/v1/audit": TENANT,
         "GET /api/v1/audit/export": TENANT,
         "GET /api/v1/api-keys": OWN,
@@ -170,6 +179,10 @@ def base_rows() -> Mapping[str, Row]:
         "GET /api/v1/configs/{config_key}/history": Target(stranger=None, colleague=None),
         "GET /api/v1/configs/{config_key}/diff": Target(stranger=None, colleague=None),
         "POST /api/v1/configs/{config_key}/rollback": Target(stranger=None, colleague=None),
+        "POST /api/v1/configs/{config_key}/stage": Target(stranger=None, colleague=None),
+        "GET /api/v1/configs/{config_key}/stage": Target(stranger=None, colleague=None),
+        "POST /api/v1/configs/{config_key}/promote": Target(stranger=None, colleague=None),
+        "POST /api/v1/configs/{config_key}/abort": Target(stranger=None, colleague=None),
         "GET /api/v1/configs/{config_key}/propagation": Target(stranger=None, colleague=None),
         "GET /api/v1/conversations": OWN,
         "POST /api/v1/conversations": Target({"knowledge_base_ids": bases}),
@@ -221,11 +234,19 @@ def base_rows() -> Mapping[str, Row]:
         "GET /api/v1/tasks/{task_id}": Target(),
         "POST /api/v1/tasks/{task_id}/cancel": Target(),
         "POST /api/v1/tasks/{task_id}/retry": Target(),
+        "POST /api/v1/tasks/bulk": TENANT,
         "GET /api/v1/tasks/dead-letters": TENANT,
         "GET /api/v1/tasks/dead-letters/groups": TENANT,
         "POST /api/v1/tasks/dead-letters/redrive": TENANT,
         # an admin of the tenant may; whoever is less is refused for the role
         "POST /api/v1/tasks/dead-letters/{letter_id}/redrive": Target(colleague=None),
+        # an admin of the tenant may; whoever is less is refused for the role
+        "GET /api/v1/schedules": TENANT,
+        "POST /api/v1/schedules": Target(nightly, colleague=None),
+        f"GET {schedule}": Target(colleague=None),
+        f"PATCH {schedule}": Target({"note": "mine"}, colleague=None),
+        f"DELETE {schedule}": Target(colleague=None),
+        f"POST {schedule}/trigger": Target(colleague=None),
         "GET /api/v1/cache/stats": TENANT,
         "GET /api/v1/cache/scenarios": CATALOGUE,
         "GET /api/v1/cache/keys": TENANT,

@@ -21,7 +21,10 @@ from api.core import Core
 from api.http.openapi import describe_access
 from domain.accounts.topics import ACCOUNTS_CHANGED
 from domain.notices.notices import new_notice, notice_event
+from domain.schedules.defaults import schedule_event
+from schemas.jobs import RebuildAction
 from schemas.records import AccountChanged, AccountRole
+from schemas.schedules import CronSpec, Schedule
 from schemas.settings import AuthSettings, Settings
 from schemas.settings.section import Secret
 from streams.log.outgoing import Outgoing
@@ -34,7 +37,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 SECRET = "test-" * 8  # of the settings of these tests
 FRESH_S = 1.2  # a revocation is in force everywhere within a second
-SCOPES = ("chat", "knowledge:read", "knowledge:write", "ops")
+SCOPES = ("chat", "knowledge:read", "knowledge:write", "webhooks", "ops")
 PROBLEM = "application/problem+json"
 PARAMETER = re.compile(r"\{(\w+)\}")
 NOBODYS = {"model", "provider"}  # parameters that name what is the same for everybody
@@ -158,6 +161,7 @@ async def _make_objects(victim: Person) -> dict[str, str]:
         "query_id": await _ask_without_conversation(victim),
         "webhook_id": webhook["id"],
         "delivery_id": delivery["id"],
+        "schedule_id": await _schedule(victim),
         "notice_id": await _notice(victim),
         "letter_id": "0-0",
         "warmup_id": str(uuid.uuid4()),
@@ -165,6 +169,23 @@ async def _make_objects(victim: Person) -> dict[str, str]:
         "config_key": "model.temperature",
         "model": "claw",
     }
+
+
+async def _schedule(victim: Person) -> str:
+    """The id of a schedule of the victim's tenant."""
+    core, now = victim.house.ports(Core), victim.house.ports(Core).clock.now()
+    schedule = Schedule(
+        id=str(uuid.uuid4()),
+        tenant=tenant_of(victim),
+        name="nightly",
+        spec=CronSpec(line="0 3 * * *"),
+        action=RebuildAction(knowledge_base_id=victim.base),
+        created_at=now,
+        updated_at=now,
+        anchor_at=now,
+    )
+    await core.records.change(schedule_event(schedule, "test", now, ""))
+    return schedule.id
 
 
 async def _notice(victim: Person) -> str:

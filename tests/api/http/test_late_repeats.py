@@ -110,6 +110,29 @@ async def _retry(case: Case) -> tuple[Send, After]:
     return lambda: case.send(f"/tasks/{task_id}/retry"), lambda: case.person.call("PUT", path, json={"text": "newer"})
 
 
+async def _schedule(case: Case) -> tuple[Send, After]:
+    await promoted(case.house, case.person, "admin")
+    body = {"spec": {"kind": "interval", "every_s": 3_600}, "action": {"kind": "rebuild", "knowledge_base_id": case.person.base}}
+
+    async def changed() -> None:
+        (made,) = (await case.person.call("GET", "/schedules")).json()["items"]
+        await case.person.call("PATCH", f"/schedules/{made['id']}", json={"name": "newer"})
+
+    return lambda: case.send("/schedules", json=body | {"name": "older"}), changed
+
+
+async def _trigger(case: Case) -> tuple[Send, After]:
+    send, _ = await _schedule(case)
+    path = f"/schedules/{(await send()).json()['id']}/trigger"
+    return lambda: case.send(path), lambda: case.person.call("POST", path)
+
+
+async def _bulk(case: Case) -> tuple[Send, After]:
+    await promoted(case.house, case.person, "admin")
+    body = {"action": "cancel", "state": "PENDING"}
+    return lambda: case.send("/tasks/bulk", json=body), lambda: case.person.call("POST", "/tasks/bulk", json=body)
+
+
 def _document(path: str, **body: Any) -> Callable[[Case], Awaitable[tuple[Send, After]]]:
     """A submission, and a newer version since."""
 
@@ -216,6 +239,26 @@ async def _rollback(case: Case) -> tuple[Send, After]:
     return lambda: send(f"{CONFIG}/rollback", json={"revision": 0}), lambda: case.person.call("PUT", CONFIG, json={"value": 74})
 
 
+def _stage(verb: str) -> Callable[[Case], Awaitable[tuple[Send, After]]]:
+    """The stage of a key, or its end; and a change since."""
+
+    async def case_of(case: Case) -> tuple[Send, After]:
+        await promoted(case.house, case.person)
+        stage = {"value": 75, "workers": ["api"]}
+
+        async def changed() -> None:
+            if verb == "stage":
+                await case.person.call("POST", f"{CONFIG}/abort", json={})
+            await case.person.call("PUT", CONFIG, json={"value": 76})
+
+        if verb == "stage":
+            return lambda: case.send(f"{CONFIG}/stage", json=stage), changed
+        await case.person.call("POST", f"{CONFIG}/stage", json=stage)
+        return lambda: case.send(f"{CONFIG}/{verb}", json={}), changed
+
+    return case_of
+
+
 FILE = {"data": {"document_id": "d"}, "files": {"file": ("d.txt", b"older", "text/plain")}}
 DOCUMENTS = "/api/v1/knowledge/{knowledge_base_id:str}/documents"
 INDEX = "/api/v1/knowledge/{knowledge_base_id:str}/index"
@@ -243,8 +286,12 @@ CASES: dict[str, Callable[[Case], Awaitable[tuple[Send, After]]]] = {
     f"{INDEX}/back": _back,
     f"{INDEX}/drop": _drop,
     "/api/v1/tasks/{task_id:str}/retry": _retry,
+    "/api/v1/tasks/bulk": _bulk,
+    "/api/v1/schedules": _schedule,
+    "/api/v1/schedules/{schedule_id:str}/trigger": _trigger,
     "/api/v1/configs/import": _import,
     "/api/v1/configs/{config_key:str}/rollback": _rollback,
+    **{f"/api/v1/configs/{{config_key:str}}/{verb}": _stage(verb) for verb in ("stage", "promote", "abort")},
 }
 IDENTITY = frozenset(  # of what was written
     {"id", "user", "key", "secret", "invitation", "reply_id", "document_id", "version", "task_id", "rating"}

@@ -6,7 +6,8 @@ from http import HTTPStatus
 import msgspec
 import pytest
 
-from ops.commands.doctor import Finding, _check_readiness
+from domain.health import Finding
+from ops.commands.doctor import _check_readiness
 from schemas.settings import NodeSettings
 from streams.runtime.status_server import StatusServer
 
