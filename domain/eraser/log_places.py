@@ -18,10 +18,12 @@ from domain.configs import topics as configs
 from domain.documents import topics as documents
 from domain.erasures.topics import ERASURES_CHANGED
 from domain.indexes.topics import INDEXES_CHANGED
+from domain.jobs.topics import JOBS_CHANGED
 from domain.knowledge.topics import KNOWLEDGE_CHANGED
 from domain.limits.topics import LIMITS_DECIDED
 from domain.notices import topics as notices
 from domain.retrieval.topics import REQUESTS_ANSWERED, REQUESTS_ASKED
+from domain.schedules.topics import SCHEDULES_CHANGED, SCHEDULES_TICKED
 from domain.usage.topics import USAGE_RECORDED
 from schemas.erasures import Means
 from streams.topics import DEAD_LETTERS, Topic
@@ -172,6 +174,22 @@ LOG_PLACES: tuple[TopicPlace, ...] = (
         ),
     ),
     TopicPlace(topic=notices.DELIVERIES_CHANGED, holds="Messages to webhooks, answers of receivers.", means="expires"),
+    TopicPlace(
+        topic=SCHEDULES_CHANGED,
+        holds="Names, notes and actions of schedules, the id of who created them.",
+        means="removed",
+        ended=lambda data, at: replace(data, name="", note="", deleted=True, updated_at=at, revision=data.revision + 1),
+        keeps="schedules belong to the organisation, and name by id who created them",
+        writes=True,
+    ),
+    TopicPlace(topic=SCHEDULES_TICKED, holds="Ids of schedules and their runs.", means="expires"),
+    TopicPlace(
+        topic=JOBS_CHANGED,
+        holds="Runs and bulk actions: the id of who began them, and of whose tasks they concern.",
+        means="removed",
+        owners=_account,
+        keeps="bulk actions of others name by id whose tasks they concern",
+    ),
     TopicPlace(
         topic=USAGE_RECORDED,
         holds="Ids of accounts, keys and conversations; no text.",

@@ -23,7 +23,7 @@ from streams.tables.projection import Tables
 from streams.tables.record_writer import RecordWriter
 
 NAME = "erase"
-CLAIMED_S = 30.0  # an erasure that is worked on is due again after this, should its process die
+CLAIMED_S = 5.0  # an erasure that is worked on is due again after this, should its process die; only the owner of its partition claims it
 RUNNING_MAX = 2  # each reads the whole log
 
 log = structlog.get_logger(__name__)
