@@ -4,8 +4,10 @@
 #   make up      run the stack until Ctrl-C (settings: environment, or .env)
 #   make test    all tests, on a real Kafka and Redis      ARGS=... goes to pytest; TEST_PROCESSES=1 runs them one by one
 #   make faults  ten minutes of faults under mixed load, its whole history checked; ARGS="--seed 7 --minutes 3"; `make test` takes a minute
+#                ARGS="--tasks 500 --seed 7": tasks of every kind while workers are killed
 #   make fairness  one abusive account beside ten normal ones for two minutes, against their idle latency
 #   make chaos-http  a minute of hostile connections while twenty users chat
+#   make contract  the API under schemathesis, as user, administrator and operator; installs it for this run alone
 #   make check   formatting, lint, types, import rules, generated pages, lock; writes nothing here
 #   make bench   benchmarks, one JSON line per figure      BENCH=name runs one
 #   make audit   locked versions against advisories         CLAW_AUDIT_DB=path: a database in the OSV format; without it, asks the public one
@@ -25,7 +27,7 @@ CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/claw
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .DEFAULT_GOAL := demo
-.PHONY: demo up test faults fairness chaos-http check bench environment
+.PHONY: demo up test faults fairness chaos-http contract check bench environment
 
 demo: environment
 	@$(BIN)/claw demo
@@ -44,6 +46,9 @@ fairness: environment
 
 chaos-http: environment
 	@$(BIN)/python -m benchmarks.chaos_http
+
+contract: environment
+	@$(BIN)/python -m benchmarks.contract env $(UV) tool run --from schemathesis==4.32.5 schemathesis
 
 bench: environment
 	@$(BIN)/python -m benchmarks $(BENCH)

@@ -141,8 +141,8 @@ class QueryService:
         return tuple(counted)
 
     async def clear(self, tenant: str, ask: ClearShelf) -> ShelfCounts:
-        """Remove the points of a collection that is neither visible nor being built; a repeat removes those stored meanwhile."""
-        if ask.shelf in self.searching.plans.plan(tenant, ask.knowledge_base_id).collections:
+        """Remove the points of a collection that is not in use, or is erased; a repeat removes those stored meanwhile."""
+        if not ask.erased and ask.shelf in self.searching.plans.plan(tenant, ask.knowledge_base_id).collections:
             raise Refused("index_building", f"generation {ask.shelf.generation} is in use")
         index = (await self.searching.engine_of(ask.shelf.engine)).index
         removed = await index.remove_collection(tenant, ids.collection_name(ask.knowledge_base_id, ask.shelf.generation))

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
 from typing import Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 import structlog
@@ -31,10 +30,11 @@ from domain.retrieval import passages
 from domain.retrieval.passages import HitGroup
 from domain.retrieval.search import SearchResult, SearchService
 from domain.retrieval.tables.answers import TableAnswers
+from domain.time_zones import read_time_zone
 from domain.usage.topics import USAGE_RECORDED
 from schemas import ids
 from schemas.chats import ChatAsked, ChatGrounded, Consumption, Grounding, LogPlace, Passage, UsageRecorded
-from schemas.errors import ClawError, ConfigurationError, Problem
+from schemas.errors import ClawError, Problem
 from schemas.settings import RetrievalSettings
 from streams.live import Live
 from streams.log.outgoing import Outgoing
@@ -60,7 +60,7 @@ def build(ports: AgentPorts) -> tuple[Agent, ...]:
     if reranker is not None:
         ports.attach(reranker)
     tables, provider = TableAnswers(searching, retrieval), ports.settings.model.provider
-    zone = read_time_zone(retrieval.time_zone)
+    zone = read_time_zone(retrieval.time_zone, "CLAW_RETRIEVAL_TIME_ZONE")
     step = Retrieve(
         searching,
         condenser,
@@ -128,7 +128,7 @@ class Retrieve:
 
     async def search(self, tenant: str, bases: Sequence[str], query: str, event: ChatAsked) -> tuple[SearchResult, str]:
         """The hits, best first; as the reranker orders them when there is one and it answers, with its name, else with ""."""
-        limit = OVERFETCH_FACTOR * self.passages_max(query)
+        limit = OVERFETCH_FACTOR * self.passages_max(tenant, query)
         if self.reranker is not None:
             limit = max(limit, self.settings.value.candidates)
         searched = await self.searching.search(tenant, bases, query, limit, background=search_background(event.data.history))
@@ -159,7 +159,7 @@ class Retrieve:
         the passages that may by their meaning are all that is left.
         """
         best = passages.select_groups(
-            searched.hits, passages_max=self.passages_max(condensed.query), tokens_max=self.settings.value.context_tokens
+            searched.hits, passages_max=self.passages_max(tenant, condensed.query), tokens_max=self.settings.value.context_tokens
         )
         plain = passages.build_passages(best.groups)
         if computed:
@@ -190,9 +190,9 @@ class Retrieve:
         found = [(group.best.text, group.best.dense) for group in others]
         return [others[at] for at in find_meant(condensed.query, found, least=self.settings.value.meaning_min)]
 
-    def passages_max(self, query: str) -> int:
-        """How many passages a question gets: more when it asks for everything of a kind."""
-        return (LISTING_FACTOR if listing_of(fold(query)) else 1) * self.settings.value.passages
+    def passages_max(self, tenant: str, query: str) -> int:
+        """How many passages a question of this tenant gets: more when it asks for everything of a kind."""
+        return (LISTING_FACTOR if listing_of(fold(query)) else 1) * self.settings.of_tenant(tenant).passages
 
     async def neighbours(self, tenant: str, hit: Hit, ordinal: int) -> list[Hit]:
         """The chunk with that ordinal of the same version, if there is one."""
@@ -216,19 +216,6 @@ class Retrieve:
         )
         made = UsageRecorded.from_cause(event, NAME, subject=asked.user_id, data=data, now=context.clock.now())
         return [Outgoing(USAGE_RECORDED, replace(made, id=ids.derive("usage", asked.reply_id, "condense")))]
-
-
-def read_time_zone(name: str) -> tzinfo:
-    """The time zone of that name. Raises ConfigurationError for one that this system does not know."""
-    if name == "UTC":
-        return UTC  # also where the system has no time zones
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError) as error:
-        raise ConfigurationError(
-            f"CLAW_RETRIEVAL_TIME_ZONE: {name!r} is no time zone that this system knows; give an IANA name such as Asia/Shanghai,"
-            " and install the system's tzdata where it is missing"
-        ) from error
 
 
 def grounding_event(event: ChatAsked, data: Grounding, context: Context) -> Outgoing:

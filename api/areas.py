@@ -7,6 +7,7 @@ from api.chats.area import AREA as CHATS
 from api.configs.area import AREA as CONFIGS
 from api.conversations.area import AREA as CONVERSATIONS
 from api.documents.area import AREA as DOCUMENTS
+from api.erasures.area import AREA as ERASURES
 from api.http.area import AREA as HTTP
 from api.knowledge.area import AREA as KNOWLEDGE
 from api.limits.area import AREA as LIMITS
@@ -15,6 +16,7 @@ from api.openai.area import AREA as OPENAI
 from api.operations.area import AREA as OPERATIONS
 from api.schedules.area import AREA as SCHEDULES
 from api.socket.area import AREA as SOCKET
+from api.statistics.area import AREA as STATISTICS
 from api.tasks.area import AREA as TASKS
 
 AREAS: tuple[ApiArea, ...] = (
@@ -32,5 +34,7 @@ AREAS: tuple[ApiArea, ...] = (
     SCHEDULES,
     OPERATIONS,
     AUDIT,
+    STATISTICS,
+    ERASURES,
     OPENAI,
 )

@@ -11,6 +11,7 @@ from domain.config_keys import ConfigKey, ConfigRule
 from domain.configs.area import AREA as CONFIGS
 from domain.documents.area import AREA as DOCUMENTS
 from domain.documents.topics import inbox_topic
+from domain.erasures.area import AREA as ERASURES
 from domain.indexes.area import AREA as INDEXES
 from domain.jobs.area import AREA as JOBS
 from domain.knowledge.area import AREA as KNOWLEDGE
@@ -18,6 +19,7 @@ from domain.limits.area import AREA as LIMITS
 from domain.notices.area import AREA as NOTICES
 from domain.retrieval.area import AREA as RETRIEVAL
 from domain.schedules.area import AREA as SCHEDULES
+from domain.statistics.area import AREA as STATISTICS
 from domain.tasks.area import AREA as TASKS
 from domain.usage.area import AREA as USAGE
 from schemas.errors import Code
@@ -40,6 +42,8 @@ AREAS: tuple[Area, ...] = (
     SCHEDULES,
     JOBS,
     TASKS,
+    STATISTICS,
+    ERASURES,
 )
 
 TOPICS: tuple[Topic, ...] = (*(topic for area in AREAS for topic in area.topics), DEAD_LETTERS)

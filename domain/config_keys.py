@@ -23,13 +23,15 @@ Effect = Literal["live", "restart"]
 @dataclass(frozen=True, kw_only=True)
 class ConfigKey:
     """One key. ``live`` values are in force within a second, ``restart`` ones in processes that start after the change. Everybody may read
-    the value of a key that is public.
+    the value of a key that is public. ``by_tenant``: whoever reads the value knows for which tenant (``Live.of_tenant``), so that a change
+    can be staged for some.
     """
 
     section: type[Section]
     field: str
     effect: Effect = "live"
     is_public: bool = False
+    by_tenant: bool = False
 
     @cached_property
     def name(self) -> str:
@@ -80,9 +82,12 @@ class ConfigRule:
     find_problem: Callable[[Settings], str]
 
 
-def config_keys(section: type[Section], *fields: str, effect: Effect = "live", public: bool = False) -> tuple[ConfigKey, ...]:
+def config_keys(
+    section: type[Section], *fields: str, effect: Effect = "live", public: bool = False, by_tenant: bool = False
+) -> tuple[ConfigKey, ...]:
     """The keys of these fields of a section, or of all."""
-    return tuple(ConfigKey(section=section, field=name, effect=effect, is_public=public) for name in fields or section.__struct_fields__)
+    names = fields or section.__struct_fields__
+    return tuple(ConfigKey(section=section, field=name, effect=effect, is_public=public, by_tenant=by_tenant) for name in names)
 
 
 def at_most(lower: ConfigKey, upper: ConfigKey, *, unlimited: Any = None) -> ConfigRule:

@@ -4,9 +4,11 @@ from collections.abc import Mapping
 
 from domain.accounts.settings import OidcSettings
 from domain.configs.settings import ConfigSettings
+from domain.erasures.settings import ErasureSettings
 from domain.jobs.settings import JobSettings
 from domain.notices.settings import MailSettings, WebhookSettings
 from domain.schedules.settings import ScheduleSettings
+from domain.statistics.settings import StatisticsSettings
 from domain.tasks.settings import TaskSettings
 from schemas.settings import Settings
 from schemas.settings.section import Section
@@ -17,8 +19,10 @@ SECTIONS: tuple[type[Section], ...] = (
     MailSettings,
     OidcSettings,
     TaskSettings,
+    StatisticsSettings,
     ScheduleSettings,
     JobSettings,
+    ErasureSettings,
 )  # an area's section stands in its own ``settings.py`` and imports nothing but schemas
 
 

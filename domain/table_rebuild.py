@@ -19,6 +19,8 @@ from domain.configs.table_epoch import make_epoch
 from domain.limits.decisions import DecisionCounters
 from domain.limits.topics import LIMITS_DECIDED
 from domain.read_models import ReadModels
+from domain.statistics.settings import StatisticsSettings
+from domain.statistics.table import StatisticsTable
 from domain.usage.counters import usage_counter
 from domain.usage.topics import USAGE_RECORDED
 from schemas.errors import TABLES_LOST, ClawError, Unavailable
@@ -104,6 +106,7 @@ async def find_setback(settings: Settings, redis: RedisClient) -> str:
         (USAGE_RECORDED, usage_counter(redis, prefix, USAGE_RECORDED.partitions(kafka))),
         (LIMITS_DECIDED, decisions.minutes),
         (LIMITS_DECIDED, decisions.hours),
+        *((source.topic, source.counter) for source in StatisticsTable(redis, settings).sources if settings.of(StatisticsSettings).counted),
     ):
         for partition in range(counter.partitions):
             offset = committed.get(TopicPartition(kafka.topic_prefix + topic.name, partition), 0)

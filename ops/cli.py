@@ -8,6 +8,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any, get_args
 
@@ -183,6 +184,20 @@ def _config_commands(commands: Any) -> None:
     diff.add_argument("before", metavar="FROM", type=int, help="a revision; 0 is the default")
     diff.add_argument("after", metavar="TO", type=int, nargs="?", help="a revision (default: the newest)")
     rollback.add_argument("revision", metavar="REVISION", type=int, help="a revision that history lists; 0 is the default")
+    stage = _add(configs, "stage", _config_stage, "Put a value in force in a part of the installation; a guard rolls it back by itself.")
+    promote = _add(configs, "promote", _config_promote, "Put a staged value in force everywhere.")
+    abort = _add(configs, "abort", _config_abort, "Take a staged value back.")
+    for command in (stage, promote, abort):
+        command.add_argument("key", metavar="KEY", help="name of a key, such as model.temperature")
+        command.add_argument("--reason", default="", help="the reason, for the history")
+    stage.add_argument("value", metavar="VALUE", nargs="?", help="the value")
+    stage.add_argument("--default", action="store_true", help="stage the key's default")
+    part = stage.add_mutually_exclusive_group(required=True)
+    part.add_argument("--share", type=float, help="share of the processes, above 0 and at most 1")
+    part.add_argument("--worker", action="append", default=[], metavar="NAME", help="a process or component, such as chat; repeatable")
+    part.add_argument("--tenant", action="append", default=[], metavar="TENANT", help="a tenant; repeatable")
+    stage.add_argument("--guard", metavar="JSON", default="", help="the guard as the API takes it, such as docs/operations.md shows")
+    stage.add_argument("--promote-after", metavar="SECONDS", type=float, help="promote it by itself after this time")
     export = _add(configs, "export", _config_export, "Write every changed value, without sensitive ones, as JSON.")
     export.add_argument("file", metavar="FILE", nargs="?", default="-", help="file to write (default: standard output)")
     import_ = _add(configs, "import", _config_import, "Change every key of an exported file, or none when one of them is refused.")
@@ -260,6 +275,7 @@ def _rebuild_commands(commands: Any) -> None:
 def _data_commands(commands: Any) -> None:
     _backup_commands(commands)
     _usage_commands(commands)
+    _erasure_commands(commands)
 
 
 def _backup_commands(commands: Any) -> None:
@@ -288,11 +304,41 @@ def _backup_commands(commands: Any) -> None:
 
 
 def _usage_commands(commands: Any) -> None:
-    usage = commands.add_parser("usage", help="Check usage counters.", description="Check usage counters.")
+    about = "Check usage counters; show statistics of use."
+    usage = commands.add_parser("usage", help=about, description=about)
+    kinds = usage.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    statistics = _add(kinds, "statistics", _usage_statistics, "Print statistics of the installation, of a tenant, or of an account.")
+    statistics.add_argument("--tenant", default="", help="only this tenant")
+    statistics.add_argument("--account", default="", metavar="ID", help="only this account of the tenant")
+    statistics.add_argument("--from", dest="first", type=date.fromisoformat, metavar="DAY", help="first day (default: 29 days before --to)")
+    statistics.add_argument("--to", dest="last", type=date.fromisoformat, metavar="DAY", help="last day (default: today)")
+    statistics.add_argument("--by", choices=("day", "week", "month"), default="day", help="what a row is (default: day)")
+    statistics.add_argument("--json", action="store_true", help="everything as JSON, instead of the rows as CSV")
     about = "Recount usage from its topic and compare with the counters; exit 1 when a sum differs."
-    reconcile = _add(usage.add_subparsers(title="commands", metavar="COMMAND", required=True), "reconcile", _usage_reconcile, about)
+    reconcile = _add(kinds, "reconcile", _usage_reconcile, about)
     reconcile.add_argument("--since", default="", help="only windows that began within this time span, such as 90m, 2h, 7d")
     reconcile.add_argument("--repair", action="store_true", help="rebuild the counters from the topic when a sum differs")
+
+
+def _erasure_commands(commands: Any) -> None:
+    about = "Check erasures of accounts and organisations, and verify their certificates (docs/erasure.md)."
+    erasure = commands.add_parser("erasure", help=about, description=about)
+    kinds = erasure.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    checked = _add(
+        kinds,
+        "check",
+        _erasure_check,
+        "Read every topic, every key of Redis, the files and the index for what is left of an account or a tenant; exit 1 when something is"
+        " left that does not expire by itself.",
+    )
+    checked.add_argument("--account", default="", metavar="ID", help="id of the account (default: the whole tenant)")
+    checked.add_argument("--tenant", default="", help="tenant to check; of an account only needed when nothing of it is known any more")
+    checked.add_argument("--term", action="append", default=[], metavar="TEXT", help="further text to look for; repeat for several")
+    checked.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    _add(kinds, "key", _erasure_key, "Print the public key that certificates are verified with.")
+    verified = _add(kinds, "verify", _erasure_verify, "Verify the signature of a certificate; exit 1 when it does not hold.")
+    verified.add_argument("path", metavar="FILE", type=Path, help="the certificate, or the response of GET /erasures/{id}")
+    verified.add_argument("--key", default="", metavar="KEY", help="public key of the installation (default: the one in the certificate)")
 
 
 def _task_commands(commands: Any) -> None:
@@ -396,6 +442,12 @@ def _faults_command(commands: Any) -> None:
     faults = _add(commands, "faults", _faults, about)
     faults.add_argument("--seed", type=int, metavar="N", help="seed of the faults and the load (default: a new one, which is printed)")
     faults.add_argument("--minutes", type=float, default=10.0, metavar="M", help="minutes of faults, 0.2 to 120 (default: %(default)g)")
+    faults.add_argument(
+        "--tasks",
+        type=int,
+        metavar="N",
+        help="instead: begin N tasks of every kind, 10 to 10,000, kill workers meanwhile, and check that each ends once",
+    )
     faults.add_argument("--out", default="", metavar="DIR", help="folder for history, report and logs (default: a new temporary one)")
     faults.add_argument("--redis-loss", action="store_true", help="also lose all data of Redis, and rebuild its tables")
     faults.add_argument("--check", default="", metavar="FILE", help="check the history of an earlier run again; nothing is started")
@@ -589,6 +641,26 @@ def _config_rollback(settings: Settings, chosen: argparse.Namespace) -> Any:
     return configs.rollback(settings, chosen.key, chosen.revision, reason=chosen.reason)
 
 
+def _config_stage(settings: Settings, chosen: argparse.Namespace) -> Any:
+    from ops.commands import config_stages
+
+    part = {"share": chosen.share, "workers": chosen.worker, "tenants": chosen.tenant}
+    more = {"guard": chosen.guard, "promote_after": chosen.promote_after, "reason": chosen.reason}
+    return config_stages.stage(settings, chosen.key, chosen.value, part, reset=chosen.default, **more)
+
+
+def _config_promote(settings: Settings, chosen: argparse.Namespace) -> Any:
+    from ops.commands import config_stages
+
+    return config_stages.end(settings, chosen.key, "promoted", reason=chosen.reason)
+
+
+def _config_abort(settings: Settings, chosen: argparse.Namespace) -> Any:
+    from ops.commands import config_stages
+
+    return config_stages.end(settings, chosen.key, "aborted", reason=chosen.reason)
+
+
 def _config_export(settings: Settings, chosen: argparse.Namespace) -> Any:
     from ops.commands import configs
 
@@ -642,7 +714,14 @@ def _faults(_settings: Settings, chosen: argparse.Namespace) -> Any:
     from ops.faults import command
 
     _quiet_driver()
-    return command.run(seed=chosen.seed, minutes=chosen.minutes, out=chosen.out, redis_loss=chosen.redis_loss, check=chosen.check)
+    return command.run(
+        seed=chosen.seed,
+        minutes=chosen.minutes,
+        out=chosen.out,
+        redis_loss=chosen.redis_loss,
+        check=chosen.check,
+        tasks=chosen.tasks,
+    )
 
 
 def _inbox_create(settings: Settings, chosen: argparse.Namespace) -> Any:
@@ -718,11 +797,44 @@ def _rebuild_tables(settings: Settings, chosen: argparse.Namespace) -> Any:
     return rebuild_tables.run(settings, () if chosen.all else tuple(dict.fromkeys(chosen.table)))
 
 
+def _usage_statistics(settings: Settings, chosen: argparse.Namespace) -> Any:
+    from ops.commands import statistics
+
+    return statistics.show(settings, chosen.tenant, chosen.account, chosen.first, chosen.last, by=chosen.by, as_json=chosen.json)
+
+
 def _usage_reconcile(settings: Settings, chosen: argparse.Namespace) -> Any:
     from ops.commands import usage
 
     _quiet_driver()
     return usage.reconcile(settings, since=chosen.since, repair=chosen.repair)
+
+
+def _erasure_check(settings: Settings, chosen: argparse.Namespace) -> Any:
+    from domain.eraser.needles import TERMS_MAX
+    from ops.commands import erasure
+    from ops.stack.environment import with_secret
+
+    _quiet_driver()
+    if not chosen.account and not chosen.tenant:
+        raise ConfigurationError("--account: name an account, or a tenant with --tenant")
+    if len(chosen.term) > TERMS_MAX:
+        raise ConfigurationError(f"--term: at most {TERMS_MAX} texts are looked for at once")
+    settings = settings if settings.encryption_secret else with_secret(settings, os.environ, create=False)
+    return erasure.check(settings, account=chosen.account, tenant=chosen.tenant, terms=chosen.term, as_json=chosen.json)
+
+
+def _erasure_key(settings: Settings, _chosen: argparse.Namespace) -> Any:
+    from ops.commands import erasure
+    from ops.stack.environment import with_secret
+
+    return erasure.print_key(with_secret(settings, os.environ, create=False))
+
+
+def _erasure_verify(_settings: Settings, chosen: argparse.Namespace) -> Any:
+    from ops.commands import erasure
+
+    return erasure.verify(chosen.path, chosen.key)
 
 
 def _tasks_list(settings: Settings, chosen: argparse.Namespace) -> Any:
@@ -831,6 +943,8 @@ def _reference(_settings: Settings, chosen: argparse.Namespace) -> int:
 
 
 WITHOUT_SERVERS = (
+    _erasure_key,
+    _erasure_verify,
     _up,
     _down,
     _doctor,

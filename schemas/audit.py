@@ -8,13 +8,14 @@ from msgspec import Struct
 from schemas.events import Event
 from schemas.records import AccountRole
 
-ActorKind = Literal["person", "key", "command", "anonymous"]
+ActorKind = Literal["person", "key", "command", "anonymous", "system"]
 AuditOutcome = Literal["accepted", "refused"]
 
 
 class Actor(Struct, frozen=True, kw_only=True):
     """Who acted. ``key``: a program with the API key ``key_id`` of the account; ``command``: somebody at the installation's command line;
-    ``anonymous``: nobody that is known. ``role`` is that of the account at that moment, "" without one.
+    ``anonymous``: nobody that is known; ``system``: the installation itself, such as the guard of a staged change. ``role`` is that of the
+    account at that moment, "" without one.
     """
 
     kind: ActorKind

@@ -17,6 +17,7 @@ MessageState = Literal["complete", "failed", "cancelled"]
 Door = Literal["conversation", "query", "openai"]
 Purpose = Literal["answer", "failed_answer", "unshown_answer", "condense", "summary", "title", "embedding"]
 Courtesy = Literal["greeting", "thanks", "farewell", "consent", "introduction", "wordless"]
+ReplyEnd = Literal["", "answered", "not_found", "unsourced", "courtesy", "failed", "cancelled"]
 Outcome = Literal["answered", "not_found", "unsourced", "courtesy"]
 """``answered``: with citations; ``not_found``: it says that the knowledge bases do not contain it; ``unsourced``: text without citations;
 ``courtesy``: to a greeting and the like. The last three have no citation.
@@ -323,6 +324,8 @@ class Consumption(Struct, frozen=True, kw_only=True):
     Purpose ``failed_answer``: what a model spent that gave no answer, before the same or another one was asked again.
     Purpose ``unshown_answer``: what an answer cost that was not shown to its end: its worker lost the reply to another, or the log did not
     take it. The installation pays for it, not the user, API key or tenant.
+    ``ended``: how the reply of purpose ``answer`` ended; a reply that nobody was paid for is recorded, too, and costs nothing. "" of events
+    before there was this field. ``knowledge_base_ids``: where its question searched.
     """
 
     user_id: str
@@ -340,6 +343,8 @@ class Consumption(Struct, frozen=True, kw_only=True):
     reserved: bool = False  # this event settles the reservation of the answer
     reasoning_tokens: int = 0  # of the completion tokens
     cached_tokens: int = 0  # of the prompt tokens
+    ended: ReplyEnd = ""
+    knowledge_base_ids: tuple[str, ...] = ()
 
     @classmethod
     def of(
@@ -356,6 +361,8 @@ class Consumption(Struct, frozen=True, kw_only=True):
         cached: bool = False,
         api_key_id: str = "",
         reserved: bool = False,
+        ended: ReplyEnd = "",
+        knowledge_base_ids: tuple[str, ...] = (),
     ) -> Self:
         """With the tokens of ``usage``."""
         return cls(
@@ -374,13 +381,24 @@ class Consumption(Struct, frozen=True, kw_only=True):
             reserved=reserved,
             reasoning_tokens=usage.reasoning_tokens,
             cached_tokens=usage.cached_tokens,
+            ended=ended,
+            knowledge_base_ids=knowledge_base_ids,
         )
+
+
+class RatingBefore(Struct, frozen=True, kw_only=True):
+    """The rating that a later one replaces."""
+
+    rating: Literal["up", "down"]
+    tags: tuple[str, ...] = ()
 
 
 class Feedback(Struct, frozen=True, kw_only=True):
     """A reader's rating of an answer. A later one replaces the earlier one of the same user.
 
     ``requests``: ids of the last requests with an ``Idempotency-Key`` that rated the answer; a late repeat of one of them changes nothing.
+    ``replied_at`` and ``knowledge_base_ids`` are those of the answer, None and () before there were these fields; ``replaces``: what the
+    same user had said of it before.
     """
 
     user_id: str
@@ -391,6 +409,9 @@ class Feedback(Struct, frozen=True, kw_only=True):
     tags: tuple[str, ...] = ()
     model: str = ""
     requests: tuple[str, ...] = ()
+    replied_at: datetime | None = None
+    knowledge_base_ids: tuple[str, ...] = ()
+    replaces: RatingBefore | None = None
 
 
 class ChatAsked(Event, tag="claw.chat.asked.v1", frozen=True, kw_only=True):

@@ -15,6 +15,7 @@ NoticeKind = Literal[
     "budget.nearly_spent",
     "webhook.disabled",
     "dead_letter",
+    "config.stage_ended",
     "health_check.failed",
 ]
 Channel = Literal["in_app", "mail"]
@@ -150,12 +151,14 @@ class WebhookDelivery(Struct, frozen=True, kw_only=True):
     """A message on its way to one endpoint. ``id`` is its ``webhook-id``, also when it is repeated or replayed.
 
     ``payload`` is the body as it is signed. ``tries`` counts since it was asked for, or replayed the ``replays``-th time; ``attempts`` has
-    the newest. ``skipped``: the endpoint was off, and a replay can deliver it.
+    the newest. ``skipped``: the endpoint was off, and a replay can deliver it. ``account_id``: the owner of the endpoint, "" on the log of
+    before it was there.
     """
 
     id: str
     webhook_id: str
     tenant: str
+    account_id: str = ""
     type: WebhookEventType
     payload: str
     state: DeliveryState = "pending"

@@ -12,7 +12,7 @@ AccountRole = Literal["user", "admin", "operator"]
 ROLES: tuple[AccountRole, ...] = ("user", "admin", "operator")
 """Each may do what the one before it may: an admin administers a tenant, an operator the installation."""
 
-Scope = Literal["chat", "knowledge:read", "knowledge:write", "ops"]
+Scope = Literal["chat", "knowledge:read", "knowledge:write", "webhooks", "ops"]
 ConversationType = Literal["chat", "consulting", "support"]
 AnswerMode = Literal["grounded", "assistant"]
 Sharing = Literal["private", "tenant"]

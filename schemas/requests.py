@@ -46,10 +46,11 @@ class CountShelves(Struct, frozen=True, kw_only=True, tag="count_shelves", tag_f
 
 
 class ClearShelf(Struct, frozen=True, kw_only=True, tag="clear_shelf", tag_field="kind"):
-    """Remove every point of a collection that the index plan has released."""
+    """Remove every point of a collection that the index plan has released; of one that is in use if its knowledge base is ``erased``."""
 
     knowledge_base_id: str
     shelf: Shelf
+    erased: bool = False
 
 
 class Embed(Struct, frozen=True, kw_only=True, tag="embed", tag_field="kind"):

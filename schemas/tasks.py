@@ -23,6 +23,7 @@ TaskKind = Literal[
     "bulk_action",
     "export",
     "import",
+    "erase",
 ]
 TaskState = Literal["PENDING", "STARTED", "RETRY", "SUCCESS", "FAILURE", "CANCELLED"]
 TaskSlot = Literal["opened", "pending", "started", "progress", "ended", "retried"]
@@ -53,7 +54,7 @@ class TaskStep(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What one event says of a task. ``run`` grows with every time that the work is queued again; ``total`` 0: the amount is unknown.
 
     ``account`` is the owner's, "" where the event does not say it; ``retry_of`` is the task that this one repeats, ``retry_id`` the one
-    that repeats this.
+    that repeats this. ``retry_at``: when the work is tried again, after what ``cause`` says.
     """
 
     state: TaskState
@@ -71,10 +72,12 @@ class TaskStep(Struct, frozen=True, kw_only=True, omit_defaults=True):
     cause: Problem | None = None
     retry_of: str = ""
     retry_id: str = ""
+    retry_at: datetime | None = None
 
 
 class Task(Struct, frozen=True, kw_only=True):
-    """A task. ``attempts`` counts the times that the work began, as far as its events say; ``cause`` is that of a failure.
+    """A task. ``attempts`` counts the times that the work began, as far as its events say; ``cause`` is that of a failure, or of the wait
+    until ``retry_at``.
 
     ``parent`` is the task that this one repeats, ``retry`` the newest one that repeats it.
     """
@@ -95,6 +98,7 @@ class Task(Struct, frozen=True, kw_only=True):
     unit: str = ""
     lane: str = ""
     cause: Problem | None = None
+    retry_at: datetime | None = None
     parent: str = ""
     retry: str = ""
 

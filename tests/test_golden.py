@@ -30,6 +30,8 @@ FREE_MAPS = {
     "value",
     "fields",
     "channels",
+    "labels",
+    "figures",
     "results",
 }  # whose keys are data; value: of a configuration key
 CORE = {"specversion", "id", "source", "type", "subject", "time", "datacontenttype", "dataschema", "data"}

@@ -46,6 +46,10 @@ class BlobBackend(Protocol):
         """Copy at most so many bytes to a local file; their SHA-256 in hex."""
         ...
 
+    def list_files(self, folder: str) -> list[str]:
+        """The paths of all files below a folder; none when there is no such folder."""
+        ...
+
     def delete(self, path: str) -> None:
         """Remove the file, if there is one."""
         ...

@@ -82,6 +82,13 @@ class BucketBackend:
                 target.write(piece)
         return digest.hexdigest()
 
+    def list_files(self, folder: str) -> list[str]:
+        try:
+            found = self._call(self._files.find, f"{self._root}/{folder}")
+        except FileNotFoundError:
+            return []
+        return [str(path).removeprefix(f"{self._root}/") for path in found]
+
     def delete(self, path: str) -> None:
         with suppress(FileNotFoundError):
             self._call(self._files.rm_file, f"{self._root}/{path}")

@@ -55,6 +55,10 @@ class FolderBackend:
     def copy_to(self, path: str, into: Path, bytes_max: int) -> str:
         raise NotImplementedError  # not called: ``local`` returns the path
 
+    def list_files(self, folder: str) -> list[str]:
+        found = (Path(root) / name for root, _, names in os.walk(self._root / folder) for name in names)
+        return [path.relative_to(self._root).as_posix() for path in found]
+
     def delete(self, path: str) -> None:
         (self._root / path).unlink(missing_ok=True)
 

@@ -112,6 +112,10 @@ class BlobStore:
         finally:
             await self.run(lambda: copy.unlink(missing_ok=True))
 
+    async def list_files(self, folder: str) -> list[str]:
+        """The paths of all files below a folder, such as ``tenant`` or ``tenant/knowledge-base``."""
+        return await self.run(self._drive.list_files, folder)
+
     async def delete(self, path: str) -> None:
         """Remove the file, if there is one."""
         await self.run(self._drive.delete, check_path(path))

@@ -308,7 +308,7 @@ class Generate:
         def check() -> str:
             return check_numbers(draft, passages, event.data.question.content, self.settings.value.unsupported_numbers)
 
-        request = build_grounded_request(event.data, passages, self.settings.value)
+        request = build_grounded_request(event.data, passages, self.settings.of_tenant(event.tenant))
         thinking = ThinkingStream()
         if event.data.question.shows_thinking and self.settings.value.show_thinking != "never":
             thinking = ThinkingStream(

@@ -179,7 +179,7 @@ class AnswerCache:
 
     def key(self, event: ChatGrounded) -> str:
         """``model/digest``: an administrator can invalidate a model's answers by prefix."""
-        question, settings = event.data.question, self.settings.value.model
+        question, settings = event.data.question, self.settings.of_tenant(event.tenant).model
         context = (
             self.template,
             settings.foreign_markup,

@@ -84,10 +84,7 @@ class ReplyDraft:
 
 def terminal_events(event: ChatGrounded, context: Context, message: Message) -> list[Outgoing]:
     """The end of the reply as its message has it, and its usage; the usage has the same id whatever the attempt, so it is charged once."""
-    usage, outgoing = message.usage, [terminal_event(event, context, message)]
-    if message.cached or usage.prompt_tokens or usage.completion_tokens or event.data.question.reserved:
-        outgoing.append(usage_event(event, context, message))
-    return outgoing
+    return [terminal_event(event, context, message), usage_event(event, context, message)]
 
 
 def terminal_event(event: ChatGrounded, context: Context, message: Message) -> Outgoing:
@@ -115,7 +112,9 @@ def terminal_event(event: ChatGrounded, context: Context, message: Message) -> O
 
 
 def usage_event(event: ChatGrounded, context: Context, message: Message) -> Outgoing:
-    """Usage of the reply; the same id whatever the attempt and however often it was searched again, so it is charged once."""
+    """Usage of the reply, and how it ended, also of one that ended without a model: it was asked. The same id whatever the attempt and
+    however often it was searched again, so it is charged once.
+    """
     data = Consumption.of(
         message.usage,
         user_id=message.user_id,
@@ -127,6 +126,8 @@ def usage_event(event: ChatGrounded, context: Context, message: Message) -> Outg
         api_key_id=event.data.question.api_key_id,
         provider=message.provider,
         cost_micros=message.cost_micros,
+        ended=(message.outcome or "answered") if message.state == "complete" else message.state,
+        knowledge_base_ids=event.data.question.knowledge_base_ids,
     )
     made = UsageRecorded.from_cause(event, NAME, subject=message.user_id, data=data, now=context.clock.now())
     return Outgoing(USAGE_RECORDED, msgspec.structs.replace(made, id=ids.derive("usage", message.id, "answer")))

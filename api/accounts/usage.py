@@ -1,7 +1,7 @@
 """Usage: the caller's own, and for admins the tenant's."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -12,7 +12,7 @@ from api.accounts.ports import AccountPorts
 from api.http.gate import ADMIN, ANYBODY
 from api.http.openapi import PROBLEMS
 from api.http.request import ApiRequest
-from api.http.responses import invalid_field
+from api.http.responses import invalid_field, to_utc
 from api.limits.quotas import own_partition
 from domain.usage.counters import ScaleName, UsageTotals, api_key_key, split_by_model, sum_models, tenant_key, user_key
 from schemas.bodies.usage import OwnUsageView, SpentView, StorageView, TenantUsageView, UsageItem
@@ -74,8 +74,8 @@ async def _read_usage(
     request: ApiRequest, window: ScaleName, start: datetime | None, end: datetime | None, key: str, partitions: Sequence[int] | None
 ) -> dict[str, Any]:
     """The fields that both usage views share."""
-    end = _to_utc("query.to", end) if end is not None else request.core.clock.now()
-    start = _to_utc("query.from", start) if start is not None else end - DEFAULT_RANGES[window]
+    end = to_utc("query.to", end) if end is not None else request.core.clock.now()
+    start = to_utc("query.from", start) if start is not None else end - DEFAULT_RANGES[window]
     if start >= end:
         raise invalid_field("query.from", "is not before `to`")
     try:
@@ -96,12 +96,6 @@ async def _read_usage(
         "models": _views(models),
         "items": tuple(items),
     }
-
-
-def _to_utc(field: str, at: datetime) -> datetime:
-    if at.tzinfo is None:
-        raise invalid_field(field, "has no offset from UTC", "an RFC 3339 time such as 2026-01-31T00:00:00Z")
-    return at.astimezone(UTC)
 
 
 def _view(spent: UsageTotals) -> SpentView:

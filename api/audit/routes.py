@@ -1,10 +1,8 @@
 """The audit log: pages of it, and a file. Admins see what concerns their tenant, operators everything."""
 
-import csv
-import io
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Literal, cast
 
 import msgspec
@@ -16,10 +14,11 @@ from litestar.response import Stream
 
 from api.audit.ports import AuditPorts
 from api.http.audit import record_audit
+from api.http.csv_lines import csv_line
 from api.http.gate import ADMIN
 from api.http.openapi import PROBLEMS, Cursor, Limit
 from api.http.request import ApiRequest
-from api.http.responses import invalid_field
+from api.http.responses import invalid_field, to_utc
 from domain.audit.reader import AuditFilter, AuditReader
 from schemas.audit import AuditOutcome
 from schemas.bodies.audit import AuditView
@@ -32,7 +31,6 @@ COLUMNS = (
     *("at", "tenant", "action", "outcome", "actor_kind", "actor_account_id", "actor_key_id", "actor_role"),
     *("target", "address", "user_agent", "request_id", "id", "detail"),
 )
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet may take for a formula
 
 Action = Annotated[str, QueryParameter(max_length=81, description="Only actions that begin so, such as `api_key.` or `session.create`.")]
 ActorId = Annotated[str, QueryParameter(max_length=64, description="Only what this account or API key did, by its id.")]
@@ -104,7 +102,7 @@ async def export(
     """
     wanted = _filter(request, action, actor, outcome, since, until, everything=everything)
     await record_audit(request, "audit.export", detail={"format": file_format, "all": str(everything).lower()})
-    head, write, kind = (b"", _ndjson, "application/x-ndjson") if file_format == "ndjson" else (_csv_line(COLUMNS), _csv, "text/csv")
+    head, write, kind = (b"", _ndjson, "application/x-ndjson") if file_format == "ndjson" else (csv_line(COLUMNS), _csv, "text/csv")
     parts = _write(request.ports(AuditPorts).reader, wanted, write)
     first = await anext(parts)  # an error is still answered with a problem
     headers = {"content-disposition": f'attachment; filename="audit.{file_format}"'}
@@ -135,7 +133,7 @@ def _ndjson(views: Sequence[AuditView]) -> bytes:
 
 def _csv(views: Sequence[AuditView]) -> bytes:
     return b"".join(
-        _csv_line(
+        csv_line(
             (
                 *(view.at.isoformat(), view.tenant, view.action, view.outcome),
                 *(view.actor.kind, view.actor.account_id, view.actor.key_id, view.actor.role),
@@ -145,13 +143,6 @@ def _csv(views: Sequence[AuditView]) -> bytes:
         )
         for view in views
     )
-
-
-def _csv_line(cells: Sequence[str]) -> bytes:
-    """One line after RFC 4180. A cell that a spreadsheet would compute, and whose text a stranger may have chosen, is quoted for it."""
-    text = io.StringIO(newline="")
-    csv.writer(text).writerow([f"'{cell}" if cell.startswith(FORMULA) and cell != "-" else cell for cell in cells])
-    return text.getvalue().encode()
 
 
 def _filter(
@@ -167,20 +158,12 @@ def _filter(
     """What the caller may see of what the query asks for."""
     if everything and not request.user.has_role("operator"):
         raise Refused("forbidden", f"all=true needs an account with the role operator; yours has the role {request.user.role}")
-    since, until = _to_utc("query.from", since), _to_utc("query.to", until)
+    since = None if since is None else to_utc("query.from", since)
+    until = None if until is None else to_utc("query.to", until)
     if since is not None and until is not None and since >= until:
         raise invalid_field("query.from", "is not before `to`")
     tenant = None if everything else request.user.tenant
     return AuditFilter(tenant=tenant, action=action, actor=actor, outcome=outcome, since=since, until=until)
-
-
-def _to_utc(field: str, at: datetime | None) -> datetime | None:
-    if at is not None and at.tzinfo is None:
-        raise invalid_field(field, "has no time zone", "such as 2026-11-01T00:00:00Z")
-    try:
-        return at.astimezone(UTC) if at is not None else None
-    except OverflowError:
-        raise invalid_field(field, "is not a time that can be converted to UTC") from None
 
 
 def router() -> Router:

@@ -18,7 +18,7 @@ from api.http.request import ApiRequest
 from api.http.responses import json_response, run_idempotent
 from domain.chats.topics import FEEDBACK_GIVEN
 from schemas.bodies.feedback import FeedbackCreate, FeedbackView
-from schemas.chats import Feedback, FeedbackGiven, Message
+from schemas.chats import Feedback, FeedbackGiven, Message, RatingBefore
 from schemas.errors import Refused
 from streams.log.outgoing import Outgoing
 from streams.tables.recent_requests import add_request
@@ -50,6 +50,8 @@ async def give(
             comment=data.comment,
             tags=data.tags,
             model=message.model,
+            replied_at=message.created_at,
+            knowledge_base_ids=tuple(sorted({citation.knowledge_base_id for citation in message.citations})) or found.knowledge_base_ids,
         )
         async with ports.core.records.lease(f"feedback/{found.id}/{message.id}"):
             if await _write_once(request, rating):
@@ -64,6 +66,8 @@ async def _write_once(request: ApiRequest, rating: Feedback) -> bool:
     ports, caller = request.ports(ChatPorts), request.user
     present = await ports.core.read_models.feedback.get(f"{caller.tenant}/{rating.conversation_id}", rating.reply_id)
     requests = present.requests if present is not None else ()
+    if present is not None:
+        rating = msgspec.structs.replace(rating, replaces=RatingBefore(rating=present.rating, tags=present.tags))
     if request.idempotency_key is not None:
         request_id = await request.event_id(FeedbackGiven, caller.account_id)
         if request_id in requests:

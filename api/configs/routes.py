@@ -8,7 +8,16 @@ from litestar import Response, Router, delete, get, post, put
 from litestar.params import FromPath, JSONBody, QueryParameter
 
 from api.configs.ports import ConfigPorts
-from api.configs.views import diff_view, import_change_view, internal_view, key_view, propagation_view, revision_view
+from api.configs.views import (
+    diff_view,
+    import_change_view,
+    internal_view,
+    key_view,
+    propagation_view,
+    revision_view,
+    stage_plan,
+    stage_state_view,
+)
 from api.http.audit import record_audit
 from api.http.gate import OPERATOR, PUBLIC
 from api.http.late_repeats import ANSWERED, RUNS_AGAIN
@@ -27,11 +36,15 @@ from schemas.bodies.configs import (
     ConfigPut,
     ConfigRevisionView,
     ConfigRollback,
+    ConfigStage,
+    ConfigStageEnd,
     ConfigView,
     PropagationView,
     PublicConfigs,
+    StageStateView,
 )
 from schemas.bodies.pages import Page
+from schemas.configs import StageOutcome
 from schemas.errors import Refused
 
 REASON_CHARS_MAX = 500
@@ -178,6 +191,76 @@ async def propagation(request: ApiRequest, config_key: FromPath[str]) -> Propaga
     return propagation_view(known, editor.config(known), await editor.reports.list())
 
 
+@post(
+    "/configs/{config_key:str}/stage",
+    opt=OPERATOR | ANSWERED,
+    responses=PROBLEMS,
+    status_code=HTTPStatus.OK,
+    summary="Stage a change of a configuration key",
+)
+async def stage(request: ApiRequest, config_key: FromPath[str], data: JSONBody[ConfigStage]) -> Response[ConfigView]:
+    """In force within a second in a part of the installation, until it is promoted or aborted; a ``guard`` rolls it back by itself. While a
+    change is staged the key takes no other one.
+    """
+
+    async def make() -> Response[Any]:
+        by, expected = subject_of(request.user), if_match_revision(request)
+        made = await _request_id(request, "stage")
+        config = await _editor(request).stage(config_key, stage_plan(data), by=by, reason=data.reason, request=made, expected=expected)
+        if config.request == made:
+            await _record(request, "config.stage", config_key, config.revision, data.reason)
+        return _response(request, config_key)
+
+    return await run_idempotent(request, make)
+
+
+@get("/configs/{config_key:str}/stage", opt=OPERATOR, responses=PROBLEMS, summary="Get the staged change of a key")
+async def get_stage(request: ApiRequest, config_key: FromPath[str]) -> StageStateView:
+    """With what its guard finds at this moment, from the reports of all processes."""
+    ports = request.ports(ConfigPorts)
+    known = ports.editor.find(config_key)
+    config = ports.editor.config(known)
+    if config is None or config.stage is None:
+        raise Refused("not_found", f"no change of {known.name} is staged")
+    state = await ports.keeper.state(known, config.stage, await ports.editor.reports.list())
+    return stage_state_view(known, config, config.stage, state)
+
+
+@post(
+    "/configs/{config_key:str}/promote",
+    opt=OPERATOR | ANSWERED,
+    responses=PROBLEMS,
+    status_code=HTTPStatus.OK,
+    summary="Promote the staged change of a key",
+)
+async def promote(request: ApiRequest, config_key: FromPath[str], data: JSONBody[ConfigStageEnd]) -> Response[ConfigView]:
+    """The staged value is in force everywhere, as a new revision."""
+    return await _end_stage(request, config_key, data, "promote", "promoted")
+
+
+@post(
+    "/configs/{config_key:str}/abort",
+    opt=OPERATOR | ANSWERED,
+    responses=PROBLEMS,
+    status_code=HTTPStatus.OK,
+    summary="Abort the staged change of a key",
+)
+async def abort(request: ApiRequest, config_key: FromPath[str], data: JSONBody[ConfigStageEnd]) -> Response[ConfigView]:
+    """The value from before is in force everywhere, as a new revision."""
+    return await _end_stage(request, config_key, data, "abort", "aborted")
+
+
+async def _end_stage(request: ApiRequest, name: str, data: ConfigStageEnd, verb: str, outcome: StageOutcome) -> Response[ConfigView]:
+    async def make() -> Response[Any]:
+        by, expected, made = subject_of(request.user), if_match_revision(request), await _request_id(request, verb)
+        config = await _editor(request).end_stage(name, outcome, by=by, reason=data.reason, request=made, expected=expected)
+        if config.request == made:
+            await _record(request, f"config.{verb}", name, config.revision, data.reason)
+        return _response(request, name)
+
+    return await run_idempotent(request, make)
+
+
 async def _request_id(request: ApiRequest, name: str) -> str:
     """What a repeat of a request with an ``Idempotency-Key`` gives again; "" without one."""
     if request.idempotency_key is None:
@@ -216,4 +299,5 @@ def _response(request: ApiRequest, name: str) -> Response[ConfigView]:
 def router() -> Router:
     """The routes of this module."""
     handlers = [list_keys, public, audit, export, import_, get_key, put_key, reset_key, history, diff, rollback, propagation]
+    handlers += [stage, get_stage, promote, abort]
     return Router("", route_handlers=handlers, tags=["configuration"])

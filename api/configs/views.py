@@ -2,20 +2,29 @@
 
 from typing import Any
 
+import msgspec
+
 from domain.config_keys import ConfigKey
 from domain.configs.cipher import encrypted_of
 from domain.configs.editor import ConfigEditor, PlannedChange, internal_way
 from domain.configs.reports import ProcessReport
+from domain.configs.stage_plans import StagePlan
+from domain.configs.stages import GuardState
 from schemas.bodies.configs import (
     ConfigDiff,
     ConfigImportChange,
     ConfigRevisionView,
     ConfigSide,
+    ConfigStage,
     ConfigView,
+    GuardBody,
     ProcessView,
     PropagationView,
+    StageEndView,
+    StageStateView,
+    StageView,
 )
-from schemas.configs import Config
+from schemas.configs import Config, Stage, StageEnd, StageGuard
 from schemas.errors import Refused
 
 
@@ -43,6 +52,44 @@ def key_view(editor: ConfigEditor, key: ConfigKey) -> ConfigView:
         changed_at=config.changed_at if config else None,
         changed_by=config.changed_by if config else "",
         reason=config.reason if config else "",
+        stage=stage_view(config.stage, hidden=is_hidden) if config and config.stage else None,
+    )
+
+
+def stage_view(stage: Stage, *, hidden: bool) -> StageView:
+    """A staged change; ``hidden``: the key is sensitive."""
+    return StageView(
+        id=stage.id,
+        value=None if hidden else stage.value,
+        started_at=stage.started_at,
+        share=stage.share,
+        workers=stage.workers,
+        tenants=stage.tenants,
+        guard=None if stage.guard is None else msgspec.convert(msgspec.to_builtins(stage.guard), GuardBody),
+        ends_at=stage.ends_at,
+    )
+
+
+def stage_state_view(key: ConfigKey, config: Config, stage: Stage, state: GuardState | None) -> StageStateView:
+    """The stage of the key, as its guard judges it now."""
+    return StageStateView(
+        key=key.name,
+        revision=config.revision,
+        stage=stage_view(stage, hidden=key.is_sensitive),
+        verdict="" if state is None else state.verdict,
+        figures={} if state is None else state.figures,
+    )
+
+
+def stage_plan(body: ConfigStage) -> StagePlan:
+    """What the editor is asked for."""
+    return StagePlan(
+        value=body.value,
+        share=body.share,
+        workers=body.workers,
+        tenants=body.tenants,
+        guard=None if body.guard is None else msgspec.convert(msgspec.to_builtins(body.guard), StageGuard),
+        promote_after_s=body.promote_after_s,
     )
 
 
@@ -74,7 +121,13 @@ def revision_view(editor: ConfigEditor, config: Config) -> ConfigRevisionView:
         changed_by=config.changed_by,
         reason=config.reason,
         fingerprint=_fingerprint(config) if is_hidden else "",
+        stage=stage_view(config.stage, hidden=is_hidden) if config.stage else None,
+        stage_end=_stage_end_view(config.stage_end) if config.stage_end else None,
     )
+
+
+def _stage_end_view(end: StageEnd) -> StageEndView:
+    return StageEndView(id=end.id, outcome=end.outcome, automatic=end.automatic, figures=end.figures)
 
 
 def diff_view(editor: ConfigEditor, key: ConfigKey, before: Config | None, after: Config | None) -> ConfigDiff:
@@ -114,6 +167,7 @@ def _process_view(key: ConfigKey, newest: int, report: ProcessReport) -> Process
         pinned=is_pinned,
         problem=problem,
         silent_s=round(report.silent_s, 3),
+        staged=key.name in report.staged,
     )
 
 

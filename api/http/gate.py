@@ -29,6 +29,7 @@ ANYBODY: dict[str, Any] = {"access": "caller"}  # any valid credential
 CHAT: dict[str, Any] = {"access": "caller", "scope": "chat"}
 KNOWLEDGE_READ: dict[str, Any] = {"access": "caller", "scope": "knowledge:read"}
 KNOWLEDGE_WRITE: dict[str, Any] = {"access": "caller", "scope": "knowledge:write"}
+WEBHOOKS: dict[str, Any] = {"access": "caller", "scope": "webhooks"}
 UNVERIFIED: dict[str, Any] = {"unverified": True}  # also before the account's address is verified, where that is required
 OPS: dict[str, Any] = {"access": "caller", "scope": "ops"}
 # an account of the role in person, or its key with the scope ops

@@ -105,6 +105,23 @@ class Identities:
         """Refuse a session that was ended here, from now on."""
         self._sessions.put(session_id, "ended")
 
+    async def is_active(self, caller: Caller) -> bool:
+        """Whether the session, or the key, and the account behind a caller are still accepted; the expiry of a token is not looked at.
+
+        While Redis is down they are, unless their end was seen here.
+        """
+        try:
+            if caller.session_id:
+                await self._check_session(caller.session_id)
+            if caller.key_id and await self._credential(caller.key_id) is None:
+                return False
+            await self._account(caller.account_id)
+        except Unavailable:
+            return True
+        except Refused:
+            return False
+        return True
+
     async def _by_token(self, token: str) -> Caller:
         claims = self._tokens.read(token, self._clock.now())
         expires_at = datetime.fromtimestamp(claims.exp, UTC)

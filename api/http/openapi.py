@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Annotated, Any, Union, cast
 
 import msgspec
@@ -157,7 +158,23 @@ def build_openapi(app: Litestar) -> None:
     """Build the document, which takes a second of computing, before the first request asks for it and everybody else waits."""
     document = app.plugins.get(OpenAPIPlugin).provide_openapi_schema()
     correct_unions(document)
+    describe_refusals(document)
     describe_access(app, document)
+
+
+def describe_refusals(document: dict[str, Any]) -> None:
+    """Write in place what the framework refuses before a handler is asked, and what it therefore does not know: a body of another media
+    type, in the format of the operation's other refusals. A part of a path is never empty: that would be another path.
+    """
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            for parameter in operation.get("parameters", ()):
+                if parameter["in"] == "path" and parameter["schema"].get("type") == "string":
+                    parameter["schema"].setdefault("minLength", 1)
+            refusal = operation["responses"].get(str(HTTPStatus.UNPROCESSABLE_ENTITY)) or operation["responses"].get("400")
+            if "requestBody" in operation and refusal is not None:
+                unsupported = {**refusal, "description": "The body has another media type than those that are documented."}
+                operation["responses"].setdefault(str(HTTPStatus.UNSUPPORTED_MEDIA_TYPE), unsupported)
 
 
 def describe_access(app: Litestar, document: dict[str, Any]) -> None:
@@ -209,7 +226,7 @@ def openapi_config() -> OpenAPIConfig:
             Tag(name="retrieval", description="Search, and answers without a conversation."),
             Tag(name="openai", description="Compatible with OpenAI's clients: set their base URL to `/v1`. Errors have OpenAI's format."),
             Tag(name="indexes", description="Indexes of knowledge bases, and their rebuild."),
-            Tag(name="tasks", description="Work that has failed for good, and its redrive."),
+            Tag(name="tasks", description="Work that goes on after its request: states, progress, cancel, retry; dead letters."),
             Tag(name="notices", description="Notices of the account, and how they arrive."),
             Tag(name="webhooks", description="Endpoints that get events by POST, signed after the Standard Webhooks specification."),
             Tag(name="schedules", description="What runs again and again: rebuilds of a tenant, care of the installation."),

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, TypeVar
 
@@ -21,6 +22,7 @@ B = TypeVar("B", bound=Struct)
 
 JSON = "application/json"
 REVISION_DIGITS_MAX = 9  # no record is changed more often; Python refuses to convert very long numbers
+TIME_MIN, TIME_MAX = datetime(1970, 1, 1, tzinfo=UTC), datetime(9998, 12, 31, tzinfo=UTC)
 KEY_BYTES = 256  # what Redis needs for a key without a response
 _encode = msgspec.json.Encoder().encode
 
@@ -115,3 +117,12 @@ def map_page(page: TablePage[T], view: Callable[[T], B]) -> Page[B]:
 def invalid_field(field: str, detail: str, limit: str = "", code: str = "validation_failed") -> Refused:
     """The refusal of one field that only the handler can validate."""
     return Refused(code, errors=(FieldError(field, detail, limit),))
+
+
+def to_utc(field: str, at: datetime) -> datetime:
+    """A time of a request in UTC; Refused("validation_failed") for one without a zone. What lies before 1970 or after 9998 becomes that
+    bound: nothing here is so old or so late, and computing with the first and last times there are overflows.
+    """
+    if at.tzinfo is None:
+        raise invalid_field(field, "has no time zone", "an RFC 3339 time such as 2026-01-31T00:00:00Z")
+    return max(TIME_MIN, min(at, TIME_MAX)).astimezone(UTC)

@@ -5,7 +5,8 @@ costs its buffer and a cursor.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -13,6 +14,7 @@ from litestar import Litestar, Request, Response
 from litestar.response.base import ASGIResponse
 from litestar.types import Receive, Scope, Send
 
+from api.http.request import ApiRequest
 from domain.chats.relay import ReplyFrame
 
 HEADERS = [
@@ -20,6 +22,7 @@ HEADERS = [
     (b"cache-control", b"no-cache, no-transform"),
     (b"x-accel-buffering", b"no"),  # nginx would buffer events
 ]
+CREDENTIAL_CHECK_S = 3.0  # of an open stream: its process answers it from memory, or with a round trip to Redis an account
 RESUME_S_MAX = 2.0  # within which a stream that has nothing more for a reader who resumes shows it
 
 
@@ -46,34 +49,45 @@ class EventStream(Response[Any]):
         super().__init__(None, media_type="text/event-stream")
         self.frames, self.more, self.resumes = frames, headers or {}, resumes
 
-    def to_asgi_response(self, app: Litestar | None, request: Request[Any, Any, Any], **_: Any) -> ASGIResponse:
+    def to_asgi_response(self, app: Litestar | None, request: Any, **_: Any) -> ASGIResponse:
         """The application that sends the stream."""
-        del app, request
+        del app
         more = [(name.lower().encode(), value.encode()) for name, value in self.more.items()]
-        return _StreamResponse(self.frames, HEADERS + more, resumes=self.resumes)
+        return _StreamResponse(self.frames, HEADERS + more, resumes=self.resumes, ended=partial(_wait_for_credential_end, request))
 
 
 class _StreamResponse(ASGIResponse):
     """The ASGI application of a stream."""
 
-    def __init__(self, frames: AsyncGenerator[ReplyFrame | bytes, None], headers: list[tuple[bytes, bytes]], *, resumes: bool) -> None:
+    def __init__(
+        self,
+        frames: AsyncGenerator[ReplyFrame | bytes, None],
+        headers: list[tuple[bytes, bytes]],
+        *,
+        resumes: bool,
+        ended: Callable[[], Coroutine[Any, Any, None]],
+    ) -> None:
         super().__init__()
-        self._frames, self._headers, self._resumes = frames, headers, resumes
+        self._frames, self._headers, self._resumes, self._ended = frames, headers, resumes, ended
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send until the frames end or the client disconnects."""
+        """Send until the frames end, the client disconnects, or its credential is accepted no more."""
         del scope
         pump = asyncio.create_task(self._pump(send))
-        disconnected = asyncio.create_task(wait_for_disconnect(receive))
+        disconnected, ended = asyncio.create_task(wait_for_disconnect(receive)), asyncio.create_task(self._ended())
+        others = (disconnected, ended)
         try:
-            await asyncio.wait((pump, disconnected), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((pump, *others), return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in (pump, disconnected):
+            for task in (pump, *others):
                 task.cancel()
-            await asyncio.wait((pump, disconnected))
+            await asyncio.wait((pump, *others))
             await self._frames.aclose()
         if not pump.cancelled():
             pump.result()  # its failure is the response's
+        elif not ended.cancelled():
+            ended.result()
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _pump(self, send: Send) -> None:
         first = asyncio.ensure_future(_next_frame(self._frames)) if self._resumes else None
@@ -94,6 +108,14 @@ class _StreamResponse(ASGIResponse):
             if first is not None:
                 first.cancel()
                 await asyncio.wait([first])  # a generator in use cannot be closed
+
+
+async def _wait_for_credential_end(request: ApiRequest) -> None:
+    """Returns within seconds after the caller's session, key or account has ended."""
+    while True:
+        await asyncio.sleep(CREDENTIAL_CHECK_S)
+        if not await request.http.identities.is_active(request.user):
+            return
 
 
 async def _next_frame(frames: AsyncGenerator[ReplyFrame | bytes, None]) -> ReplyFrame | bytes | None:

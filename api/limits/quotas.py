@@ -69,7 +69,7 @@ class Quotas:
 
     async def views(self, caller: Caller) -> tuple[QuotaView, ...]:
         """What the caller has used of each quota of their tier. Raises Unavailable."""
-        limits = self._settings.value.of(caller.tier)
+        limits = self._settings.of_tenant(caller.tenant).of(caller.tier)
         now, periods = self._clock.now(), sorted({period for _, period in limits})
         sums = await asyncio.gather(*(self._read_usage(caller, period, now) for period in periods))
         spent = dict(zip(periods, sums, strict=True))

@@ -10,7 +10,7 @@ import msgspec
 from litestar import Response, Router, get, post
 from litestar.params import FromPath, JSONBody
 
-from api.http.gate import PERSON
+from api.http.gate import WEBHOOKS
 from api.http.late_repeats import RUNS_AGAIN
 from api.http.openapi import PROBLEMS, Cursor, Limit
 from api.http.request import ApiRequest
@@ -30,14 +30,14 @@ from streams.tables.projection import rank_of
 PUBLISHED_TOGETHER = 200  # deliveries of a replay
 
 
-@get("/webhooks/{webhook_id:str}/deliveries", opt=PERSON, responses=PROBLEMS, summary="List deliveries of a webhook, the newest first")
+@get("/webhooks/{webhook_id:str}/deliveries", opt=WEBHOOKS, responses=PROBLEMS, summary="List deliveries of a webhook, the newest first")
 async def list_(request: ApiRequest, webhook_id: FromPath[UUID], limit: Limit = 20, cursor: Cursor = "") -> Page[DeliveryView]:
     """Every message of the last seven days with its attempts: status, duration, and the beginning of the answer."""
     webhook = await find_webhook(request, webhook_id)
     return map_page(await request.ports(NoticePorts).deliveries.list(webhook.id, limit=limit, cursor=cursor), DeliveryView.of)
 
 
-@get("/webhooks/{webhook_id:str}/deliveries/{delivery_id:str}", opt=PERSON, responses=PROBLEMS, summary="Get a delivery of a webhook")
+@get("/webhooks/{webhook_id:str}/deliveries/{delivery_id:str}", opt=WEBHOOKS, responses=PROBLEMS, summary="Get a delivery of a webhook")
 async def read(request: ApiRequest, webhook_id: FromPath[UUID], delivery_id: FromPath[str]) -> DeliveryWithPayload:
     """With the body that is sent."""
     webhook = await find_webhook(request, webhook_id)
@@ -47,7 +47,7 @@ async def read(request: ApiRequest, webhook_id: FromPath[UUID], delivery_id: Fro
 
 @post(
     "/webhooks/{webhook_id:str}/test",
-    opt=PERSON | RUNS_AGAIN,
+    opt=WEBHOOKS | RUNS_AGAIN,
     status_code=HTTPStatus.ACCEPTED,
     responses=PROBLEMS,
     summary="Send a test message to a webhook",
@@ -67,7 +67,7 @@ async def send_test(request: ApiRequest, webhook_id: FromPath[UUID]) -> Response
 
 @post(
     "/webhooks/{webhook_id:str}/replay",
-    opt=PERSON | RUNS_AGAIN,
+    opt=WEBHOOKS | RUNS_AGAIN,
     status_code=HTTPStatus.ACCEPTED,
     responses=PROBLEMS,
     summary="Send messages to a webhook again",

@@ -14,7 +14,7 @@ from litestar.params import FromPath, JSONBody
 from adapters.webhooks.client import check_webhook_url
 from adapters.webhooks.signatures import PREFIX, new_secret
 from api.http.audit import audit_event
-from api.http.gate import PERSON
+from api.http.gate import WEBHOOKS
 from api.http.late_repeats import ANSWERED
 from api.http.openapi import PROBLEMS, Cursor, Limit
 from api.http.request import ApiRequest
@@ -29,7 +29,7 @@ from schemas.notices import Webhook, WebhookChanged
 from streams.log.outgoing import Outgoing
 
 
-@post("/webhooks", opt=PERSON | ANSWERED, responses=PROBLEMS, summary="Create a webhook")
+@post("/webhooks", opt=WEBHOOKS | ANSWERED, responses=PROBLEMS, summary="Create a webhook")
 async def create(request: ApiRequest, data: JSONBody[WebhookCreate]) -> Response[WebhookWithSecret]:
     """The response has the secret; a repeat with the same ``Idempotency-Key`` has it again."""
     ports, caller, now = request.ports(NoticePorts), request.user, request.core.clock.now()
@@ -58,19 +58,19 @@ async def create(request: ApiRequest, data: JSONBody[WebhookCreate]) -> Response
     return _secret_response(request, webhook, HTTPStatus.CREATED)
 
 
-@get("/webhooks", opt=PERSON, responses=PROBLEMS, summary="List webhooks, the newest first")
+@get("/webhooks", opt=WEBHOOKS, responses=PROBLEMS, summary="List webhooks, the newest first")
 async def list_(request: ApiRequest, limit: Limit = 20, cursor: Cursor = "") -> Page[WebhookView]:
     """Without their secrets."""
     return map_page(await request.ports(NoticePorts).webhooks.list(request.user.account_id, limit=limit, cursor=cursor), WebhookView.of)
 
 
-@get("/webhooks/{webhook_id:str}", opt=PERSON, responses=PROBLEMS, summary="Get a webhook")
+@get("/webhooks/{webhook_id:str}", opt=WEBHOOKS, responses=PROBLEMS, summary="Get a webhook")
 async def read(request: ApiRequest, webhook_id: FromPath[UUID]) -> Response[WebhookView]:
     """With its ETag."""
     return _response(await find_webhook(request, webhook_id))
 
 
-@patch("/webhooks/{webhook_id:str}", opt=PERSON, responses=PROBLEMS, summary="Update a webhook")
+@patch("/webhooks/{webhook_id:str}", opt=WEBHOOKS, responses=PROBLEMS, summary="Update a webhook")
 async def change(request: ApiRequest, webhook_id: FromPath[UUID], data: JSONBody[WebhookPatch]) -> Response[WebhookView]:
     """Fields left out stay as they are. ``enabled`` true switches on what was off, whatever the reason."""
     changes = given_fields(data)
@@ -91,7 +91,7 @@ async def change(request: ApiRequest, webhook_id: FromPath[UUID], data: JSONBody
     return _response(changed)
 
 
-@delete("/webhooks/{webhook_id:str}", opt=PERSON, responses=PROBLEMS, summary="Delete a webhook")
+@delete("/webhooks/{webhook_id:str}", opt=WEBHOOKS, responses=PROBLEMS, summary="Delete a webhook")
 async def remove(request: ApiRequest, webhook_id: FromPath[UUID]) -> None:
     """What waits for it is not sent any more, and its deliveries are forgotten."""
     async with request.core.records.lease(f"webhook/{webhook_id}"):
@@ -112,7 +112,7 @@ async def remove(request: ApiRequest, webhook_id: FromPath[UUID]) -> None:
 
 @post(
     "/webhooks/{webhook_id:str}/secret",
-    opt=PERSON | ANSWERED,
+    opt=WEBHOOKS | ANSWERED,
     status_code=HTTPStatus.OK,
     responses=PROBLEMS,
     summary="Rotate the secret of a webhook",

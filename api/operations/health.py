@@ -4,6 +4,7 @@ from http import HTTPStatus
 from typing import Literal
 
 from litestar import Response, Router, get
+from litestar.openapi import ResponseSpec
 from msgspec import Struct
 
 from api.http.gate import OPEN, OPERATOR
@@ -12,6 +13,8 @@ from api.http.request import ApiRequest
 from api.http.responses import json_response
 from api.operations.ports import OperationsPorts
 from api.operations.readiness import Readiness
+
+NOT_READY = ResponseSpec(data_container=Readiness, description="A part is down.", generate_examples=False)
 
 
 class Alive(Struct, frozen=True):
@@ -26,7 +29,7 @@ async def livez() -> Alive:
     return Alive()
 
 
-@get("/readyz", opt=OPEN, security=[{}], summary="Readiness")
+@get("/readyz", opt=OPEN, security=[{}], responses={503: NOT_READY}, summary="Readiness")
 async def readyz(request: ApiRequest) -> Response[Readiness]:
     """``200`` while no part is down, also when some are degraded; else ``503`` with the names of those that are."""
     readiness = await request.ports(OperationsPorts).health.readiness()

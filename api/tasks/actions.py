@@ -17,6 +17,7 @@ from api.chats.branches import AskCommand
 from api.chats.ports import ChatPorts
 from api.chats.routes import ask_once
 from api.documents.routes import reprocess_document, withdraw_document
+from api.http.audit import record_audit
 from api.http.gate import ANYBODY
 from api.http.late_repeats import ANSWERED, RUNS_AGAIN
 from api.http.openapi import PROBLEMS
@@ -76,6 +77,7 @@ async def cancel(request: ApiRequest, task_id: FromPath[UUID]) -> Response[TaskV
                 raise Refused(TASK_NOT_CANCELLABLE, f"{task.kind} is done in one step")
             request.user.require(ACTION_SCOPES[task.kind])
             await _CANCELS[task.kind](request, task)
+        await record_audit(request, "task.cancel", target=task.id, detail={"kind": task.kind, "owner": task.account})
         return await _task_response(request, task)
 
     return await run_idempotent(request, make)
@@ -96,11 +98,11 @@ async def retry(request: ApiRequest, task_id: FromPath[UUID]) -> Response[TaskVi
     if task.kind == "generate_ai_response":  # remembers by itself what the same request began
         _check_retry(request, task)
         asked = await ask_once(request, task.subject.conversation_id, AskCommand(repeats=task.id), settle_first=True)
-        return await _task_response(request, await find_task(request, asked.reply.id))
+        return await _respond_retry(request, task, await find_task(request, asked.reply.id))
 
     async def make() -> Response[Any]:
         _check_retry(request, task)
-        return await _task_response(request, await _RETRIES[task.kind](request, task))
+        return await _respond_retry(request, task, await _RETRIES[task.kind](request, task))
 
     return await run_idempotent(request, make)
 
@@ -108,6 +110,11 @@ async def retry(request: ApiRequest, task_id: FromPath[UUID]) -> Response[TaskVi
 def _check_retry(request: ApiRequest, task: Task) -> None:
     check_retry(task, RETRYABLE)
     request.user.require(ACTION_SCOPES[task.kind])
+
+
+async def _respond_retry(request: ApiRequest, task: Task, again: Task) -> Response[Any]:
+    await record_audit(request, "task.retry", target=task.id, detail={"kind": task.kind, "owner": task.account, "retry": again.id})
+    return await _task_response(request, again)
 
 
 async def _task_response(request: ApiRequest, task: Task) -> Response[Any]:

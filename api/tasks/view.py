@@ -33,6 +33,7 @@ KIND_SCOPES: Mapping[TaskKind, Scope] = {  # an API key sees what it could have 
     "bulk_action": "ops",
     "export": "chat",
     "import": "knowledge:read",
+    "erase": "ops",
 }
 CANCELLABLE: frozenset[TaskKind] = frozenset({"generate_ai_response", "vectorize_document", "rebuild"})
 RETRYABLE: frozenset[TaskKind] = frozenset({*CANCELLABLE, "update_knowledge_base"})
@@ -134,6 +135,7 @@ def view_of(task: Task, estimated_end_at: datetime | None = None) -> TaskView:
             percent=100 if task.state == "SUCCESS" else min(99, 100 * task.done // task.total) if task.total else None,
         ),
         estimated_end_at=estimated_end_at,
+        retry_at=task.retry_at,
         cause=task.cause,
         parent_id=task.parent or task.subject.schedule_id or None,
         child_ids=(task.retry,) if task.retry else (),

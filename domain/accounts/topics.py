@@ -5,7 +5,13 @@ from schemas.settings.auth import SESSION_TTL_S_MAX
 from streams.topics import Topic
 
 ACCOUNTS_CHANGED = Topic(
-    "claw.accounts.changed.v1", "account id", records.AccountChanged, ("api",), "Accounts, without credentials.", None, readers=("project",)
+    "claw.accounts.changed.v1",
+    "account id",
+    records.AccountChanged,
+    ("api",),
+    "Accounts, without credentials.",
+    None,
+    readers=("project", "count_statistics_accounts"),
 )
 CREDENTIALS_CHANGED = Topic(
     "claw.credentials.changed.v1",
@@ -15,6 +21,7 @@ CREDENTIALS_CHANGED = Topic(
     "Hashes of passwords and API keys.",
     None,
     private=True,
+    count="single",
     readers=("project",),
 )
 INVITATIONS_CHANGED = Topic(
@@ -25,6 +32,7 @@ INVITATIONS_CHANGED = Topic(
     "Hashes of invitations to register.",
     None,
     private=True,
+    count="single",
     readers=("project",),
 )
 ORGANISATIONS_CHANGED = Topic(
@@ -34,6 +42,7 @@ ORGANISATIONS_CHANGED = Topic(
     ("api", "ops"),
     "Names of organisations.",
     None,
+    count="single",
     readers=("project",),
 )
 SESSIONS_CHANGED = Topic(
@@ -45,6 +54,7 @@ SESSIONS_CHANGED = Topic(
     SESSION_TTL_S_MAX * 1_000,  # no session outlasts its last event by more
     compacted=True,
     private=True,
+    count="single",
     readers=("project",),
 )
 IDENTITIES_CHANGED = Topic(
@@ -55,5 +65,6 @@ IDENTITIES_CHANGED = Topic(
     "Accounts as an identity provider knows them.",
     None,
     private=True,
+    count="single",
     readers=("project",),
 )

@@ -42,7 +42,10 @@ async def _rebuild_messages(ports: RebuildPorts) -> RebuildResult:
     return replace(done, erased=len(late))
 
 
-SAMPLING = config_keys(ModelSettings, "temperature", "max_tokens", "idle_timeout_s", "text_thinking_tokens")
+SAMPLING = (
+    *config_keys(ModelSettings, "temperature", by_tenant=True),
+    *config_keys(ModelSettings, "max_tokens", "idle_timeout_s", "text_thinking_tokens"),
+)
 FIRST = config_keys(ModelSettings, "name", "base_url", "api_key", "thinking", "reasoning_effort")
 FALLBACKS = [
     config_keys(section, "provider", "name", "base_url", "api_key", "thinking", "reasoning_effort")

@@ -60,5 +60,11 @@ CONVERSATIONS_CHANGED = Topic(
     readers=("project",),
 )
 FEEDBACK_GIVEN = Topic(
-    "claw.feedback.given.v1", "user id", chats.FeedbackGiven, ("api",), "What readers think of answers.", 90 * DAY_MS, readers=("project",)
+    "claw.feedback.given.v1",
+    "user id",
+    chats.FeedbackGiven,
+    ("api",),
+    "What readers think of answers.",
+    90 * DAY_MS,
+    readers=("project", "count_statistics_feedback"),
 )

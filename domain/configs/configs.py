@@ -6,6 +6,7 @@ published is no revision: the next change has its number, and replaces it.
 
 from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager
+from datetime import datetime
 from typing import Any, TypeVar
 
 import msgspec
@@ -13,7 +14,7 @@ import structlog
 
 from domain.configs.topics import CONFIGS_CHANGED, CONFIGS_RECORDED
 from schemas import ids
-from schemas.configs import Config, ConfigChanged, ConfigRecorded
+from schemas.configs import Config, ConfigChanged, ConfigRecorded, Stage, StageEnd
 from schemas.errors import Refused
 from schemas.settings import KafkaSettings
 from schemas.traces import new_traceparent
@@ -66,9 +67,11 @@ class ConfigWriter:
         request: str = "",
         expected: int | None = None,
         unchanged: Callable[[Any], bool] | None = None,
+        stage: Stage | None = None,
+        stage_end: StageEnd | None = None,
     ) -> Config:
-        """Give ``key`` another value. Refused("lost_update") unless its revision is ``expected``, when that is given. No change, and no
-        revision, when the present value is ``unchanged``.
+        """Give ``key`` another value, or a ``stage`` beside it. Refused("lost_update") unless its revision is ``expected``, when that is
+        given. No change, and no revision, when the present value is ``unchanged``.
         """
         changed = False
 
@@ -81,7 +84,17 @@ class ConfigWriter:
                 return None
             changed = True
             now = self._clock.now()
-            config = Config(key=key, value=value, revision=revision + 1, changed_at=now, changed_by=by, reason=reason, request=request)
+            config = Config(
+                key=key,
+                value=value,
+                revision=revision + 1,
+                changed_at=now,
+                changed_by=by,
+                reason=reason,
+                request=request,
+                stage=stage,
+                stage_end=stage_end,
+            )
             return self._event(ConfigChanged, ids.derive("config", key, config.revision), config), config
 
         config = await self._writer.change(key, step)
@@ -90,6 +103,10 @@ class ConfigWriter:
         if changed:
             log.info("config_changed", key=key, revision=config.revision, by=by, reason=reason)
         return config
+
+    def now(self) -> datetime:
+        """The time of a change that is made now."""
+        return self._clock.now()
 
     def lease(self, name: str) -> AbstractAsyncContextManager[None]:
         """A lease around checks that concern several keys; see ``RecordWriter.lease``."""

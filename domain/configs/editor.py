@@ -12,11 +12,21 @@ import msgspec
 from domain.config_keys import ConfigKey, ConfigRule
 from domain.configs.cipher import encrypted_of
 from domain.configs.configs import ConfigWriter
-from domain.configs.errors import CONFIG_INTERNAL, CONFIG_PINNED, CONFIG_REVISION_UNKNOWN, CONFIG_SECRET_MISMATCH, CONFIG_UNKNOWN
+from domain.configs.errors import (
+    CONFIG_INTERNAL,
+    CONFIG_NOT_STAGED,
+    CONFIG_PINNED,
+    CONFIG_REVISION_UNKNOWN,
+    CONFIG_SECRET_MISMATCH,
+    CONFIG_STAGED,
+    CONFIG_UNKNOWN,
+)
 from domain.configs.live_settings import LiveSettings
 from domain.configs.records import CONFIG_HISTORY
 from domain.configs.reports import ProcessReport, ProcessReports, find_pinning
-from schemas.configs import RATE_LIMIT_ACCESS, RATE_LIMIT_RULES, TABLE_EPOCH, Config
+from domain.configs.stage_plans import StagePlan, check_key, place_stage
+from schemas import ids
+from schemas.configs import RATE_LIMIT_ACCESS, RATE_LIMIT_RULES, TABLE_EPOCH, Config, Stage, StageEnd, StageOutcome
 from schemas.errors import FieldError, Refused
 from schemas.settings import Settings
 from streams.tables.projection import Tables
@@ -86,6 +96,75 @@ class ConfigEditor:
             self._check_rules({key.name: parsed}, lambda _: "value")
             return await self._write(key, parsed, by=by, reason=reason, request=request, expected=expected)
 
+    async def stage(
+        self, name: str, plan: StagePlan, *, by: str, reason: str = "", request: str = "", expected: int | None = None
+    ) -> Config:
+        """Put another value in force in a part of the installation, as a revision whose value elsewhere stays. Raises Refused when nothing
+        of the part runs, when the value is no change, and when a guard could not judge it; ``change`` documents the other arguments.
+        """
+        key = self.find(name)
+        check_key(key, plan)
+        parsed = None if plan.value is None else parse_value(key, plan.value, "value")
+        async with self._writing([key]):
+            config, revision = self.config(key), 0
+            if config is not None:
+                revision = config.revision
+                if request and await self._has_made(request, config):
+                    return config
+            self._check_unstaged([key])
+            await self._check_effective([key])
+            self._check_rules({key.name: parsed}, lambda _: "value")
+            if parsed == key.value_in(self._settings_with({})):
+                raise Refused("validation_failed", errors=(FieldError("value", f"{key.name} has this value already", "another value"),))
+            value, now = self._stored(key, parsed), self._writer.now()
+            stage_id = ids.derive("config-stage", key.name, revision + 1, now.isoformat())
+            stage = place_stage(plan, stage_id, value, now, await self.reports.list())
+            present = config.value if config else None
+            return await self._writer.change(
+                key.name, present, by=by, reason=reason, request=request, expected=revision if expected is None else expected, stage=stage
+            )
+
+    async def end_stage(
+        self,
+        name: str,
+        outcome: StageOutcome,
+        *,
+        by: str,
+        reason: str = "",
+        request: str = "",
+        expected: int | None = None,
+        stage_id: str = "",
+        figures: Mapping[str, float] | None = None,
+    ) -> Config:
+        """Promote the staged value to the whole installation, or take it back. With ``stage_id`` it is this stage's automatic end, and
+        nothing happens once the stage has ended otherwise. Raises Refused("config_not_staged").
+        """
+        key = self.find(name)
+        async with self._writing([key]):
+            config = self.config(key)
+            if config is not None and request and await self._has_made(request, config):
+                return config
+            if config is None or config.stage is None or (stage_id and config.stage.id != stage_id):
+                raise Refused(CONFIG_NOT_STAGED, f"{key.name} is at revision {config.revision if config else 0} without a stage")
+            value, stage = config.value, config.stage
+            if outcome == "promoted":
+                value = stage.value
+                self._check_rules({key.name: self.live.parse_staged(key, stage)}, lambda _: key.name)
+                if not stage_id:
+                    await self._check_effective([key])
+            end = StageEnd(id=stage.id, outcome=outcome, automatic=bool(stage_id), figures=dict(figures or {}))
+            expected = config.revision if expected is None else expected
+            return await self._writer.change(key.name, value, by=by, reason=reason, request=request, expected=expected, stage_end=end)
+
+    async def move_stage(self, name: str, stage: Stage, *, by: str, reason: str) -> Config:
+        """Let other processes be those of the share: ``stage`` with another salt. Raises Refused("config_not_staged")."""
+        key = self.find(name)
+        async with self._writing([key]):
+            config = self.config(key)
+            if config is None or config.stage is None or config.stage.id != stage.id:
+                raise Refused(CONFIG_NOT_STAGED)
+            return await self._writer.change(key.name, config.value, by=by, reason=reason, expected=config.revision, stage=stage)
+
     async def roll_back(
         self, name: str, revision: int, *, by: str, reason: str = "", request: str = "", expected: int | None = None
     ) -> Config:
@@ -113,6 +192,7 @@ class ConfigEditor:
         parsed, errors = self._parse_all(values)
         if errors:
             raise Refused("validation_failed", errors=tuple(errors))
+        self._check_unstaged([self.live.keys[name] for name in parsed])
         await self._check_effective([self.live.keys[name] for name, value in parsed.items() if value is not None])
         self._check_rules(parsed, lambda name: f"values.{name}")
         return [self._plan_change(self.live.keys[name], value) for name, value in parsed.items()]
@@ -154,9 +234,8 @@ class ConfigEditor:
     async def _write(self, key: ConfigKey, parsed: Any, *, by: str, reason: str, request: str, expected: int | None) -> Config:
         if request and (config := self.config(key)) is not None and await self._has_made(request, config):
             return config
-        cipher, value = self.live.cipher, parsed
-        if key.is_sensitive and parsed is not None:
-            value = msgspec.to_builtins(cipher.encrypt(key.name, parsed))
+        self._check_unstaged([key])
+        value = self._stored(key, parsed)
 
         def is_same(present: Any) -> bool:
             if not key.is_sensitive or present is None or value is None:
@@ -164,6 +243,12 @@ class ConfigEditor:
             return encrypted_of(present).fingerprint == encrypted_of(value).fingerprint
 
         return await self._writer.change(key.name, value, by=by, reason=reason, request=request, expected=expected, unchanged=is_same)
+
+    def _stored(self, key: ConfigKey, parsed: Any) -> Any:
+        """The value as it stands on the log."""
+        if key.is_sensitive and parsed is not None:
+            return msgspec.to_builtins(self.live.cipher.encrypt(key.name, parsed))
+        return msgspec.to_builtins(parsed)
 
     async def _has_made(self, request: str, newest: Config) -> bool:
         """Whether this request made one of the last 1,000 revisions of a key. One that was not in force in the end does not count."""
@@ -189,6 +274,11 @@ class ConfigEditor:
         action: Action = "unchanged" if value == before else "reset" if value is None else "set"
         return PlannedChange(key=key, before=before, value=value, action=action)
 
+    def _check_unstaged(self, keys: Sequence[ConfigKey]) -> None:
+        """Refused("config_staged") when a change of one of them is under way."""
+        if staged := [key.name for key in keys if (config := self.config(key)) is not None and config.stage is not None]:
+            raise Refused(CONFIG_STAGED, f"a change of {', '.join(staged)} is staged")
+
     async def _check_effective(self, keys: Sequence[ConfigKey]) -> None:
         """Refused("config_pinned" or "config_secret_mismatch") when a process would not take one of the values."""
         reports = await self.reports.list()
@@ -204,14 +294,28 @@ class ConfigEditor:
                 raise Refused(CONFIG_SECRET_MISMATCH, f"another CLAW_CONFIG_SECRET, or none, have {describe_processes(others)}")
 
     def _check_rules(self, changes: Mapping[str, Any], field: Any) -> None:
-        settings = self._settings_with(changes)
+        variants = [self._settings_with(changes)]
+        if staged := self._staged_values():
+            variants.append(self._settings_with(staged | dict(changes)))
         errors = [
             FieldError(field(name), problem)
             for rule in self._rules
-            if (name := next((each for each in rule.keys if each in changes), None)) and (problem := rule.find_problem(settings))
+            if (name := next((each for each in rule.keys if each in changes), None))
+            and (problem := next(filter(None, map(rule.find_problem, variants)), ""))
         ]
         if errors:
             raise Refused("validation_failed", errors=tuple(errors))
+
+    def _staged_values(self) -> dict[str, Any]:
+        """What is in force in a part of the installation: rules hold there as well."""
+        found = {}
+        for name, key in self.live.keys.items():
+            if (config := self.config(key)) is not None and config.stage is not None:
+                try:
+                    found[name] = self.live.parse_staged(key, config.stage)
+                except (ValueError, Refused):
+                    continue
+        return found
 
     def _settings_with(self, changes: Mapping[str, Any]) -> Settings:
         """All settings with what is on the topic, values for the next restart too, and these changes."""

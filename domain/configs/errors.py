@@ -53,6 +53,30 @@ CONFIG_UNREADABLE = Code(
     title_zh="加密的值已无法解密",
     remedy_zh="该值是用已停用的密钥加密的，请重新设置。",
 )
+CONFIG_STAGED = Code(
+    code="config_staged",
+    status=HTTPStatus.CONFLICT,
+    title="A change of this key is staged",
+    remedy="Promote or abort the staged change first: POST /configs/{key}/promote or /abort.",
+    title_zh="该配置项正在进行分阶段变更",
+    remedy_zh="请先提升或中止分阶段变更：POST /configs/{key}/promote 或 /abort。",
+)
+CONFIG_NOT_STAGED = Code(
+    code="config_not_staged",
+    status=HTTPStatus.CONFLICT,
+    title="No change of this key is staged",
+    remedy="The stage has ended: GET /configs/{key}/history says how. Stage a change with POST /configs/{key}/stage.",
+    title_zh="该配置项没有分阶段变更",
+    remedy_zh="该阶段已结束，详见 GET /configs/{key}/history。可通过 POST /configs/{key}/stage 发起分阶段变更。",
+)
+CONFIG_STAGE_UNSUPPORTED = Code(
+    code="config_stage_unsupported",
+    status=HTTPStatus.CONFLICT,
+    title="This key cannot be staged in this way",
+    remedy="Stage it by share or by worker, or change it everywhere with PUT /configs/{key}.",
+    title_zh="该配置项不支持这种分阶段方式",
+    remedy_zh="请按比例或按进程分阶段，或使用 PUT /configs/{key} 直接修改。",
+)
 
 ERRORS: Mapping[str, Code] = {
     line.code: line
@@ -63,5 +87,8 @@ ERRORS: Mapping[str, Code] = {
         CONFIG_SECRET_MISMATCH,
         CONFIG_REVISION_UNKNOWN,
         CONFIG_UNREADABLE,
+        CONFIG_STAGED,
+        CONFIG_NOT_STAGED,
+        CONFIG_STAGE_UNSUPPORTED,
     )
 }

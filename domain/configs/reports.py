@@ -8,8 +8,11 @@ import structlog
 from msgspec import Struct, field
 
 from adapters.redis.client import RedisClient
+from domain.configs.guard_metrics import GuardMetrics
 from domain.configs.live_settings import LiveSettings
+from domain.configs.stages import GuardReading, GuardWindow, ProcessName
 from schemas.errors import Unavailable
+from streams.clock import Clock
 from streams.runtime.report_registry import ReportRegistry
 
 REPORT_S = 2.0  # between two reports, when nothing changes
@@ -20,6 +23,8 @@ log = structlog.get_logger(__name__)
 class ProcessReport(Struct, frozen=True, kw_only=True):
     """What a process runs. ``component``: ``api``, or the worker group. ``revisions`` in force by key; ``pinned``: keys whose value its
     environment sets; ``problems`` by key: why a revision is not in force; ``secret_id``: which secret decrypts sensitive values.
+    ``staged``: the keys whose staged value is in force, with the stage's id. ``metrics``: those that it exposes. ``readings`` by key of
+    what a stage's guard watches.
     """
 
     id: str
@@ -29,6 +34,9 @@ class ProcessReport(Struct, frozen=True, kw_only=True):
     pinned: tuple[str, ...] = ()
     problems: dict[str, str] = field(default_factory=dict)
     secret_id: str = ""
+    staged: dict[str, str] = field(default_factory=dict)
+    metrics: tuple[str, ...] = ()
+    readings: dict[str, GuardReading] = field(default_factory=dict)
     silent_s: float = 0.0  # since the last report, when it is read
 
 
@@ -54,9 +62,10 @@ class ProcessReports:
 class ConfigReporter:
     """Reports what ``live`` has in force: at once after a change, and every two seconds."""
 
-    def __init__(self, live: LiveSettings, reports: ProcessReports, *, component: str, process_id: str, started_at: datetime) -> None:
-        self._live, self._reports = live, reports
-        self._component, self._id, self._started_at = component, process_id, started_at
+    def __init__(self, live: LiveSettings, reports: ProcessReports, process: ProcessName, metrics: GuardMetrics, clock: Clock) -> None:
+        self._live, self._reports, self._process, self._metrics, self._clock = live, reports, process, metrics, clock
+        self._started_at = clock.now()
+        self._windows: dict[str, GuardWindow] = {}
         self._changed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         live.observe(self._changed.set)
@@ -73,7 +82,7 @@ class ConfigReporter:
         await asyncio.wait((self._task,))
         self._task = None
         try:
-            await self._reports.remove(self._id)
+            await self._reports.remove(self._process.id)
         except Unavailable:
             return
 
@@ -94,14 +103,31 @@ class ConfigReporter:
         """What this process runs now."""
         live = self._live
         return ProcessReport(
-            id=self._id,
-            component=self._component,
+            id=self._process.id,
+            component=self._process.component,
             started_at=self._started_at,
             revisions=dict(live.revisions),
             pinned=live.pinned,
             problems=dict(live.problems),
             secret_id=live.cipher.secret_id,
+            staged={name: live.stages[name].id for name in live.staged},
+            metrics=self._metrics.names(self._clock.monotonic_s()),
+            readings=self._read_guards(),
         )
+
+    def _read_guards(self) -> dict[str, GuardReading]:
+        """What the guards of all stages watch, as far as this process exposes it."""
+        now_s, readings = self._clock.monotonic_s(), dict[str, GuardReading]()
+        for name in self._windows.keys() - self._live.stages.keys():
+            del self._windows[name]
+        for name, stage in self._live.stages.items():
+            if stage.guard is None or (totals := self._metrics.totals(name, stage.guard, now_s)) is None:
+                continue
+            is_staged, window = name in self._live.staged, self._windows.get(name)
+            if window is None or (window.stage.id, window.staged) != (stage.id, is_staged):
+                window = self._windows[name] = GuardWindow(stage, staged=is_staged, totals=totals, now_s=now_s)
+            readings[name] = window.read(totals, now_s)
+        return readings
 
 
 def find_pinning(reports: Sequence[ProcessReport], name: str) -> list[ProcessReport]:

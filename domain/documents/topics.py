@@ -15,7 +15,7 @@ DOCUMENTS_SUBMITTED = Topic(
     ("api", "admit", "route", "run_jobs"),
     "The record of documents: submit, replace, delete. Its offset is the document's version.",
     None,
-    readers=("route", "track"),
+    readers=("route", "track", "count_statistics_documents"),
 )
 DOCUMENTS_QUEUED_EXPRESS = Topic(
     "claw.documents.queued.express.v1",

@@ -36,6 +36,7 @@ def new_delivery(
         id=id,
         webhook_id=webhook.id,
         tenant=webhook.tenant,
+        account_id=webhook.account_id,
         type=event_type,
         payload=payload,
         state="pending" if is_on else "skipped",

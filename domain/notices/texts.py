@@ -15,6 +15,7 @@ DEFAULT_CHANNELS: Mapping[NoticeKind, tuple[Channel, ...]] = {
     "budget.nearly_spent": ("in_app", "mail"),
     "webhook.disabled": ("in_app", "mail"),
     "dead_letter": ("in_app",),
+    "config.stage_ended": ("in_app", "mail"),
     "health_check.failed": ("in_app", "mail"),
 }
 
@@ -68,6 +69,10 @@ _TEXTS: Mapping[NoticeKind, Mapping[Language, NoticeText]] = {
         "zh": NoticeText(
             "有记录无法处理（{code}）", "处理程序 {agent} 放弃了 {topic} 中的记录，错误为 {code}。请查看死信，排除原因后重新投递。"
         ),
+    },
+    "config.stage_ended": {
+        "en": NoticeText("The staged change of {key} was {outcome}", "{reason}. The history of the key has the figures."),
+        "zh": NoticeText("{key} 的分阶段变更{outcome_zh}", "{reason}。具体数据见该配置项的历史。"),
     },
     "health_check.failed": {
         "en": NoticeText("The health check found something wrong", "{findings}. What to do first: {remedy}."),

@@ -5,9 +5,8 @@ from domain.config_keys import at_most, config_keys
 from domain.retrieval.topics import REQUESTS_ANSWERED, REQUESTS_ASKED
 from schemas.settings import RetrievalSettings
 
-PASSAGES, CANDIDATES, *OTHERS = config_keys(
-    RetrievalSettings, "passages", "candidates", "context_tokens", "meaning_min", "meaning_weight", "rerank_timeout_s"
-)
+(PASSAGES,) = config_keys(RetrievalSettings, "passages", by_tenant=True)
+CANDIDATES, *OTHERS = config_keys(RetrievalSettings, "candidates", "context_tokens", "meaning_min", "meaning_weight", "rerank_timeout_s")
 
 AREA = Area(
     name="retrieval",

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from domain.area import Area
 from domain.chats.topics import CHATS_ASKED, CHATS_GROUNDED, MESSAGES_CHANGED
 from domain.documents.topics import DOCUMENTS_PROGRESSED, DOCUMENTS_SUBMITTED
+from domain.erasures.topics import ERASURES_CHANGED
 from domain.indexes.topics import INDEXES_CHANGED
 from domain.jobs.topics import JOBS_CHANGED
 from domain.notices.topics import DELIVERIES_CHANGED, MAILS_ENDED, MAILS_REQUESTED
@@ -25,6 +26,7 @@ SOURCES = (  # never chats.answered: reading its deltas would cost as much as th
     MAILS_ENDED,
     DELIVERIES_CHANGED,
     JOBS_CHANGED,
+    ERASURES_CHANGED,
 )
 
 

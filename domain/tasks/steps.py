@@ -13,6 +13,7 @@ from domain.tasks.fold import TaskPut, first, newest
 from schemas import ids
 from schemas.chats import ChatAsked, ChatGrounded, MessageChanged, MessageState, Question
 from schemas.documents import CANCELLED_CODE, DocumentProgressed, DocumentSubmitted, DocumentWithdrawn, Shelf, State
+from schemas.erasures import ErasureChanged
 from schemas.errors import Refused
 from schemas.events import Event
 from schemas.indexes import IndexPlan, IndexPlanChanged, plan_key
@@ -151,11 +152,13 @@ def _read_progress(event: DocumentProgressed, offset: int) -> Sequence[TaskPut]:
         subject=TaskSubject(knowledge_base_id=progress.knowledge_base_id, document_id=progress.document_id, version=progress.version),
         title=progress.title,
         run=offset,
+        attempts=progress.retries + (progress.state != "queued") if progress.retries else 0,
         done=progress.done,
         total=progress.chunks,
         unit="chunks" if progress.chunks else "",
         lane=progress.queue,
         cause=progress.cause,
+        retry_at=progress.retry_at,
     )
     tenant, task = event.tenant, progress.task_id
     if outcome:
@@ -215,6 +218,7 @@ def _read_delivery(event: DeliveryChanged, offset: int) -> Sequence[TaskPut]:
         state=outcome[0] if outcome else "RETRY" if delivery.tries else "PENDING",
         at=delivery.ended_at or (last.at if last is not None else delivery.created_at),
         kind="send_notification",
+        account=delivery.account_id,
         title=f"webhook {delivery.type}",
         run=delivery.tries,
         attempts=delivery.tries,
@@ -259,6 +263,30 @@ def _job_step(job: Job, state: TaskState, at: datetime, *, whole: bool = False) 
     )
 
 
+def _read_erasure(event: ErasureChanged, offset: int) -> Sequence[TaskPut]:
+    """The task ends when everything is removed that can be; whoever erases their own account cannot read it. That of a tenant is the
+    installation's, because the tenant's tasks go with it.
+    """
+    erasure = event.data
+    tenant = erasure.tenant if erasure.account_id else ids.INSTALLATION
+    ended = erasure.state in {"interim", "final"}
+    step = TaskStep(
+        state="SUCCESS" if ended else "STARTED" if erasure.revision > 1 else "PENDING",
+        at=event.time,
+        kind="erase",
+        account="" if erasure.requested_by == erasure.account_id else erasure.requested_by,
+        title="account" if erasure.account_id else "organisation",
+        run=offset,
+        done=erasure.rounds,
+        unit="rounds",
+    )
+    if ended:
+        return (TaskPut(tenant, erasure.id, "ended", first(offset), step),)
+    if erasure.revision > 1:
+        return (TaskPut(tenant, erasure.id, "started", first(offset), step), TaskPut(tenant, erasure.id, "progress", newest(offset), step))
+    return (TaskPut(tenant, erasure.id, "opened", first(offset), step),)
+
+
 def _plan_step(plan: IndexPlan, state: TaskState, shelf: Shelf, event: Event) -> TaskStep:
     return TaskStep(
         state=state,
@@ -281,4 +309,5 @@ _READERS: Mapping[type[Event], Callable[[Any, int], Sequence[TaskPut]]] = {
     MailEnded: _read_mail_result,
     DeliveryChanged: _read_delivery,
     JobChanged: _read_job,
+    ErasureChanged: _read_erasure,
 }

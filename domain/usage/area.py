@@ -27,7 +27,7 @@ async def _rebuild_usage(ports: RebuildPorts) -> RebuildResult:
 
 
 QUOTAS = [
-    config_keys(QuotaSettings, f"{tier}_{measure}_per_day", f"{tier}_{measure}_per_month")
+    config_keys(QuotaSettings, f"{tier}_{measure}_per_day", f"{tier}_{measure}_per_month", by_tenant=True)
     for tier in get_args(Tier)
     for measure in MEASURES
 ]

@@ -91,9 +91,11 @@ def installation_key() -> str:
 
 
 def usage_changes(event: UsageRecorded) -> Sequence[Change]:
-    """What one event adds. A cached answer is an answer; the tokens it names were paid for when it was made."""
+    """What one event adds. A cached answer is an answer; the tokens it names were paid for when it was made. A reply that ended before any
+    model was asked is none.
+    """
     spent, paid = event.data, not event.data.cached
-    answer = spent.purpose == "answer"
+    answer = spent.purpose == "answer" and bool(spent.cached or spent.prompt_tokens or spent.completion_tokens or spent.reserved)
     counts = {
         "messages": int(answer),
         "cached": int(answer and spent.cached),

@@ -10,5 +10,5 @@ USAGE_RECORDED = Topic(
     ("generate", "digest", "lookup"),
     "Tokens spent, once per reply and purpose.",
     90 * DAY_MS,
-    readers=("meter",),
+    readers=("meter", "count_statistics_usage"),
 )

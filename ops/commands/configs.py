@@ -41,7 +41,7 @@ TEXT_KINDS = ("text", "choice", "path")
 
 async def get(settings: Settings, name: str, *, as_json: bool) -> int:
     """Print one key, or with "" all that have a value; sensitive values never."""
-    async with _open_editor(settings) as (editor, _, _):
+    async with open_editor(settings) as (editor, _, _):
         views = [key_view(editor, key) for key in ([editor.find(name)] if name else editor.live.keys.values())]
         if as_json:
             print(msgspec.json.format(msgspec.json.encode(views[0] if name else views)).decode())
@@ -61,20 +61,20 @@ async def set_(settings: Settings, name: str, text: str | None, *, reason: str, 
     """Change a key, or with ``reset`` give it its default again. Values of sensitive keys come from standard input only."""
     if reset + stdin + (text is not None) != 1:
         raise ConfigurationError("give one of VALUE, --stdin and --default")
-    async with _open_editor(settings) as (editor, _, publisher):
+    async with open_editor(settings) as (editor, _, publisher):
         key = editor.find(name)
         if text is not None and key.is_sensitive:
             raise ConfigurationError(f"{name} is sensitive: write its value to standard input and add --stdin")
-        value = None if reset else _parse_text(key, text if text is not None else _read_line())
+        value = None if reset else parse_text(key, text if text is not None else _read_line())
         config = await editor.change(name, value, by=BY, reason=reason)
-        await _record(publisher, "config.reset" if reset else "config.change", config, reason)
+        await record_change(publisher, "config.reset" if reset else "config.change", config, reason)
         print(f"{name} is at revision {config.revision}")
     return 0
 
 
 async def history(settings: Settings, name: str) -> int:
     """Print the revisions of a key, newest first."""
-    async with _open_editor(settings) as (editor, tables, _):
+    async with open_editor(settings) as (editor, tables, _):
         key = editor.find(name)
         newest = editor.config(key)
         page = await tables.of(CONFIG_HISTORY).list(name, limit=LISTED_MAX)
@@ -88,7 +88,7 @@ async def history(settings: Settings, name: str) -> int:
 
 async def diff(settings: Settings, name: str, before: int, after: int | None) -> int:
     """Print two revisions of a key; exit code 1 when they differ."""
-    async with _open_editor(settings) as (editor, _, _):
+    async with open_editor(settings) as (editor, _, _):
         key = editor.find(name)
         last = editor.config(key) if after is None else await editor.revision(key, after)
         view = diff_view(editor, key, await editor.revision(key, before), last)
@@ -98,9 +98,9 @@ async def diff(settings: Settings, name: str, before: int, after: int | None) ->
 
 async def rollback(settings: Settings, name: str, revision: int, *, reason: str) -> int:
     """Give a key the value of an earlier revision, as a new one."""
-    async with _open_editor(settings) as (editor, _, publisher):
+    async with open_editor(settings) as (editor, _, publisher):
         config = await editor.roll_back(name, revision, by=BY, reason=reason)
-        await _record(publisher, "config.rollback", config, reason)
+        await record_change(publisher, "config.rollback", config, reason)
         print(f"{name} is at revision {config.revision}, with the value of revision {revision}")
     return 0
 
@@ -119,7 +119,7 @@ def export(settings: Settings, path: str) -> int:
 
 
 async def _export(settings: Settings) -> tuple[dict[str, Any], list[str]]:
-    async with _open_editor(settings) as (editor, _, _):
+    async with open_editor(settings) as (editor, _, _):
         return editor.export()
 
 
@@ -136,24 +136,24 @@ def import_(settings: Settings, path: str, *, reason: str, dry_run: bool) -> int
 
 
 async def _import(settings: Settings, wanted: ConfigImport, *, reason: str, dry_run: bool) -> list[PlannedChange]:
-    async with _open_editor(settings) as (editor, _, publisher):
+    async with open_editor(settings) as (editor, _, publisher):
         if dry_run:
             return await editor.plan(wanted.values)
         planned = await editor.import_values(wanted.values, by=BY, reason=reason)
         for each in planned:
             if each.action != "unchanged" and (config := editor.config(each.key)) is not None:
-                await _record(publisher, "config.import", config, reason)
+                await record_change(publisher, "config.import", config, reason)
         return planned
 
 
-async def _record(publisher: KafkaPublisher, action: str, config: Config, reason: str) -> None:
+async def record_change(publisher: KafkaPublisher, action: str, config: Config, reason: str) -> None:
     """On the installation's audit log, without the value."""
     detail = {"revision": str(config.revision)} | ({"reason": reason} if reason else {})
     await publisher.publish(audit_event(action, ids.INSTALLATION, config.key, SystemClock().now(), **detail))
 
 
 @asynccontextmanager
-async def _open_editor(settings: Settings) -> AsyncIterator[tuple[ConfigEditor, ReadModels, KafkaPublisher]]:
+async def open_editor(settings: Settings) -> AsyncIterator[tuple[ConfigEditor, ReadModels, KafkaPublisher]]:
     """For the length of one command. The environment of the command pins nothing: that of the running processes does. A refusal names every
     field.
     """
@@ -183,7 +183,7 @@ def _with_secret(settings: Settings) -> Settings:
         return settings  # sensitive keys are refused, the others need none
 
 
-def _parse_text(key: ConfigKey, text: str) -> Any:
+def parse_text(key: ConfigKey, text: str) -> Any:
     if key.is_sensitive or key.setting.kind in TEXT_KINDS:
         return text
     try:

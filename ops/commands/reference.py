@@ -13,6 +13,7 @@ from domain.areas import AREAS, ERRORS, TOPICS
 from domain.documents.topics import inbox_topic
 from domain.sections import SECTIONS
 from ops import cli
+from ops.commands.erasure_page import erasure_page
 from ops.commands.recorded_examples import examples_page
 from ops.supply_chain.licences import licences_page
 from schemas.errors import CATALOGUE
@@ -156,7 +157,7 @@ def _example(path: Path) -> str:
 
 
 def _partitions(topic: Topic) -> str:
-    return "`CLAW_KAFKA_REPLY_PARTITIONS`" if topic.count == "replies" else "`CLAW_KAFKA_PARTITIONS`"
+    return {"keyed": "`CLAW_KAFKA_PARTITIONS`", "replies": "`CLAW_KAFKA_REPLY_PARTITIONS`", "single": "1"}[topic.count]
 
 
 def _retention(topic: Topic) -> str:
@@ -242,6 +243,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/settings.md": settings_page,
     "docs/topics.md": topics_page,
     "docs/errors.md": errors_page,
+    "docs/erasure-inventory.md": erasure_page,
     "docs/commands.md": commands_page,
     "docs/configs.md": configs_page,
     "docs/licences.md": licences_page,

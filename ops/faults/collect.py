@@ -18,8 +18,9 @@ from ops.faults.nemesis import flush_redis
 from ops.faults.promises.documents import FINAL
 from ops.faults.states import WORKING
 from ops.faults.target import FaultProvider, TargetStack
+from schemas.settings import KafkaSettings
 from streams.log.reader import open_log_reader
-from streams.topics import DEAD_LETTERS
+from streams.topics import DEAD_LETTERS, Topic
 
 TOPICS = (
     DOCUMENTS_SUBMITTED,
@@ -49,7 +50,7 @@ async def collect(target: TargetStack, provider: FaultProvider, clients: list[Re
     await asyncio.gather(*(_read_documents(client) for client in clients), _read_replies(clients))
     await _read_figures(target, recorder)
     await _rebuild(target, clients, recorder)
-    for record in await read_topics(target):
+    for record in await read_topics(target.settings.kafka):
         recorder.add(record)
     for word, number in _count_words(target).items():
         recorder.add(FinalReading(at=recorder.now(), name="log", subject=word, value=number))
@@ -137,11 +138,11 @@ async def _readable(client: RecordedClient, recorder: HistoryRecorder) -> dict[s
     return found
 
 
-async def read_topics(target: TargetStack) -> list[TopicRecord]:
-    """Every record of every topic, read committed. Raises Unavailable."""
+async def read_topics(kafka: KafkaSettings, topics: Iterable[Topic] = TOPICS) -> list[TopicRecord]:
+    """Every record of the topics, read committed. Raises Unavailable."""
     found: list[TopicRecord] = []
-    async with open_log_reader(target.settings.kafka) as reader:
-        for topic in TOPICS:
+    async with open_log_reader(kafka) as reader:
+        for topic in topics:
             bounds = await reader.bounds(await reader.partitions(topic))
             for place, (begin, end) in bounds.items():
                 async with aclosing(reader.batches(place, begin, end)) as batches:

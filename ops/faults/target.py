@@ -163,12 +163,12 @@ class TargetStack:
         """The API key that ``claw up`` wrote."""
         return (self.home / "key").read_text(encoding="utf-8").strip()
 
-    async def command(self, *arguments: str) -> tuple[int, str]:
-        """``claw ...`` beside it: exit code and what it printed."""
+    async def command(self, *arguments: str, typed: str = "") -> tuple[int, str]:
+        """``claw ...`` beside it, ``typed`` as its standard input: exit code and what it printed."""
         process = await self._spawn(*arguments)
         try:
             async with asyncio.timeout(COMMAND_S_MAX):
-                printed, _ = await process.communicate()
+                printed, _ = await process.communicate(typed.encode())
         except TimeoutError:
             process.kill()
             await process.wait()
@@ -197,7 +197,7 @@ class TargetStack:
             *(sys.executable, "-m", "ops.cli", *arguments),
             cwd=PROJECT,
             env=self.environ | environ,
-            stdin=asyncio.subprocess.DEVNULL,
+            stdin=asyncio.subprocess.PIPE if is_command else asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE if is_command else asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.STDOUT if is_command else asyncio.subprocess.DEVNULL,
             start_new_session=True,

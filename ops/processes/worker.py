@@ -10,6 +10,7 @@ import uvloop
 from adapters.redis.client import connect
 from domain import composition
 from domain.areas import TOPICS
+from domain.configs.stages import ProcessName
 from domain.configuration import follow_settings, report_configs
 from ops.commands import inbox
 from ops.processes import logs, runtime, worker_groups
@@ -58,7 +59,7 @@ async def _run(settings: Settings, name: str) -> int:
         group = worker_groups.build_worker_group(name, ports)
         runtime.tune_gc()
         worker = Worker(settings, group, publisher, redis, clock)
-        reporter = report_configs(live, redis, component=name, process_id=worker.id, clock=clock)
+        reporter = report_configs(live, redis, ProcessName(worker.id, name), clock, worker.registries)
         stack.push_async_callback(reporter.stop)
         await reporter.start()
         return await worker.run(stop)

@@ -1,4 +1,4 @@
-"""The environment of child processes: settings turned back into variables, and the signing secret."""
+"""The environment of child processes: settings turned back into variables, none for what is not ours, and the signing secret."""
 
 import os
 import secrets
@@ -14,6 +14,7 @@ from schemas.settings.section import Secret
 
 SECRET_BYTES_MIN = 32  # HS256 takes no key shorter than its hash
 SECRET_MODE = 0o600
+HOME_VARIABLE = "CLAW_HOME"
 SECRET_VARIABLE = "CLAW_AUTH_SECRET"  # noqa: S105 - the name of the variable
 
 
@@ -29,6 +30,13 @@ def environment_of(settings: Settings, base: Mapping[str, str]) -> dict[str, str
             if value != field.default or variable in settings.explicit:
                 environ[variable] = _text(value)
     return environ
+
+
+def without_settings(environ: Mapping[str, str]) -> dict[str, str]:
+    """``environ`` for a program that is not ours, such as the broker: it has no use for our settings, and secrets are among them. The home
+    folder stays, so that it is known whose it is.
+    """
+    return {name: value for name, value in environ.items() if not name.startswith("CLAW_") or name == HOME_VARIABLE}
 
 
 def _text(value: Any) -> str:

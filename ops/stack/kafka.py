@@ -24,6 +24,7 @@ import msgspec
 from ops.stack import jars
 from ops.stack.child import Component
 from ops.stack.credentials import USER, make_password, make_private_folder, write_private
+from ops.stack.environment import without_settings
 from schemas.errors import ConfigurationError
 from schemas.settings import KafkaSettings
 from schemas.settings.section import Secret
@@ -137,14 +138,14 @@ def prepare(node: KafkaNode, environ: Mapping[str, str]) -> Component:
     java, class_path = java_binary(), ":".join(str(path) for path in jars.class_path(jars.maven_folder(environ)))
     make_private_folder(node.folder)
     if not (node.data / "meta.properties").exists():
-        _format(node, java, class_path)
+        _format(node, java, class_path, without_settings(environ))
     write_private(node.folder / "client.conf", node.client_configuration())
     properties = node.folder / "server.properties"
     write_private(properties, node.properties(node.data))
     return Component(
         name="kafka",
         command=(java, *_jvm_flags(node), "-cp", class_path, "kafka.Kafka", str(properties)),
-        environ=environ,
+        environ=without_settings(environ),
         log=node.log,
         answers=lambda: is_ready(node),
         where=node.servers,
@@ -181,7 +182,7 @@ def _jvm_flags(node: KafkaNode) -> tuple[str, ...]:
     )
 
 
-def _format(node: KafkaNode, java: str, class_path: str) -> None:
+def _format(node: KafkaNode, java: str, class_path: str, environ: Mapping[str, str]) -> None:
     """Format into a side folder and rename it: an interrupted start never leaves a half-formatted store."""
     side = node.folder / "data.new"
     shutil.rmtree(side, ignore_errors=True)
@@ -198,7 +199,7 @@ def _format(node: KafkaNode, java: str, class_path: str) -> None:
     )
     tool = ("kafka.tools.StorageTool", "format", "-t", _cluster_id(), "-c", str(properties))
     done = subprocess.run(  # noqa: S603 - our own command line, no shell
-        (*command, *tool), capture_output=True, text=True, timeout=FORMAT_S, check=False, start_new_session=True
+        (*command, *tool), env=dict(environ), capture_output=True, text=True, timeout=FORMAT_S, check=False, start_new_session=True
     )
     properties.unlink()
     if done.returncode != 0 or not (side / "meta.properties").exists():

@@ -24,6 +24,7 @@ from adapters.redis.commands import COMMANDS
 from adapters.redis.versions import ServerVersion, parse_version
 from ops.stack.child import Component
 from ops.stack.credentials import USER, make_password, make_private_folder, write_private
+from ops.stack.environment import without_settings
 from schemas.errors import ConfigurationError
 from schemas.settings import RedisSettings
 from schemas.settings.section import Secret
@@ -112,7 +113,7 @@ def prepare(node: RedisNode, environ: Mapping[str, str]) -> Component:
     return Component(
         name="redis",
         command=(server_binary(environ), str(path)),
-        environ=environ,
+        environ=without_settings(environ),
         log=node.log,
         answers=lambda: answers(node.where),
         where=node.where,

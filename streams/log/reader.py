@@ -14,7 +14,7 @@ from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError
 from adapters.kafka import Consumer, StoredRecord, TopicPartition, connection_options, make_consumer, open_admin, start_client
 from schemas.errors import Unavailable
 from schemas.settings import KafkaSettings
-from streams.log.partitions import list_partitions
+from streams.log.partitions import fetch_partition_counts, list_partitions
 from streams.topics import DEAD_LETTERS, Topic
 
 REQUEST_MS = 5_000  # one administrative call
@@ -34,6 +34,18 @@ class LogReader:
 
     def __init__(self, kafka: KafkaSettings, consumer: Consumer, silence_s_max: float) -> None:
         self._kafka, self._consumer, self._silence_s_max = kafka, consumer, silence_s_max
+
+    async def all_bounds(self, topics: Iterable[Topic]) -> dict[str, dict[TopicPartition, tuple[int, int]]]:
+        """``bounds`` of every partition, by the names of the topics without prefix, in three requests for whoever reads them all.
+
+        Raises Unavailable, also when a topic does not exist.
+        """
+        names = {self._kafka.topic_prefix + topic.name: topic.name for topic in topics}
+        counts = await fetch_partition_counts(self._kafka, names)
+        if missing := sorted(names.keys() - counts.keys()):
+            raise Unavailable("kafka_unavailable", f"there is no topic {missing[0]}: run `claw topics apply`")
+        bounds = await self.bounds([TopicPartition(name, number) for name in names for number in range(counts[name])])
+        return {names[name]: {place: bounds[place] for place in bounds if place.topic == name} for name in names}
 
     async def partitions(self, topic: Topic) -> list[TopicPartition]:
         """All of a topic; raises Unavailable when there are none: who takes a missing topic for an empty one forgets what it held."""

@@ -8,7 +8,7 @@ import asyncio
 import hashlib
 import os
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from http import HTTPStatus
@@ -105,6 +105,11 @@ class Worker:
             metrics=self._metrics,
         )
         self._status = StatusServer({"/livez": liveness, "/readyz": self._readiness, "/metrics": self._exposition})
+
+    @property
+    def registries(self) -> Sequence[CollectorRegistry]:
+        """The metrics that this process shows."""
+        return (REGISTRY, self._metrics.registry)
 
     async def run(self, stop: asyncio.Event) -> int:
         """See the module. Without a broker it waits. Raises ConfigurationError when topics are missing, or the metrics port is taken."""
@@ -380,4 +385,4 @@ class Worker:
         return HTTPStatus.OK if state.ready else HTTPStatus.SERVICE_UNAVAILABLE, "application/json", msgspec.json.encode(state)
 
     def _exposition(self) -> StatusResponse:
-        return HTTPStatus.OK, CONTENT_TYPE_LATEST, generate_latest(REGISTRY) + generate_latest(self._metrics.registry)
+        return HTTPStatus.OK, CONTENT_TYPE_LATEST, b"".join(map(generate_latest, self.registries))

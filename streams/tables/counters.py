@@ -20,6 +20,7 @@ import structlog
 from adapters.redis.client import Argument, RedisClient, Script
 from schemas.errors import Unavailable
 from streams.log.range_reader import LogRecord, RangeSource
+from streams.tables.sketches import HASHES_MAX, ThetaSketch, merge_sketches, read_sketch
 from streams.tables.windows import BUCKETS_MAX, Buckets, Scale, Window, hopping, tumbling
 
 __all__ = ["BUCKETS_MAX", "ApplyResult", "Change", "Counter", "CounterFeed", "OffsetGap", "Scale", "Window", "hopping", "tumbling"]
@@ -35,8 +36,9 @@ PINNED = -1  # no check of the generation
 log = structlog.get_logger(__name__)
 
 # KEYS generation, mark, seen, values...; ARGV generation the caller means (-1: whichever), offset, after, event id, seen size, seen
-# seconds, then per value: expiry (unix s, 0 = never), number of fields, field, delta, ... Replies {1, mark} counted, {0, mark} nothing to
-# do, {-1, mark} a gap, {-2, generation} another generation.
+# seconds, then per value: expiry (unix s, 0 = never), number of fields, field, delta, ...; of a sketch (sketches.py) minus the number of
+# hashes, the most that are kept, hash, ... Replies {1, mark} counted, {0, mark} nothing to do, {-1, mark} a gap, {-2, generation} another
+# generation.
 _APPLY = Script("""
 local generation = tonumber(redis.call('GET', KEYS[1]) or '0')
 if ARGV[1] ~= '-1' and tonumber(ARGV[1]) ~= generation then return {-2, generation} end
@@ -53,6 +55,26 @@ local at = 7
 for i = 4, #KEYS do
   local expiry, fields = ARGV[at], tonumber(ARGV[at + 1])
   at = at + 2
+  if fields < 0 then
+    local most = tonumber(ARGV[at])
+    for _ = 1, -fields do
+      at = at + 1
+      local cut = redis.pcall('ZSCORE', KEYS[i], '')
+      if type(cut) == 'table' then  -- not a sketch of ours
+        redis.call('DEL', KEYS[i])
+        cut = false
+      end
+      if not cut or tonumber(ARGV[at]) < tonumber(cut) then
+        redis.call('ZADD', KEYS[i], ARGV[at], ARGV[at])
+        if redis.call('ZCARD', KEYS[i]) - (cut and 1 or 0) > most then
+          local last = redis.call('ZRANGE', KEYS[i], most, most)[1]
+          redis.call('ZREM', KEYS[i], last)
+          redis.call('ZADD', KEYS[i], last, '')
+        end
+      end
+    end
+    at = at + 1
+  end
   for _ = 1, fields do
     local sum = redis.pcall('HINCRBY', KEYS[i], ARGV[at], ARGV[at + 1])
     if type(sum) == 'table' then  -- not a sum of ours: start again, for half a script cannot be taken back
@@ -69,11 +91,12 @@ return {1, offset}
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Add ``fields`` to what is counted under ``key`` at the time ``at``."""
+    """Add ``fields`` to what is counted under ``key`` at the time ``at``; or ``hashes`` to its sketch of distinct things."""
 
     key: str
     fields: Mapping[str, int]
     at: datetime
+    hashes: Sequence[int] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +117,7 @@ class Counter:
     """Counts by key and window. Every method raises Unavailable("redis_unavailable").
 
     ``window`` None counts for ever. ``retention_s``: the life of a bucket after its end (``expires``). ``scales`` are several windows at
-    once, under one mark; methods then take the ``scale``'s name. ``partitions``: of the topic that feeds it.
+    once, under one mark; methods then take the ``scale``'s name. ``partitions``: of the topic that feeds it. ``hashes_max``: of a sketch.
     """
 
     def __init__(
@@ -108,11 +131,13 @@ class Counter:
         retention_s: int | None = None,
         scales: Sequence[Scale] = (),
         generation: int | None = None,
+        hashes_max: int = HASHES_MAX,
     ) -> None:
         self.name = name
         self.window = window
         self.scales = {scale.name: scale for scale in scales or (Scale("", window, retention_s),)}
         self.partitions = partitions
+        self._hashes_max = hashes_max
         self._redis = redis
         self._prefix = prefix
         self._pinned = generation is not None
@@ -121,7 +146,10 @@ class Counter:
     def of_generation(self, generation: int) -> "Counter":
         """The same counter pinned to this generation, for its builder."""
         scales, partitions = tuple(self.scales.values()), self.partitions
-        return Counter(self._redis, self._prefix, self.name, partitions=partitions, scales=scales, generation=generation)
+        hashes_max = self._hashes_max
+        return Counter(
+            self._redis, self._prefix, self.name, partitions=partitions, scales=scales, generation=generation, hashes_max=hashes_max
+        )
 
     async def apply(
         self, partition: int, offset: int, event_id: str, changes: Sequence[Change], *, after: int | None = None
@@ -164,6 +192,28 @@ class Counter:
         found = await self._sums(key, starts, scale, partitions)
         return [(datetime.fromtimestamp(at, UTC), sums) for at, sums in found.items() if sums]
 
+    async def sketches(self, key: str, starts: Sequence[int], *, scale: str = "") -> list[ThetaSketch]:
+        """The sketch of each of these buckets."""
+        places = [(index, partition) for index in range(len(starts)) for partition in range(self.partitions)]
+        wanted = [(partition, "ZRANGE", self.sketch_part(key, starts[index], scale), 0, -1, "WITHSCORES") for index, partition in places]
+        found: list[list[ThetaSketch]] = [[] for _ in starts]
+        for (index, _), flat in zip(places, await self._read(wanted), strict=True):
+            found[index].append(read_sketch(flat))
+        return [merge_sketches(some) for some in found]
+
+    async def erase(self, keys: Sequence[str], hashes: Mapping[str, int], starts: Sequence[int], *, scale: str = "") -> None:
+        """Remove the sums of ``keys`` in these buckets from every shard, and from the sketches of keys the hash given with each."""
+        for partition in range(0 if self._pinned else self.partitions):
+            self._generations[partition] = await self.generation(partition)
+        for start in starts:
+            batch = self._redis.pipeline(transaction=False)
+            for partition in range(self.partitions):
+                for key in keys:
+                    batch.execute_command("UNLINK", self.shard_key(partition, self.value_part(key, start, scale)))
+                for key, each in hashes.items():
+                    batch.execute_command("ZREM", self.shard_key(partition, self.sketch_part(key, start, scale)), each)
+            await batch.execute()
+
     async def read_shard(self, partition: int, parts: Sequence[str]) -> tuple[int, list[dict[str, int]]]:
         """The sums under these names of values (``value_part``), and the mark at which they are just so: one transaction."""
         wanted = [(partition, "GET", "mark"), *((partition, "HGETALL", part) for part in parts)]
@@ -177,6 +227,10 @@ class Counter:
     def value_part(self, key: str, bucket: int, scale: str = "") -> str:
         """The name of the sums of one key and bucket inside a shard."""
         return f"value:{scale}:{bucket}:{key}" if scale else f"value:{bucket}:{key}"
+
+    def sketch_part(self, key: str, bucket: int, scale: str = "") -> str:
+        """The name of the sketch of one key and bucket inside a shard."""
+        return "sketch" + self.value_part(key, bucket, scale).removeprefix("value")
 
     def parse_value_part(self, part: str) -> tuple[str, int, str]:
         """Scale, bucket and key of a value's name."""
@@ -202,17 +256,17 @@ class Counter:
                 sums[start][name] = sums[start].get(name, 0) + value
         return sums
 
-    async def _read(self, wanted: Sequence[tuple[int, str, str]], *, together: bool = False) -> list[Any]:
-        """The replies to (partition, command, part of the shard), all of one generation per partition, in one round trip; ``together``: of
-        one moment.
+    async def _read(self, wanted: Sequence[tuple[Any, ...]], *, together: bool = False) -> list[Any]:
+        """The replies to (partition, command, part of the shard, argument, ...), all of one generation per partition, in one round trip;
+        ``together``: of one moment.
 
         The generation is read last: values read before it belong to that generation.
         """
-        partitions = sorted({partition for partition, _, _ in wanted})
+        partitions = sorted({partition for partition, *_ in wanted})
         for _ in range(SWITCH_TRIES if wanted else 0):
             batch = self._redis.pipeline(transaction=together)
-            for partition, command, part in wanted:
-                batch.execute_command(command, self.shard_key(partition, part))
+            for partition, command, part, *more in wanted:
+                batch.execute_command(command, self.shard_key(partition, part), *more)
             for partition in partitions:
                 batch.execute_command("GET", self._generation_key(partition))
             replies = await batch.execute()
@@ -236,6 +290,10 @@ class Counter:
             fields = [part for name, delta in change.fields.items() for part in (name, delta)]
             for scale in self.scales.values():
                 start = scale.bucket(change.at)
+                if change.hashes:
+                    keys.append(self.shard_key(partition, self.sketch_part(change.key, start, scale.name)))
+                    arguments += [scale.expiry(start), -len(change.hashes), self._hashes_max, *change.hashes]
+                    continue
                 keys.append(self.shard_key(partition, self.value_part(change.key, start, scale.name)))
                 arguments += [scale.expiry(start), len(change.fields), *fields]
         return keys, arguments

@@ -126,6 +126,13 @@ class Tables:
                 late += await self._put(record, some)
         return late
 
+    async def remove_many(self, events: Events[Event]) -> None:
+        """Remove the rows that these events put: a tombstone followed them on the log."""
+        for event, offset in events:
+            for record in self._records.get(type(event), ()):
+                if record.applies(event):
+                    await self._tables[record.table].remove_many([record.put(event, offset)])
+
     async def _put(self, record: Record[Any, Any], events: Events[Event]) -> list[Event]:
         puts = [(event, record.put(event, offset)) for event, offset in events if record.applies(event)]
         if not puts:

@@ -4,12 +4,13 @@ A record table is replayed in place: an event replaces a row only when its order
 what it becomes. A counter cannot be replayed into; it is filled beside the one in use and switched to (``shadow_rebuild.py``).
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
+from adapters.kafka import StoredRecord
 from adapters.redis.client import RedisClient
 from schemas.events import Event
 from schemas.settings import Settings
@@ -50,16 +51,22 @@ def rebuild_records(topic: Topic) -> Rebuild:
     """The rebuild of the record tables that follow ``topic`` and nothing else."""
 
     async def rebuild(ports: RebuildPorts) -> RebuildResult:
-        return await replay(ports.reader, topic, ports.tables.apply_many)
+        return await replay(ports.reader, topic, ports.tables.apply_many, remove=ports.tables.remove_many)
 
     return rebuild
 
 
 async def replay(
-    reader: LogReader, topic: Topic, fold: Fold, *, gone: Callable[[str], object] | None = None, since_ms: int = 0
+    reader: LogReader,
+    topic: Topic,
+    fold: Fold,
+    *,
+    gone: Callable[[str], object] | None = None,
+    remove: Fold | None = None,
+    since_ms: int = 0,
 ) -> RebuildResult:
     """Pass all records of a topic, or those since a time, to ``fold``, partition by partition, in order; ``gone`` receives the keys that
-    end in a tombstone.
+    end in a tombstone, ``remove`` the events before such a tombstone that compaction has not removed yet.
     """
     decode, read, unreadable = decoder(topic).decode, 0, 0
     places = await reader.partitions(topic)
@@ -68,6 +75,7 @@ async def replay(
         start = starts.get(place, begin)
         if start is None:
             continue  # nothing was written since
+        ended = dict[bytes, int]()  # tombstones that are the last of their key, by key
         async for batch in reader.batches(place, max(begin, start), end):
             events = [pair for record in batch if (pair := _decode(decode, record)) is not None]
             await fold(events)
@@ -75,9 +83,29 @@ async def replay(
                 for key, value in {record.key: record.value for record in batch}.items():
                     if value is None and key is not None:
                         gone(key.decode())
+            _note_ends(batch, ended)
             read += len(batch)
             unreadable += sum(record.value is not None for record in batch) - len(events)
+        if remove is not None and ended:
+            await _remove_ended(reader.batches(place, max(begin, start), max(ended.values())), ended, decode, remove)
     return RebuildResult(read, unreadable)
+
+
+def _note_ends(batch: Sequence[StoredRecord], ended: dict[bytes, int]) -> None:
+    """Keep the offsets of the tombstones that are the last of their key."""
+    for record in batch:
+        ended.pop(record.key or b"", None)
+        if record.value is None:
+            ended[record.key or b""] = record.offset
+
+
+async def _remove_ended(
+    batches: AsyncIterator[list[StoredRecord]], ended: Mapping[bytes, int], decode: Callable[[bytes], Event], remove: Fold
+) -> None:
+    """Pass the events before these tombstones to ``remove``: read once more, because only the end of the topic says which they are."""
+    async for batch in batches:
+        earlier = [record for record in batch if ended.get(record.key or b"", -1) > record.offset]
+        await remove([pair for record in earlier if (pair := _decode(decode, record)) is not None])
 
 
 def _decode(decode: Callable[[bytes], Event], record: Any) -> tuple[Event, LogOffset] | None:

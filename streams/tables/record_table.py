@@ -79,6 +79,16 @@ redis.call('ZADD', KEYS[2], 0, ARGV[1] .. ARGV[2])
 return redis.call('SET', KEYS[1], order .. ' ' .. ARGV[1] .. ' ' .. json)
 """)
 
+# KEYS record, index; ARGV order of the record's last event, id, life of a tombstone in ms. A row of a greater order has another owner.
+_REMOVE = Script("""
+local old = redis.call('GET', KEYS[1])
+local order, rank = string.match(old or '', '^([%d.]+) (%x+) ')
+if not order or (#order == #ARGV[1] and order > ARGV[1]) then return 0 end
+redis.call('ZREM', KEYS[2], rank .. ARGV[2])
+redis.call('SET', KEYS[1], ARGV[1] .. '  ', 'PX', ARGV[3])
+return 1
+""")
+
 # KEYS index, record; ARGV member: the entry of a record that has expired goes, unless the record came back meanwhile.
 _REMOVE_EXPIRED = Script("""
 if redis.call('EXISTS', KEYS[2]) == 0 then return redis.call('ZREM', KEYS[1], ARGV[1]) end
@@ -150,6 +160,13 @@ class RecordTable(Generic[T]):
         """Several in one round trip, in order; returns those that were rejected because their scope is closed."""
         replies = await _PUT.run_many(self._redis, [self._call(each) for each in puts])
         return [put for put, reply in zip(puts, replies, strict=True) if reply == CLOSED]
+
+    async def remove_many(self, puts: Sequence["Put[T]"]) -> None:
+        """Make tombstones of these rows, unless a row of a greater order is there now: what was put is gone from the log."""
+        calls = [
+            ((self._record_key(each.scope, each.id), self.index_key(each.scope)), (each.order, each.id, TOMBSTONE_MS)) for each in puts
+        ]
+        await _REMOVE.run_many(self._redis, calls)
 
     async def raise_ranks(self, lifts: Sequence[tuple[str, str, float]]) -> None:
         """Raise the ranks of records (scope, id, rank), also if a record comes only after this; a deleted one stays deleted."""

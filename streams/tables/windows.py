@@ -1,8 +1,8 @@
-"""Windows of time that counters sum over, in UTC: tumbling, hopping, and calendar months."""
+"""Windows of time that counters sum over: tumbling, hopping, and calendar months, all in UTC; days in a time zone."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Protocol
 
 BUCKETS_MAX = 1_000  # buckets of one reading
@@ -44,6 +44,33 @@ class Window:
         """The buckets of the window that is open at ``now``: the one that holds it and those before it up to ``size_s``."""
         last = self.bucket(now)
         return list(range(last - self.size_s + self.step_s, last + 1, self.step_s))
+
+
+@dataclass(frozen=True, slots=True)
+class Days:
+    """Calendar days in a time zone: of 23 to 25 hours, where clocks change."""
+
+    zone: tzinfo
+
+    def bucket(self, at: datetime) -> int:
+        """Midnight at the begin of the day that holds ``at``."""
+        return self.start_of(at.astimezone(self.zone).date())
+
+    def end(self, bucket: int) -> int:
+        """The next midnight."""
+        return self.start_of(self.day_of(bucket) + timedelta(days=1))
+
+    def buckets(self, now: datetime) -> list[int]:
+        """This day."""
+        return [self.bucket(now)]
+
+    def start_of(self, day: date) -> int:
+        """The bucket of a day."""
+        return int(datetime(day.year, day.month, day.day, tzinfo=self.zone).timestamp())
+
+    def day_of(self, bucket: int) -> date:
+        """The day of a bucket."""
+        return datetime.fromtimestamp(bucket, self.zone).date()
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ class Call:
 class Answered:
     status: int = 0
     body: bytes = b""
+    media_type: str = ""
 
 
 async def send(app: Litestar, call: Call, client: tuple[str, int] = ("127.0.0.1", 9)) -> Answered:
@@ -58,7 +59,8 @@ async def send(app: Litestar, call: Call, client: tuple[str, int] = ("127.0.0.1"
     async def respond(message: dict[str, Any]) -> None:
         if message["type"] == "http.response.start":
             answered.status = message["status"]
-            if any(value.startswith(b"text/event-stream") for name, value in message["headers"] if name == b"content-type"):
+            answered.media_type = next((value.decode() for name, value in message["headers"] if name == b"content-type"), "")
+            if answered.media_type.startswith("text/event-stream"):
                 left.set()
         elif len(answered.body) < BODY_BYTES_MAX:
             answered.body += message.get("body", b"")

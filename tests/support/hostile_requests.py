@@ -1,7 +1,8 @@
 """Requests of strangers from our own OpenAPI document: each is what the document allows but for one part, or none, that is hostile."""
 
 import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -48,6 +49,11 @@ class Operation:
     path: str
     spec: Mapping[str, Any]
 
+    def is_path(self, path: str) -> bool:
+        """Whether a path is one of this operation: every parameter has a value, and only ``key`` and ``model`` have slashes in it."""
+        pattern = re.sub(r"\\{(\w+)\\}", lambda name: "[^/].*" if name[1] in {"key", "model"} else "[^/]+", re.escape(self.path))
+        return re.fullmatch(pattern, path, re.DOTALL) is not None
+
     def __str__(self) -> str:
         return f"{self.method} {self.path}"
 
@@ -64,9 +70,11 @@ def operations(document: Mapping[str, Any]) -> Iterator[Operation]:
 
 
 class Strangers:
-    """Requests with these ``credentials`` (values of Authorization); ``known``: values that mean something, by parameter or property."""
+    """Requests with these ``credentials`` (values of Authorization), which may change in between; ``known``: values that mean something, by
+    parameter or property.
+    """
 
-    def __init__(self, document: Mapping[str, Any], credentials: tuple[str, ...], known: Mapping[str, list[str]]) -> None:
+    def __init__(self, document: Mapping[str, Any], credentials: Sequence[str], known: Mapping[str, list[str]]) -> None:
         self._schemas = Schemas(document["components"]["schemas"], known)
         self._credentials, self._known = credentials, known
 

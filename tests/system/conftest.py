@@ -1,11 +1,15 @@
 """One whole stack for all system tests: ``claw up`` as a process, with the stub provider as its model."""
 
 import asyncio
+import base64
+import json
 import os
+import secrets
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,21 +21,29 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from adapters.kafka import connection_options
 from benchmarks.stub_process import launch_stub_provider, stub_model
 from claw_client import Client
-from domain.sections import load_settings
+from domain.sections import SECTIONS, load_settings
 from ops.commands import topics
 from ops.stack.embedded import locate_servers
 from ops.stack.environment import environment_of
 from ops.stack.launch import stack
 from ops.stack.ports import claim
 from ops.stack.state import ProcessRecord, StackState, read_state
-from schemas.settings import KafkaSettings, RedisSettings, Settings
+from schemas.settings import KafkaSettings, RedisSettings, Settings, sections_of
+from schemas.settings.variables import variables
 from tests.support.claw_forks import ClawForks, ForkedCommand, claw_forks
 
+PASSWORD = "a long test passphrase"
 OwnStack = Callable[[Path, Mapping[str, str]], AbstractAsyncContextManager[tuple["Up", aiohttp.ClientSession]]]
 
 # slow enough to be killed in the middle: 60 tokens at 50 ms, citing the first passage
 MODEL = "stub?first_ms=50&tokens=60&token_ms=50&cite=1"
 PRO_DOCUMENTS_MAX = 2  # of accounts of tier pro, which no test but that of the cap has
+CANARIES = {  # every secret setting, but those that tests set themselves, and the password of a Kafka that is not embedded
+    variable.name: f"canary-{variable.name.lower().replace('_', '-')}-{secrets.token_hex(16)}"
+    for section in (*(section for _, section in sections_of(Settings)), *SECTIONS)
+    for variable in variables(section)
+    if variable.secret and variable.name not in {"CLAW_MODEL_THIRD_API_KEY", "CLAW_KAFKA_SASL_PASSWORD"}
+}
 
 
 @dataclass(frozen=True)
@@ -177,13 +189,18 @@ async def up(tmp_path_factory: pytest.TempPathFactory, forks: ClawForks) -> Asyn
     async with stub as provider:
         settings = {
             **stub_model(provider.url, MODEL),
+            **CANARIES,
+            "CLAW_AUTH_PREVIOUS_UNTIL": (datetime.now(UTC) + timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ"),
             "CLAW_LIMIT_ENABLED": "false",
             "CLAW_LOG_LEVEL": "debug",  # test_logs.py reads what is logged
             "CLAW_CAP_PRO_DOCUMENTS_MAX": str(PRO_DOCUMENTS_MAX),
             "CLAW_WEBHOOK_NETWORKS": "127.0.0.0/8",
+            "CLAW_DOCUMENT_FETCH_NETWORKS": "127.0.0.0/8",
             "CLAW_SCHEDULE_INTERVAL_S_MIN": "1",
             "CLAW_LANE_SESSION_TIMEOUT_S": "6",
             "CLAW_LANE_LEASE_S": "3",
+            "CLAW_ERASURE_SETTLE_S": "1",
+            "CLAW_ERASURE_RECHECK_S": "2",
         }
         async with stack(home, settings) as running:
             yield Up(running.url, home, settings, forks)
@@ -218,6 +235,15 @@ async def upstream(up: Up) -> AsyncIterator[AIOKafkaProducer]:
     await producer.stop()
 
 
+async def log_in_operator(up: Up, session: aiohttp.ClientSession) -> dict[str, str]:
+    """The headers of a new operator."""
+    email = f"{uuid.uuid4().hex}@example.org"
+    code, printed = await up.command("admin", "create", email, "--password-stdin", typed=f"{PASSWORD}\n")
+    assert code == 0, printed
+    async with session.post("/api/v1/auth/login", json={"email": email, "password": PASSWORD}) as answer:
+        return {"Authorization": f"Bearer {(await answer.json())['access_token']}"}
+
+
 async def records(up: Up, *topics: str) -> list[Any]:
     """Everything on these topics now."""
     consumer = AIOKafkaConsumer(*topics, **up.connection, enable_auto_commit=False, auto_offset_reset="earliest")
@@ -233,3 +259,9 @@ async def records(up: Up, *topics: str) -> list[Any]:
         return found
     finally:
         await consumer.stop()
+
+
+def tenant_of(client: Client) -> str:
+    """Of the account behind the client."""
+    payload = client.headers["Authorization"].split(".")[1]
+    return str(json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))["tenant"])

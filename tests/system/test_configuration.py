@@ -16,9 +16,8 @@ import pytest
 from benchmarks.stub_process import launch_stub_provider, stub_model
 from claw_client import Client
 from claw_client.events import events
-from tests.system.conftest import OwnStack, Up, records
+from tests.system.conftest import PASSWORD, OwnStack, Up, log_in_operator, records
 
-PASSWORD = "a long test passphrase"
 CANARY = "sk-canary-9d3c5b"
 EVERYWHERE_S = 1.0  # the promise; measured by `make bench BENCH=configs`
 BUSY = 10  # times as long on a machine that does other things
@@ -86,6 +85,38 @@ async def test_a_sensitive_value_is_in_no_record_and_no_log(up: Up, operator: di
         assert CANARY not in text
 
 
+async def test_a_staged_value_outlives_its_process_and_is_rolled_back_by_its_guard(up: Up, client: Client, operator: dict[str, str]):
+    """In the worker that retrieves, whose steps take longer than the guard allows; the others keep the value from before."""
+    for number in range(3):
+        await client.submit(f"ferry-{number}", f"The ferry number {number} to Hooge crosses the strait in {20 + number} minutes.")
+        await client.wait_indexed(f"ferry-{number}")
+    metric = {"name": "claw_agent_step_seconds", "labels": {"agent": "retrieve"}}
+    guard = json.dumps({"metric": metric, "threshold": 0, "observations_min": 2})
+    code, printed = await up.command("config", "stage", "retrieval.passages", "1", "--worker", "knowledge", "--guard", guard)
+    assert code == 0, printed
+
+    async def staged() -> dict[str, bool]:
+        shown = await propagation(client.session, operator)
+        return {each["component"]: each["staged"] for each in shown["processes"] if each["revision"] == shown["revision"]}
+
+    everywhere = {"api": False, "knowledge": True, "chat": False, "documents": False, "tables": False}
+    async with asyncio.timeout(BUSY * EVERYWHERE_S):
+        while await staged() != everywhere:
+            await asyncio.sleep(0.05)
+    before = up.process("knowledge")
+    os.kill(before.pid, signal.SIGKILL)
+    await up.restarted("knowledge", before)
+    await up.ready()
+    assert await count_passages(client) == 1
+    assert await count_passages(client) <= 3  # the second step that the guard sees; it may be rolled back by now
+    async with asyncio.timeout(2 * BUSY * EVERYWHERE_S):
+        while any((await staged()).values()):
+            await asyncio.sleep(0.05)
+    code, printed = await up.command("config", "history", "retrieval.passages")
+    assert (code, "guard" in printed.splitlines()[0], "claw_agent_step_seconds" in printed.splitlines()[0]) == (0, True, True), printed
+    assert await count_passages(client) > 1
+
+
 async def test_models_and_log_level_change_in_running_workers_and_outlive_the_api(own_stack: OwnStack, tmp_path: Path):
     """On a stack whose environment names no model: another name, then a fallback for one that fails, answer the next question."""
     async with launch_stub_provider() as provider:
@@ -125,15 +156,6 @@ async def test_models_and_log_level_change_in_running_workers_and_outlive_the_ap
             async with session.get("/api/v1/configs/model.name/history", headers=operator) as answer:
                 assert [each["revision"] for each in (await answer.json())["items"]] == [2, 1]
             assert await answering_model(client, "stub?tokens=4") < BUSY * EVERYWHERE_S
-
-
-async def log_in_operator(up: Up, session: aiohttp.ClientSession) -> dict[str, str]:
-    """The headers of a new operator."""
-    email = f"{uuid.uuid4().hex}@example.org"
-    code, printed = await up.command("admin", "create", email, "--password-stdin", typed=f"{PASSWORD}\n")
-    assert code == 0, printed
-    async with session.post("/api/v1/auth/login", json={"email": email, "password": PASSWORD}) as answer:
-        return {"Authorization": f"Bearer {(await answer.json())['access_token']}"}
 
 
 async def answering_model(client: Client, name: str) -> float:

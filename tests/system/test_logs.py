@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaProducer
 
 from claw_client import Client, events
 from ops.stack.credentials import read_credentials
-from tests.system.conftest import Up, records
+from tests.system.conftest import CANARIES, Up, records
 
 INBOX = "claw.inbox.default.v1"
 FILES = {"broken.pdf": b"%PDF-1.7\n", "notes.txt": b"Notes: "}
@@ -65,9 +65,8 @@ async def test_nothing_entrusted_is_in_a_log(up: Up, session: aiohttp.ClientSess
         "hash of a document": sha256(text),
         "access token": client.headers["Authorization"].rpartition(".")[2],
         "key of the stack": up.key.split("_", 2)[2],
-        "signing secret": (up.home / "secret").read_text().strip(),
+        **CANARIES,
         "password of Kafka": credentials.kafka.reveal(),
-        "password of Redis": credentials.redis.reveal(),
     }
     logs = {path.name: path.read_text(encoding="utf-8", errors="replace") for path in (up.home / "logs").iterdir()}
     assert len(logs) >= 7

@@ -1,8 +1,6 @@
 """An index is rebuilt beside the one in use: searches never stop, and what comes meanwhile is in the new one."""
 
 import asyncio
-import base64
-import json
 import os
 import re
 import secrets
@@ -22,14 +20,9 @@ from schemas.requests import CountShelves, ShelfCounts
 from streams.clock import SystemClock
 from streams.log.publisher import KafkaPublisher
 from tests.support.index_readers import Readers, index, search, text, until
-from tests.system.conftest import Up
+from tests.system.conftest import Up, tenant_of
 
 DOCUMENTS = 8
-
-
-def tenant_of(client: Client) -> str:
-    payload = client.headers["Authorization"].split(".")[1]
-    return str(json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))["tenant"])
 
 
 @asynccontextmanager

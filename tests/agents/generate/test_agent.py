@@ -228,7 +228,8 @@ async def test_who_waits_for_a_turn_may_still_cancel():
     redis.cancel.set()
     sent = await asyncio.wait_for(asked, 1)
     assert model.asked == 0
-    assert isinstance(sent[-1].event, ReplyCancelled)
+    assert [type(each.event) for each in sent[-2:]] == [ReplyCancelled, UsageRecorded]
+    assert (sent[-1].event.data.ended, sent[-1].event.data.prompt_tokens) == ("cancelled", 0)  # asked, and paid by nobody
     assert agent.waits() == 0
     may_end.set()
     await holding
@@ -239,7 +240,8 @@ async def test_a_cancel_before_the_start_never_asks_the_model():
     redis.cancel.set()
     sent = await _run(model, redis, RememberingPublisher())
     assert model.asked == 0
-    assert isinstance(sent[-1].event, ReplyCancelled)
+    assert [type(each.event) for each in sent[-2:]] == [ReplyCancelled, UsageRecorded]
+    assert (sent[-1].event.data.ended, sent[-1].event.data.prompt_tokens) == ("cancelled", 0)  # asked, and paid by nobody
 
 
 async def test_an_answer_whose_conversation_was_deleted_leaves_no_text():

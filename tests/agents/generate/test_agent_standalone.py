@@ -75,7 +75,7 @@ async def test_a_cancelled_one_is_kept_as_that(redis: RedisClient, prefix: str):
     brief = Brief(redis, prefix)
     brief.cancel.set()
     sent, _ = await run(Script(["x", Finish()]), brief, "openai")
-    assert [type(each.event) for each in sent] == [ReplyCancelled]
+    assert [type(each.event) for each in sent] == [ReplyCancelled, UsageRecorded]
     message = await brief.views.messages.get("acme/conv", "r1")
     assert message is not None
     assert message.state == "cancelled"

@@ -84,6 +84,9 @@ async def test_a_stretch_of_time(ada: Person) -> None:
     assert (await ada.call("GET", f"{path}&to={quote(midnight.isoformat())}")).json()["items"] == []
     for bad in ("window=year", "from=yesterday", f"from={tomorrow}", "from=2026-01-01T00:00:00", "window=minute&from=2020-01-01T00:00:00Z"):
         is_problem(await ada.call("GET", f"/users/me/usage?{bad}"), 422, "validation_failed")
+    for end in ("9999-12-31T23:59:59Z", "9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00Z", "0001-01-01T00:00:00+14:00"):
+        answer = await ada.call("GET", "/users/me/usage", params={"window": "month", "to": end})
+        assert (answer.status_code, answer.json()["items"]) == (200, []), end
 
 
 async def test_an_api_key_is_counted_apart(house: House, ada: Person, bob: Person) -> None:

@@ -12,6 +12,7 @@ import pytest_asyncio
 
 from api.configs.ports import ConfigPorts
 from api.core import Core
+from domain.notices.topics import NOTICES_CHANGED
 from ops.commands import topics as administration
 from schemas.settings import QuotaSettings, Settings
 from tests.support.api_people import promoted, tenant_of
@@ -200,3 +201,102 @@ async def test_an_import_changes_all_or_nothing(replicas, operator, put):
     assert (cache.retrieval_s, cache.negative_s) == (600, 5)
     again = (await operator.call("POST", "/configs/import", json={"values": values})).json()
     assert {each["action"] for each in again["changes"]} == {"unchanged"}
+
+
+async def test_a_staged_change_is_rolled_back_once_when_its_guard_finds_it_worse(replicas, operator, put, monkeypatch):
+    """In one of two processes, by the share of failed logins there against that in the other; two keepers look at it."""
+    key, body = "retrieval.passages", {"value": 3, "share": 0.5, "reason": "fewer"}
+    logins = {"metric": {"name": "claw_logins_total", "labels": {"outcome": "failed"}}, "per": {"name": "claw_logins_total"}}
+    guard = logins | {"worsening": 0.5, "threshold": 0.1, "observations_min": 20}
+    told: list[tuple[str, str]] = []
+    for house in replicas:
+        house.ports(Core).metrics.logins.labels("failed").inc()
+        spy_on_notices(house, monkeypatch, told)
+    staged = await operator.call("POST", f"/configs/{key}/stage", json=body | {"guard": guard})
+    assert staged.status_code == 200, staged.text
+    assert (staged.json()["value"], staged.json()["revision"], staged.json()["stage"]["value"]) == (6, 1, 3)
+    assert is_problem(await operator.call("PUT", f"/configs/{key}", json={"value": 5}), 409, "config_staged")
+    assert is_problem(await operator.call("POST", "/configs/import", json={"values": {key: 5}}), 409, "config_staged")
+    crossed = await operator.call("PUT", "/configs/retrieval.candidates", json={"value": 4})
+    assert "retrieval.passages (6)" in crossed.text
+
+    async def processes() -> dict[str, bool]:
+        found = (await operator.call("GET", f"/configs/{key}/propagation")).json()
+        return {each["id"]: each["staged"] for each in found["processes"] if each["revision"] == 1}
+
+    async with asyncio.timeout(10):
+        while len(shown := await processes()) < len(replicas):
+            await asyncio.sleep(0.05)
+    assert sorted(shown.values()) == [False, True]
+    for house in replicas:
+        is_staged = shown[house.ports(ConfigPorts).process_id]
+        assert house.ports(Core).live.settings.retrieval.passages == (3 if is_staged else 6)
+        for outcome in ("failed",) * (8 if is_staged else 1) + ("accepted",) * 40:
+            house.ports(Core).metrics.logins.labels(outcome).inc()
+    async with asyncio.timeout(20):
+        while (view := (await operator.call("GET", f"/configs/{key}")).json())["stage"]:
+            await asyncio.sleep(0.1)
+    assert (view["value"], view["revision"], view["changed_by"]) == (6, 2, "guard")
+    history = (await operator.call("GET", f"/configs/{key}/history")).json()["items"]
+    assert [(each["revision"], (each["stage_end"] or {}).get("outcome")) for each in history] == [(2, "rolled_back"), (1, None)]
+    figures = history[0]["stage_end"]["figures"]
+    assert (figures["staged"], figures["limit"], figures["staged_observations"]) == (0.166667, 0.1, 48)
+    assert "claw_logins_total per claw_logins_total was 0.166667 with the staged value (48 observations)" in history[0]["reason"]
+    await within(lambda: all(house.ports(Core).live.settings.retrieval.passages == 6 for house in replicas))
+    await within(lambda: bool(told), 5)
+    entries = (await operator.call("GET", "/audit?all=true&limit=100&action=config.roll_back_stage")).json()["items"]
+    assert [(each["target"], each["actor"]["kind"]) for each in entries] == [(key, "system")]
+    assert told == [("config.stage_ended", operator.user["id"])]
+
+
+def spy_on_notices(house: House, monkeypatch: pytest.MonkeyPatch, told: list[tuple[str, str]]) -> None:
+    """The kind and account of every notice that is published from now on."""
+    publisher = house.ports(Core).publisher
+    publish_all = publisher.publish_all
+
+    async def record(outgoing: Any) -> Any:
+        told.extend((each.event.data.kind, each.event.data.account_id) for each in outgoing if each.topic is NOTICES_CHANGED)
+        return await publish_all(outgoing)
+
+    monkeypatch.setattr(publisher, "publish_all", record)
+
+
+async def test_a_stage_that_could_not_be_judged_or_would_be_nowhere_is_refused(operator):
+    async def refusal(key: str, **body: Any) -> Any:
+        return await operator.call("POST", f"/configs/{key}/stage", json={"value": 3} | body)
+
+    by_tenant = await refusal("cache.retrieval_s", tenants=["acme"])
+    assert is_problem(by_tenant, 409, "config_stage_unsupported")
+    assert is_problem(await refusal("model.concurrency", share=0.5), 409, "config_stage_unsupported")
+    guard = {"metric": {"name": "claw_loginz_total"}, "threshold": 1}
+    wrong = {
+        "share": [await refusal("retrieval.passages"), await refusal("retrieval.passages", share=0.5, workers=["api"])],
+        "workers": [await refusal("retrieval.passages", workers=["chat"])],
+        "guard.metric.name": [await refusal("retrieval.passages", share=0.5, guard=guard)],
+        "guard.threshold": [await refusal("retrieval.passages", share=0.5, guard={"metric": guard["metric"]})],
+        "guard.baseline": [
+            await refusal("retrieval.passages", workers=["api"], guard={"metric": {"name": "claw_logins"}, "worsening": 1}),
+            await refusal("retrieval.passages", tenants=["acme"], guard={"metric": {"name": "claw_logins"}, "worsening": 1}),
+        ],
+        "value": [await refusal("retrieval.passages", share=0.5, value=500)],
+    }
+    for field, answers in wrong.items():
+        for answer in answers:
+            assert is_problem(answer, 422, "validation_failed"), (field, answer.text)
+            assert answer.json()["errors"][0]["field"] == field, answer.text
+    assert "claw_logins_total" in wrong["guard.metric.name"][0].text
+    assert is_problem(await operator.call("POST", "/configs/retrieval.passages/promote", json={}), 409, "config_not_staged")
+
+
+async def test_a_stage_is_promoted_or_aborted_by_hand_and_by_tenant(replicas, operator):
+    key = "quota.pro_tokens_per_day"
+    await operator.call("POST", f"/configs/{key}/stage", json={"value": 7, "tenants": ["acme"]})
+    quotas = replicas[0].ports(Core).live.of(QuotaSettings)
+    assert (quotas.of_tenant("acme").pro_tokens_per_day, quotas.value.pro_tokens_per_day) == (7, 0)
+    assert (await operator.call("GET", f"/configs/{key}/stage")).json()["verdict"] == ""
+    aborted = (await operator.call("POST", f"/configs/{key}/abort", json={"reason": "no"})).json()
+    assert (aborted["value"], aborted["revision"], aborted["stage"], quotas.of_tenant("acme").pro_tokens_per_day) == (0, 2, None, 0)
+    await operator.call("POST", f"/configs/{key}/stage", json={"value": 8, "workers": ["api"]})
+    promoted = (await operator.call("POST", f"/configs/{key}/promote", json={})).json()
+    assert (promoted["value"], promoted["revision"], quotas.value.pro_tokens_per_day) == (8, 4, 8)
+    await operator.call("DELETE", f"/configs/{key}")

@@ -37,7 +37,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 SECRET = "test-" * 8  # of the settings of these tests
 FRESH_S = 1.2  # a revocation is in force everywhere within a second
-SCOPES = ("chat", "knowledge:read", "knowledge:write", "ops")
+SCOPES = ("chat", "knowledge:read", "knowledge:write", "webhooks", "ops")
 PROBLEM = "application/problem+json"
 PARAMETER = re.compile(r"\{(\w+)\}")
 NOBODYS = {"model", "provider"}  # parameters that name what is the same for everybody

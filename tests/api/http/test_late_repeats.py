@@ -17,7 +17,7 @@ from schemas.indexes import IndexPlan
 from schemas.settings import AuthSettings, Settings
 from schemas.settings.section import Secret
 from streams.log.outgoing import LogOffset, Outgoing
-from tests.support.api_people import asked, key_of, promoted, tenant_of
+from tests.support.api_people import asked, colleague, key_of, promoted, tenant_of
 from tests.support.api_process import PASSWORD, House, Person, lose
 from tests.support.problems import is_problem
 from tests.support.reply_speaker import Speaker
@@ -81,6 +81,20 @@ async def _invitation(case: Case) -> tuple[Send, After]:
     await promoted(case.house, case.person, "admin")
     path = "/organisation/invitations"
     return lambda: case.send(path, json={"role": "user"}), lambda: case.person.call("POST", path, json={"role": "admin"})
+
+
+async def _erase_member(case: Case) -> tuple[Send, After]:
+    await promoted(case.house, case.person, "admin")
+    member = await colleague(case.house, case.person)
+    path = f"/users/{member.user['id']}/erasure"
+    return lambda: case.send(path, json={"password": PASSWORD}), lambda: case.person.call("GET", "/users")
+
+
+async def _erase_organisation(case: Case) -> tuple[Send, After]:
+    await promoted(case.house, case.person)
+    other = await case.house.person()
+    body = {"password": PASSWORD, "organisation": tenant_of(other)}
+    return lambda: case.send("/organisation/erasure", json=body), lambda: case.person.call("GET", "/users")
 
 
 async def _register(case: Case) -> tuple[Send, After]:
@@ -225,6 +239,26 @@ async def _rollback(case: Case) -> tuple[Send, After]:
     return lambda: send(f"{CONFIG}/rollback", json={"revision": 0}), lambda: case.person.call("PUT", CONFIG, json={"value": 74})
 
 
+def _stage(verb: str) -> Callable[[Case], Awaitable[tuple[Send, After]]]:
+    """The stage of a key, or its end; and a change since."""
+
+    async def case_of(case: Case) -> tuple[Send, After]:
+        await promoted(case.house, case.person)
+        stage = {"value": 75, "workers": ["api"]}
+
+        async def changed() -> None:
+            if verb == "stage":
+                await case.person.call("POST", f"{CONFIG}/abort", json={})
+            await case.person.call("PUT", CONFIG, json={"value": 76})
+
+        if verb == "stage":
+            return lambda: case.send(f"{CONFIG}/stage", json=stage), changed
+        await case.person.call("POST", f"{CONFIG}/stage", json=stage)
+        return lambda: case.send(f"{CONFIG}/{verb}", json={}), changed
+
+    return case_of
+
+
 FILE = {"data": {"document_id": "d"}, "files": {"file": ("d.txt", b"older", "text/plain")}}
 DOCUMENTS = "/api/v1/knowledge/{knowledge_base_id:str}/documents"
 INDEX = "/api/v1/knowledge/{knowledge_base_id:str}/index"
@@ -235,6 +269,8 @@ CASES: dict[str, Callable[[Case], Awaitable[tuple[Send, After]]]] = {
     "/api/v1/api-keys": _api_key,
     "/api/v1/api-keys/{key_id:str}/rotate": _rotation,
     "/api/v1/organisation/invitations": _invitation,
+    "/api/v1/users/{user_id:str}/erasure": _erase_member,
+    "/api/v1/organisation/erasure": _erase_organisation,
     "/api/v1/auth/register": _register,
     "/api/v1/webhooks": _webhook,
     "/api/v1/webhooks/{webhook_id:str}/secret": _webhook_rotation,
@@ -255,6 +291,7 @@ CASES: dict[str, Callable[[Case], Awaitable[tuple[Send, After]]]] = {
     "/api/v1/schedules/{schedule_id:str}/trigger": _trigger,
     "/api/v1/configs/import": _import,
     "/api/v1/configs/{config_key:str}/rollback": _rollback,
+    **{f"/api/v1/configs/{{config_key:str}}/{verb}": _stage(verb) for verb in ("stage", "promote", "abort")},
 }
 IDENTITY = frozenset(  # of what was written
     {"id", "user", "key", "secret", "invitation", "reply_id", "document_id", "version", "task_id", "rating"}

@@ -5,6 +5,7 @@ import pytest
 
 from api.notices.ports import NoticePorts
 from domain.notices.topics import WEBHOOKS_CHANGED
+from tests.support.api_people import promoted
 from tests.support.api_process import House, Person
 from tests.support.problems import is_problem
 
@@ -28,6 +29,19 @@ async def test_a_webhook_lives(ada: Person):
     assert (await ada.call("DELETE", f"/webhooks/{webhook['id']}")).status_code == 204
     is_problem(await ada.call("GET", f"/webhooks/{webhook['id']}"), 404, "not_found")
     assert (await ada.call("GET", "/webhooks")).json()["items"] == []
+
+
+async def test_an_api_key_needs_the_scope(house: House, ada: Person):
+    """Not by default; with it a key does what its account may do, and the audit log names the key."""
+    await promoted(house, ada, "admin")
+    keys = [(await ada.call("POST", "/api-keys", json={"name": "k", **scopes})).json() for scopes in ({}, {"scopes": ["webhooks"]})]
+    plain, scoped = ({"authorization": f"Bearer {key['key']}"} for key in keys)
+    assert "scope webhooks" in is_problem(await ada.call("POST", "/webhooks", plain, json={"url": URL}), 403, "forbidden")["detail"]
+    webhook = (await ada.call("POST", "/webhooks", scoped, json={"url": URL})).json()
+    assert (await ada.call("POST", f"/webhooks/{webhook['id']}/test", scoped)).status_code == 202
+    assert (await ada.call("GET", f"/webhooks/{webhook['id']}")).json()["url"] == URL
+    (entry,) = (await ada.call("GET", "/audit", params={"action": "webhook.", "actor": keys[1]["id"]})).json()["items"]
+    assert (entry["action"], entry["target"]) == ("webhook.create", webhook["id"])
 
 
 @pytest.mark.parametrize(

@@ -79,6 +79,22 @@ async def test_a_document_is_retried_once(house: House, ada: Person) -> None:
     assert len((await ada.call("GET", "/tasks")).json()["items"]) == 3
 
 
+async def test_the_audit_log_has_who_cancelled_and_retried(house: House, ada: Person) -> None:
+    """Once, however often the request is repeated; what was refused is no entry."""
+    boss = await colleague(house, ada, role="admin")
+    task_id, _ = await submitted(house, ada)
+    for _ in range(2):
+        await act(boss, task_id, "cancel", "k")
+        again = await act(ada, task_id, "retry", "k")
+    is_problem(await boss.call("POST", f"/tasks/{await put(house, ada, 'SUCCESS')}/cancel"), 409, "task_ended")
+    entries = (await boss.call("GET", "/audit", params={"action": "task."})).json()["items"]
+    assert [(entry["action"], entry["actor"]["account_id"], entry["target"]) for entry in entries] == [
+        ("task.retry", ada.user["id"], task_id),
+        ("task.cancel", boss.user["id"], task_id),
+    ]
+    assert entries[0]["detail"] == {"kind": "vectorize_document", "owner": ada.user["id"], "retry": again["id"]}
+
+
 async def test_an_answer_is_cancelled_and_asked_again(house: House, ada: Person) -> None:
     """By the flag that its worker follows; an admin may; the retry answers the same question, as a task whose parent names the first."""
     conversation = await ada.conversation()

@@ -6,9 +6,11 @@ from domain.config_keys import config_keys
 from domain.configs.cipher import ConfigCipher
 from domain.configs.configs import Configs
 from domain.configs.live_settings import LiveSettings
+from domain.configs.stages import ProcessName
+from schemas.configs import Stage
 from schemas.settings import KafkaSettings, ModelSettings, Settings
 from schemas.settings.section import Secret
-from tests.support.configured_process import SECRET, ConfiguredProcess, written
+from tests.support.configured_process import NOW, SECRET, ConfiguredProcess, written
 
 
 def test_the_topic_rules_over_the_default_until_it_is_reset() -> None:
@@ -66,3 +68,34 @@ async def test_a_value_that_needs_a_restart_is_taken_at_the_start_only() -> None
     live._has_started = True
     configs.fold(2, b"model.concurrency", written("model.concurrency", 8, 2))
     assert (live.settings.model.concurrency, live.revisions) == (7, {"model.concurrency": 1})
+
+
+def test_a_staged_value_is_in_force_in_the_processes_of_its_stage_until_it_ends() -> None:
+    """Also when the process learns its name after the topic, as a worker does."""
+    inside, outside = ConfiguredProcess(), ConfiguredProcess()
+    stage = Stage(id="s", value=1.5, started_at=NOW, workers=("chat",))
+    outside.live.identify(ProcessName("2", "api"))
+    for process in (inside, outside):
+        process.read("model.temperature", 0.5, 1)
+        process.read("model.temperature", 0.5, 2, stage)
+    assert inside.model.value.temperature == 0.5
+    inside.live.identify(ProcessName("1", "chat"))
+    assert (inside.model.value.temperature, outside.model.value.temperature) == (1.5, 0.5)
+    assert (inside.live.staged, outside.live.staged, outside.live.stages) == ({"model.temperature"}, set(), {"model.temperature": stage})
+    assert inside.live.revisions == outside.live.revisions == {"model.temperature": 2}
+    for process in (inside, outside):
+        process.read("model.temperature", 0.5, 3)
+        assert (process.model.value.temperature, process.live.staged, process.live.stages) == (0.5, set(), {})
+
+
+def test_a_value_staged_by_tenant_is_in_force_for_these_tenants_alone() -> None:
+    process = ConfiguredProcess()
+    process.live.identify(ProcessName("1", "chat"))
+    process.read("model.temperature", 0.5, 1, Stage(id="s", value=None, started_at=NOW, tenants=("acme", "globex")))
+    process.read("model.max_tokens", 9, 1)
+    late = process.live.of(ModelSettings)
+    assert [late.of_tenant(tenant).temperature for tenant in ("acme", "globex", "other")] == [0.2, 0.2, 0.5]
+    assert process.live.whole.of_tenant("acme").model == late.of_tenant("acme")
+    assert (late.of_tenant("acme").max_tokens, late.value.temperature) == (9, 0.5)
+    process.read("model.temperature", None, 2)
+    assert late.of_tenant("acme") is late.value

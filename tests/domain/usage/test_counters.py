@@ -66,6 +66,13 @@ async def test_a_bucket_lives_no_longer_than_its_events(redis: RedisClient, pref
         assert scale.expiry(bucket) <= bucket + 90 * 86_400
 
 
+def test_a_reply_that_ended_before_a_model_was_asked_is_no_answer() -> None:
+    """It is recorded for the statistics; one with a reservation counts, as ever."""
+    unpaid: dict[str, Any] = {"prompt_tokens": 0, "completion_tokens": 0, "ended": "cancelled"}
+    assert not usage_changes(recorded(**unpaid))
+    assert usage_changes(recorded(**unpaid, reserved=True))[0].fields == {"messages:m": 1}
+
+
 def test_an_event_that_adds_nothing_changes_nothing() -> None:
     assert usage_changes(recorded(purpose="title", cached=True)) == ()
 

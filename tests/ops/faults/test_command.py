@@ -13,14 +13,20 @@ from schemas.errors import ConfigurationError
 from tests.support.fault_histories import true_history
 
 
-def chosen(minutes: float):
-    return command.run(seed=1, minutes=minutes, out="", redis_loss=False, check="")
+def chosen(minutes: float, tasks: int | None = None):
+    return command.run(seed=1, minutes=minutes, out="", redis_loss=False, check="", tasks=tasks)
 
 
 @pytest.mark.parametrize("minutes", [0.0, -1.0, 121.0, float("nan")])
 def test_minutes_are_bounded(minutes):
     with pytest.raises(ConfigurationError, match=r"--minutes: .* is not a number from 0.2 to 120"):
         chosen(minutes)
+
+
+@pytest.mark.parametrize("tasks", [0, 9, 10_001])
+def test_tasks_are_bounded(tasks):
+    with pytest.raises(ConfigurationError, match=r"--tasks: .* is not a number from 10 to 10,000"):
+        chosen(1.0, tasks)
 
 
 def test_a_recorded_history_is_checked_again(tmp_path, capsys):

@@ -18,11 +18,12 @@ from streams.log.publisher import KafkaPublisher
 from streams.runtime.agent_ports import AgentPorts
 from streams.runtime.worker_group import WorkerGroup
 
+STATISTICS = [f"count_statistics_{name}" for name in ("usage", "feedback", "documents", "accounts")]
 NAMES = {
     "knowledge": ["retrieve", "lookup", "index"],
     "chat": ["generate", "digest", "send_mail"],
-    "documents": ["parse_express", "parse_bulk", "parse_slow", "embed", "deliver", "run_jobs"],
-    "tables": ["admit", "route", "project", "track", "meter", "tally", "notify", "notify_dead_letters", "schedule"],
+    "documents": ["parse_express", "parse_bulk", "parse_slow", "embed", "deliver", "run_jobs", "erase"],
+    "tables": ["admit", "route", "project", "track", "meter", "tally", *STATISTICS, "notify", "notify_dead_letters", "schedule"],
 }
 
 

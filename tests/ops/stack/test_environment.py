@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from ops.stack.environment import environment_of, with_secret
+from ops.stack.environment import environment_of, with_secret, without_settings
 from schemas.errors import ConfigurationError
 from schemas.settings import AuthSettings, KafkaSettings, LimitSettings, NodeSettings, Settings
 from schemas.settings.section import Secret
@@ -15,6 +15,12 @@ def test_a_variable_that_was_set_to_its_default_travels_too():
     """Its value is the environment's, so live configuration must not change it in any process."""
     settings = Settings.from_env({"CLAW_MODEL_TEMPERATURE": "0.2"})
     assert Settings.from_env(environment_of(settings, {})).explicit == {"CLAW_MODEL_TEMPERATURE"}
+
+
+def test_a_program_that_is_not_ours_gets_no_settings():
+    """The broker and Redis need none, and secrets are among them."""
+    environ = {"PATH": "/bin", "CLAW_AUTH_SECRET": "s" * 40, "CLAW_MODEL_API_KEY": "k", "CLAW_HOME": "/h", "KAFKA_OPTS": "-Dx"}
+    assert without_settings(environ) == {"PATH": "/bin", "CLAW_HOME": "/h", "KAFKA_OPTS": "-Dx"}
 
 
 def test_settings_travel_by_environment():

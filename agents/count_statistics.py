@@ -1,0 +1,60 @@
+"""usage.recorded, feedback.given, documents.submitted, accounts.changed -> count_statistics -> statistics of use
+
+One agent for each topic sums up, by day, what accounts do (``domain/statistics/changes.py``), strictly in order per partition. They read
+records, not events: of a document they need who submitted it, and not its text.
+"""
+
+from collections.abc import Sequence
+
+from domain.statistics.settings import StatisticsSettings
+from domain.statistics.table import StatisticsSource, StatisticsTable
+from streams.log.delivery import Delivery
+from streams.log.outgoing import Outgoing
+from streams.log.range_reader import LogRecord, RangeReader
+from streams.runtime.agent import Agent, Context
+from streams.runtime.agent_ports import AgentPorts
+from streams.tables.counters import CounterFeed
+
+NAME, WORKER_GROUP = "count_statistics", "tables"
+
+
+def build(ports: AgentPorts) -> tuple[Agent, ...]:
+    """The agents, unless nothing is counted."""
+    if not ports.settings.of(StatisticsSettings).counted:
+        return ()
+    table = StatisticsTable(ports.redis, ports.settings)
+
+    feeds = [CounterFeed(source.counter, RangeReader(ports.settings.kafka, source.topic), source.decode) for source in table.sources]
+    ports.attach(StatisticsFeeds(feeds))
+    return tuple(agent(source, feed) for source, feed in zip(table.sources, feeds, strict=True))
+
+
+class StatisticsFeeds:
+    """The feeds of all topics as one part of the process."""
+
+    def __init__(self, feeds: Sequence[CounterFeed]) -> None:
+        self._feeds = feeds
+
+    async def start(self) -> None:
+        """Catch up beside other work."""
+        for feed in self._feeds:
+            await feed.start()
+
+    async def stop(self) -> None:
+        """Nothing is lost."""
+        for feed in self._feeds:
+            await feed.stop()
+
+
+def agent(source: StatisticsSource, feed: CounterFeed) -> Agent:
+    """``feed`` first reads earlier events that it has not counted from the log."""
+
+    async def step(delivery: Delivery, context: Context) -> Sequence[Outgoing]:
+        place = context.place
+        event_id, changes = source.decode(LogRecord(place.offset, delivery.value, delivery.key or b"")) or ("", ())
+        await feed.feed(place.partition, place.offset, event_id, changes)
+        return []
+
+    return Agent(
+        name=f"{NAME}_{source.counter.name.removeprefix('statistics_')}", reads=(source.topic,), step=step, raw=True, in_order=True
+    )

@@ -1,0 +1,1 @@
+"""Statistics of use over HTTP: one's own, the tenant's, the installation's."""
