@@ -166,12 +166,14 @@ class Dispatch:
         content_hash = content_hash_of(document, plan.active, self.retrieval)
         return _Submission(event, version, before, plan, content_hash, is_unchanged(document, content_hash, before, version))
 
-    async def requeue(self, event: DocumentSubmitted, version: int, queue: DocumentQueue, again: int, now: datetime) -> list[Outgoing]:
-        """The work of a stalled version once more, the ``again``-th time."""
+    async def requeue(
+        self, event: DocumentSubmitted, version: int, queue: DocumentQueue, again: int, now: datetime, *, retries: int = 0
+    ) -> list[Outgoing]:
+        """The work of a version once more, the ``again``-th time, because it stalled or was to be retried."""
         plan = self.plans.plan(event.tenant, event.data.knowledge_base_id)
         content_hash = content_hash_of(event.data, plan.active, self.retrieval)
         before = await self.visibility.prior_state(event.subject)
-        return work_events(event, version, queue, plan, now, content_hash=content_hash, before=before, again=again)
+        return work_events(event, version, queue, plan, now, content_hash=content_hash, before=before, again=again, retries=retries)
 
     async def report_failure(self, event: Submitted, problem: Problem, context: Context) -> Sequence[Outgoing]:
         """The cause, as the document's progress."""
@@ -241,6 +243,7 @@ def work_events(
     content_hash: str,
     before: PriorState,
     again: int = 0,
+    retries: int = 0,
 ) -> list[Outgoing]:
     """The work for every collection, and the progress that it is queued. ``again`` counts how often it was requeued before.
 
@@ -255,6 +258,7 @@ def work_events(
         content_hash=content_hash,
         earlier=before.state.latest != NO_VERSION,
         visible=visible_version(before),
+        retries=retries,
     )
     outgoing = [progress_event(event, NAME, work_progress(work, "queued"), now, ordinal=again)]
     for ordinal, shelf in enumerate(reversed(plan.collections)):

@@ -13,11 +13,13 @@ from adapters.children.worker import TextWorker
 from domain import composition
 from domain.documents.embedded import embedded_event
 from domain.documents.lanes import Lanes
+from domain.documents.later_retries import postponement
 from domain.documents.progress import batch_progress, progress_event
 from domain.documents.topics import DOCUMENTS_CHUNKED
 from domain.documents.visibility import Visibility
 from schemas.documents import ChunkBatch, Chunked, EmbeddedBatch, Vectors
 from schemas.errors import Problem
+from schemas.settings import DocumentSettings
 from streams.log.outgoing import Outgoing
 from streams.runtime.agent import Agent, Context
 from streams.runtime.agent_ports import AgentPorts
@@ -34,7 +36,7 @@ def build(ports: AgentPorts) -> tuple[Agent, ...]:
         ports.get(composition.visibility),
         ports.get(composition.lanes),
     )
-    return (EmbedChunks(worker, visibility, lanes, EMBEDDINGS_IN_FLIGHT_MAX).agent(),)
+    return (EmbedChunks(worker, visibility, lanes, EMBEDDINGS_IN_FLIGHT_MAX, ports.settings.documents).agent(),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +47,18 @@ class EmbedChunks:
     visibility: Visibility
     lanes: Lanes
     in_flight_max: int
+    settings: DocumentSettings
 
     def agent(self) -> Agent:
         """Many steps in flight share few calls to the model."""
-        return Agent(name=NAME, reads=(DOCUMENTS_CHUNKED,), step=self.step, failed=self.report_failure, in_flight_max=self.in_flight_max)
+        return Agent(
+            name=NAME,
+            reads=(DOCUMENTS_CHUNKED,),
+            step=self.step,
+            failed=self.report_failure,
+            postpone=self.postpone,
+            in_flight_max=self.in_flight_max,
+        )
 
     async def step(self, event: Chunked, context: Context) -> Sequence[Outgoing]:
         """The vectors of new chunks."""
@@ -72,6 +82,14 @@ class EmbedChunks:
             await self.visibility.record_build(event.subject, batch.shelf.generation, batch.version, problem.code)
             return []
         return [progress_event(event, NAME, batch_progress(batch, "failed", cause=problem), context.clock.now())]
+
+    async def postpone(self, event: Chunked, problem: Problem, context: Context) -> Sequence[Outgoing] | None:
+        """The whole version back to its queue at a later time, if that may help."""
+        progress = batch_progress(event.data, "queued", cause=problem)
+        outgoing = postponement(event, NAME, progress, self.settings, context.clock.now(), quiet=event.data.quiet)
+        if outgoing is not None:
+            await self.leave_express(event)
+        return outgoing
 
     async def leave_express(self, event: Chunked) -> None:
         """Free the document's place in the express lane."""

@@ -22,6 +22,7 @@ from domain import composition
 from domain.documents.content_hash import content_hash_of, is_unchanged
 from domain.documents.embedded import embedded_event
 from domain.documents.lanes import Lanes
+from domain.documents.later_retries import postponement
 from domain.documents.progress import explicit_title, progress_event, shown_title, work_progress
 from domain.documents.sources import DocumentLoader
 from domain.documents.topics import (
@@ -43,7 +44,7 @@ from schemas.documents import (
     State,
 )
 from schemas.errors import Problem, Unavailable
-from schemas.settings import RetrievalSettings
+from schemas.settings import DocumentSettings, RetrievalSettings
 from streams.log.outgoing import Outgoing
 from streams.runtime.agent import Agent, Context
 from streams.runtime.agent_ports import AgentPorts
@@ -74,7 +75,7 @@ def build(ports: AgentPorts) -> tuple[Agent, ...]:
     fetcher = ports.attach(Fetcher(settings.documents))
     sources = DocumentLoader(ports.get(composition.blob_store), fetcher, settings.encryption_secret)
     visibility, lanes = ports.get(composition.visibility), ports.get(composition.lanes)
-    parse = Parse(ports.get(composition.text_worker), sources, visibility, lanes, settings.retrieval)
+    parse = Parse(ports.get(composition.text_worker), sources, visibility, lanes, settings.retrieval, settings.documents)
     return (
         parse.agent("parse_express", DOCUMENTS_QUEUED_EXPRESS, EXPRESS_IN_FLIGHT_MAX),
         parse.agent("parse_bulk", DOCUMENTS_QUEUED_BULK, BULK_IN_FLIGHT_MAX),
@@ -91,10 +92,13 @@ class Parse:
     visibility: Visibility
     lanes: Lanes
     retrieval: RetrievalSettings
+    settings: DocumentSettings
 
     def agent(self, name: str, reads: Topic, in_flight_max: int) -> Agent:
         """One agent per queue (``parse_express``, ``parse_bulk``, ``parse_slow``): the children take express first, slow last."""
-        return Agent(name=name, reads=(reads,), step=self.step, failed=self.report_failure, in_flight_max=in_flight_max)
+        return Agent(
+            name=name, reads=(reads,), step=self.step, failed=self.report_failure, postpone=self.postpone, in_flight_max=in_flight_max
+        )
 
     async def step(self, event: Queued, context: Context) -> Sequence[Outgoing]:
         """The document's chunks, with or without their vectors. A parser whose version is superseded or cancelled meanwhile is ended."""
@@ -158,6 +162,14 @@ class Parse:
         if event.data.quiet:
             await self.visibility.record_build(event.subject, event.data.shelf.generation, event.data.version, problem.code)
         return self.progress_events(event, "failed", 2, context, cause=problem)
+
+    async def postpone(self, event: Queued, problem: Problem, context: Context) -> Sequence[Outgoing] | None:
+        """Back to the queue at a later time, if that may help."""
+        progress = work_progress(event.data, "queued", cause=problem)
+        outgoing = postponement(event, NAME, progress, self.settings, context.clock.now(), quiet=event.data.quiet)
+        if outgoing is not None:
+            await self.leave_lane(event)
+        return outgoing
 
     async def leave_lane(self, event: Queued) -> None:
         """Free the document's place in its lane."""
@@ -231,6 +243,7 @@ def batches(event: Queued, outcome: ParsedDocument) -> Iterator[ChunkBatch]:
             earlier=work.earlier,
             visible=work.visible,
             notes=outcome.notes,
+            retries=work.retries,
         )
 
 

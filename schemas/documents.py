@@ -1,5 +1,6 @@
 """Document events: from the record of what was submitted to points ready for the index. Subject and key: ``tenant/kb/document``."""
 
+from datetime import datetime
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
@@ -165,6 +166,7 @@ class Work(Struct, frozen=True, kw_only=True):
     earlier: bool = False
     visible: int = -1  # the version that readers saw when this one was queued; -1 for none
     slow: bool = False  # behind the others of its lane: its tenant has more than its share, or a file of it reached a limit
+    retries: int = 0  # how often the version was queued again at a later time
 
     @property
     def queue(self) -> DocumentQueue:
@@ -259,6 +261,7 @@ class ChunkBatch(Struct, frozen=True, kw_only=True):
     visible: int = -1
     again: bool = False  # a vector of an earlier version was missing: embed all chunks
     notes: tuple[Note, ...] = ()
+    retries: int = 0  # how often the version was queued again at a later time
 
 
 class Vectors(Struct, frozen=True, kw_only=True):
@@ -305,7 +308,10 @@ class DocumentRequests(Struct, frozen=True, kw_only=True):
 
 
 class Progress(Struct, frozen=True, kw_only=True):
-    """The progress of a version. Readers keep the highest (version, rank of state)."""
+    """The progress of a version. Readers keep the highest (version, rank of state); work in its second retry comes after that in its first.
+
+    ``retry_at``: something outside was away for long, as ``cause`` says; the version is queued again then.
+    """
 
     knowledge_base_id: str
     document_id: str
@@ -323,6 +329,8 @@ class Progress(Struct, frozen=True, kw_only=True):
     notes: tuple[Note, ...] = ()
     visible: int = -1  # the version visible before this one: compaction keeps one record per document, which must have it
     slow: bool = False  # it waits, or waited, in the slow queue
+    retries: int = 0  # how often the version was queued again at a later time
+    retry_at: datetime | None = None
 
     @property
     def queue(self) -> DocumentQueue:

@@ -40,7 +40,7 @@ class TaskStep(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What one event says of a task. ``run`` grows with every time that the work is queued again; ``total`` 0: the amount is unknown.
 
     ``account`` is the owner's, "" where the event does not say it; ``retry_of`` is the task that this one repeats, ``retry_id`` the one
-    that repeats this.
+    that repeats this. ``retry_at``: when the work is tried again, after what ``cause`` says.
     """
 
     state: TaskState
@@ -58,10 +58,12 @@ class TaskStep(Struct, frozen=True, kw_only=True, omit_defaults=True):
     cause: Problem | None = None
     retry_of: str = ""
     retry_id: str = ""
+    retry_at: datetime | None = None
 
 
 class Task(Struct, frozen=True, kw_only=True):
-    """A task. ``attempts`` counts the times that the work began, as far as its events say; ``cause`` is that of a failure.
+    """A task. ``attempts`` counts the times that the work began, as far as its events say; ``cause`` is that of a failure, or of the wait
+    until ``retry_at``.
 
     ``parent`` is the task that this one repeats, ``retry`` the newest one that repeats it.
     """
@@ -82,6 +84,7 @@ class Task(Struct, frozen=True, kw_only=True):
     unit: str = ""
     lane: str = ""
     cause: Problem | None = None
+    retry_at: datetime | None = None
     parent: str = ""
     retry: str = ""
 

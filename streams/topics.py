@@ -12,7 +12,7 @@ HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 MIB = 1_048_576
 
-Count = Literal["keyed", "replies"]
+Count = Literal["keyed", "replies", "single"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,8 @@ class Topic:
     """A topic. ``events`` is the tagged union of its events; ``retention_ms`` None = compacted for ever.
 
     ``owners`` write it, ``readers`` follow it: agents by their names, ``worker`` for what every worker process reads.
-    ``message_bytes_max`` bounds one record; ``count`` names the setting of its number of partitions at creation. ``tombstones``: records
+    ``message_bytes_max`` bounds one record; ``count`` names the setting of its number of partitions at creation; ``single``: one, for
+    what is rarely written, because every fetch names every partition that its reader has. ``tombstones``: records
     without a value are written to it. ``compacted``: of a topic with a retention, too, only the newest record of a key is kept.
     """
 
@@ -40,7 +41,11 @@ class Topic:
 
     def partitions(self, kafka: KafkaSettings) -> int:
         """Partitions at creation; of a keyed topic they never change."""
-        return kafka.reply_partitions if self.count == "replies" else kafka.partitions
+        return {"keyed": kafka.partitions, "replies": kafka.reply_partitions, "single": 1}[self.count]
+
+    def allows(self, partitions: int, kafka: KafkaSettings) -> bool:
+        """Whether the topic may have so many. One that is rarely written keeps what it was created with."""
+        return self.count == "single" or partitions == self.partitions(kafka)
 
     def configuration(self) -> dict[str, str]:
         """Topic-level configuration as Kafka spells it."""

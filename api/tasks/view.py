@@ -130,6 +130,7 @@ def view_of(task: Task, estimated_end_at: datetime | None = None) -> TaskView:
             percent=100 if task.state == "SUCCESS" else min(99, 100 * task.done // task.total) if task.total else None,
         ),
         estimated_end_at=estimated_end_at,
+        retry_at=task.retry_at,
         cause=task.cause,
         parent_id=task.parent or None,
         child_ids=(task.retry,) if task.retry else (),

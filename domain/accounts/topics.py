@@ -11,6 +11,7 @@ ACCOUNTS_CHANGED = Topic(
     ("api",),
     "Accounts, without credentials.",
     None,
+    count="single",
     readers=("project", "count_statistics_accounts"),
 )
 CREDENTIALS_CHANGED = Topic(
@@ -21,6 +22,7 @@ CREDENTIALS_CHANGED = Topic(
     "Hashes of passwords and API keys.",
     None,
     private=True,
+    count="single",
     readers=("project",),
 )
 INVITATIONS_CHANGED = Topic(
@@ -31,6 +33,7 @@ INVITATIONS_CHANGED = Topic(
     "Hashes of invitations to register.",
     None,
     private=True,
+    count="single",
     readers=("project",),
 )
 ORGANISATIONS_CHANGED = Topic(
@@ -40,6 +43,7 @@ ORGANISATIONS_CHANGED = Topic(
     ("api", "ops"),
     "Names of organisations.",
     None,
+    count="single",
     readers=("project",),
 )
 SESSIONS_CHANGED = Topic(
@@ -51,6 +55,7 @@ SESSIONS_CHANGED = Topic(
     SESSION_TTL_S_MAX * 1_000,  # no session outlasts its last event by more
     compacted=True,
     private=True,
+    count="single",
     readers=("project",),
 )
 IDENTITIES_CHANGED = Topic(
@@ -61,5 +66,6 @@ IDENTITIES_CHANGED = Topic(
     "Accounts as an identity provider knows them.",
     None,
     private=True,
+    count="single",
     readers=("project",),
 )

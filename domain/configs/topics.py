@@ -12,6 +12,7 @@ CONFIGS_CHANGED = Topic(
     ("api", "tables"),
     "Configuration that changes while everything runs: settings, rate rules, allow and deny lists; the epoch of the tables in Redis.",
     None,
+    count="single",
     readers=("api", "worker"),
 )
 CONFIGS_RECORDED = Topic(
@@ -21,5 +22,6 @@ CONFIGS_RECORDED = Topic(
     ("api",),
     "The history of configuration: every revision of every key, with who changed it and why.",
     HISTORY_DAYS * DAY_MS,
+    count="single",
     readers=("project",),
 )

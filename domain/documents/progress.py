@@ -159,6 +159,7 @@ def work_progress(work: Work, state: State, *, chunks: int = 0, done: int = 0, c
         cause=cause,
         done=done,
         visible=work.visible,
+        retries=work.retries,
     )
 
 
@@ -180,4 +181,5 @@ def batch_progress(batch: ChunkBatch, state: State, *, removed: int = 0, done: i
         done=done,
         notes=batch.notes,
         visible=batch.visible,
+        retries=batch.retries,
     )

@@ -1,4 +1,5 @@
-"""The reconciler: finds stalled documents, requeues them, and fails them after three times.
+"""The reconciler: finds stalled documents, requeues them, and fails them after three times. Versions that wait for a later retry it queues
+when that is due.
 
 A document is stalled when it has made no progress for ``stall_s`` although its queue has passed it: nothing that was written before that
 silence began still waits for an agent. A document that waits in a backlog is left alone, however long. Requeueing publishes the same
@@ -15,7 +16,7 @@ from prometheus_client import REGISTRY, CollectorRegistry, Counter
 
 from adapters.kafka import TopicPartition
 from adapters.redis.client import RedisClient
-from domain.documents.open_documents import QUEUES, OpenDocuments, StalledDocument
+from domain.documents.open_documents import QUEUES, DueRetry, OpenDocuments, StalledDocument
 from domain.documents.progress import progress_event, stall
 from domain.documents.topics import (
     DOCUMENTS_CHUNKED,
@@ -25,7 +26,7 @@ from domain.documents.topics import (
     QUEUE_TOPICS,
 )
 from domain.documents.visibility import VersionState, VisibilitySource
-from schemas.documents import DocumentQueue, DocumentSubmitted, Submitted
+from schemas.documents import DocumentQueue, DocumentSubmitted, Progress, Submitted
 from schemas.errors import ClawError
 from schemas.settings import Settings
 from streams.clock import Clock
@@ -44,10 +45,13 @@ FETCH_BYTES = 65_536  # fetched of a partition at once: one record is wanted, an
 STAGES: tuple[tuple[str, Topic], ...] = (("documents", DOCUMENTS_CHUNKED), ("knowledge", DOCUMENTS_EMBEDDED))  # of all queues
 GROUPS = ("tables", "documents", "knowledge")
 
-Requeue = Callable[[DocumentSubmitted, int, DocumentQueue, int], Awaitable[Sequence[Outgoing]]]
-"""``requeue(submission, version, queue, again)``: the events that queue this version once more, the ``again``-th time (1, 2, 3);
-their ids follow from that, so a repeat has the same.
+RETRY_STEP = 100  # between the numbers of requeues of two retries: those of stalls lie between
+Requeue = Callable[[DocumentSubmitted, int, DocumentQueue, int, int], Awaitable[Sequence[Outgoing]]]
+"""``requeue(submission, version, queue, again, retries)``: the events that queue this version once more, the ``again``-th time (1, 2, 3
+after stalls, 100, 200, 300 for later retries); their ids follow from that, so a repeat has the same. ``retries``: how many of these it had.
 """
+ProgressOf = Callable[[str], Awaitable[Progress | None]]
+"""The newest progress of the document with this key. Raises Unavailable("redis_unavailable")."""
 
 _SUBMITTED: msgspec.json.Decoder[Submitted] = msgspec.json.Decoder(Submitted)
 
@@ -66,12 +70,13 @@ class Reconciler:
         publisher: Publisher,
         clock: Clock,
         requeue: Requeue,
+        progress_of: ProgressOf,
         *,
         worker: str,
         registry: CollectorRegistry = REGISTRY,
     ) -> None:
         self._settings, self._documents, self._visibility = settings, documents, visibility
-        self._publisher, self._clock, self._requeue = publisher, clock, requeue
+        self._publisher, self._clock, self._requeue, self._progress_of = publisher, clock, requeue, progress_of
         self._worker = worker
         lease = f"{settings.redis.key_prefix}:reconciler"
         self._rounds = LeaderLoop(
@@ -100,6 +105,9 @@ class Reconciler:
         """One round: requeue or fail what has stalled; returns how many documents that were. Raises Unavailable, and Superseded when
         another replica has begun a round.
         """
+        return await self._requeue_retries() + await self._find_stalled()
+
+    async def _find_stalled(self) -> int:
         silent_since_ms = self._now_ms() - int(self._settings.documents.stall_s * 1000)
         again_at_ms = silent_since_ms + int(min(self._settings.documents.stall_s, LEASE_S) * 1000)  # should this process die
         shards = [
@@ -122,6 +130,35 @@ class Reconciler:
                 if some:
                     found += await self._requeue_stalled(reader, partition, some)
         return found
+
+    async def _requeue_retries(self) -> int:
+        """Queue what waits for a later retry that is due; returns how many."""
+        now_ms, found = self._now_ms(), 0
+        due = [partition for partition in range(self._documents.partitions) if await self._documents.find_retries(partition, now_ms)]
+        if not due:
+            return 0
+        async with open_log_reader(self._settings.kafka, fetch_bytes=FETCH_BYTES) as reader:
+            for partition in due:
+                token = await self._documents.take_over(partition, self._clock.now())
+                again_at_ms = now_ms + int(LEASE_S * 1000)  # should this process die
+                for retry in await self._documents.claim_retries(partition, token, now_ms, again_at_ms=again_at_ms, limit=BATCH_MAX):
+                    found += await self._requeue_retry(reader, partition, retry)
+        return found
+
+    async def _requeue_retry(self, reader: LogReader, partition: int, retry: DueRetry) -> bool:
+        """Whether it was queued: nothing newer happened to it since it was postponed."""
+        progress = await self._progress_of(retry.key)
+        state = (await self._visibility.version_states([retry.key]))[retry.key]
+        waits = progress is not None and progress.version == retry.version and progress.retry_at is not None
+        event = None
+        if waits and _is_wanted(state, retry.version):
+            event = await self._read_submission(reader, partition, retry.version)
+        if event is not None and progress is not None:
+            again = RETRY_STEP * progress.retries
+            await self._publisher.publish_all(await self._requeue(event, retry.version, progress.queue, again, progress.retries))
+            log.info("document_retried", tenant=event.tenant, document=retry.key, version=retry.version, retries=progress.retries)
+        await self._documents.end_retry(retry)
+        return event is not None
 
     async def _safe_before_ms(self, reader: LogReader, done: Mapping[TopicPartition, int], partition: int, queue: DocumentQueue) -> int:
         """A document silent since before this time has stalled: every record written until ``stall_s`` later has been handled.
@@ -149,12 +186,11 @@ class Reconciler:
 
     async def _requeue_stalled(self, reader: LogReader, partition: int, some: Sequence[StalledDocument]) -> int:
         states = await self._visibility.version_states([each.key for each in some])
-        place, found = reader.topic_partition(DOCUMENTS_SUBMITTED, partition), 0
+        found = 0
         for each in some:
             event = None
             if _is_wanted(states[each.key], each.version):
-                record = await reader.read_record(place, each.version)
-                event = _decode_submission(record.value) if record is not None else None
+                event = await self._read_submission(reader, partition, each.version)
             if event is None:  # it was indexed or superseded, or the log was compacted to a newer version
                 await self._documents.remove(each.key, each.version)
                 continue
@@ -162,8 +198,16 @@ class Reconciler:
             await self._requeue_document(event, each) if each.tries < TRIES_MAX else await self._fail_document(event, each)
         return found
 
+    @staticmethod
+    async def _read_submission(reader: LogReader, partition: int, version: int) -> DocumentSubmitted | None:
+        record = await reader.read_record(reader.topic_partition(DOCUMENTS_SUBMITTED, partition), version)
+        return _decode_submission(record.value) if record is not None else None
+
     async def _requeue_document(self, event: DocumentSubmitted, document: StalledDocument) -> None:
-        outgoing = await self._requeue(event, document.version, document.queue, document.tries + 1)
+        progress = await self._progress_of(document.key)
+        retries = progress.retries if progress is not None and progress.version == document.version else 0
+        again = RETRY_STEP * retries + document.tries + 1
+        outgoing = await self._requeue(event, document.version, document.queue, again, retries)
         await self._publisher.publish_all(outgoing)
         await self._documents.mark_requeued(document, self._clock.now())
         self._report_stall(event, document, "sent_on")

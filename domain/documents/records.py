@@ -9,6 +9,9 @@ from schemas.errors import Unavailable
 from streams.tables.projection import Record
 from streams.tables.record_table import RecordTable, order_of
 
+DONE_MAX = 10**9  # chunks of a version
+RETRIED = 4  # a rank above those of work in its first run, below those of ends
+
 
 def has_version(event: DocumentProgressed) -> bool:
     """False for a record refused at the inbox: its sender is notified, but the document, if there is one, does not change."""
@@ -16,8 +19,14 @@ def has_version(event: DocumentProgressed) -> bool:
 
 
 def progress_order(progress: Progress) -> str:
-    """Newer versions first, then how far one has come; a deletion that counts what it removed comes after one that could not yet."""
-    return order_of(progress.version, RANK[progress.state], progress.done + progress.removed)
+    """Newer versions first, then how far one has come; a deletion that counts what it removed comes after one that could not yet. Work in
+    a later retry comes after all earlier work, whatever its state, and before every end.
+    """
+    rank = RANK[progress.state]
+    if progress.retries and rank < RANK["failed"]:
+        stage = 0 if progress.retry_at is not None else rank
+        return order_of(progress.version, RETRIED, (progress.retries * RETRIED + stage) * DONE_MAX + min(progress.done, DONE_MAX - 1))
+    return order_of(progress.version, rank, progress.done + progress.removed)
 
 
 DOCUMENTS = Record(

@@ -10,5 +10,6 @@ INDEXES_CHANGED = Topic(
     ("api", "rebuild"),
     "Which build of an index readers see.",
     None,
+    count="single",
     readers=("api", "worker", "track"),
 )

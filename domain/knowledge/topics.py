@@ -10,5 +10,6 @@ KNOWLEDGE_CHANGED = Topic(
     ("api",),
     "Knowledge bases.",
     None,
+    count="single",
     readers=("project",),
 )

@@ -23,6 +23,7 @@ NOTICE_PREFERENCES_CHANGED = Topic(
     ("api",),
     "The language of an account's notices, and the channels of each kind.",
     None,
+    count="single",
     readers=("project",),
 )
 MAILS_REQUESTED = Topic(
@@ -33,6 +34,7 @@ MAILS_REQUESTED = Topic(
     "Mails to be sent, with their addresses; links are signed when a mail is sent.",
     7 * DAY_MS,
     private=True,
+    count="single",
     readers=("send_mail", "track"),
 )
 MAILS_ENDED = Topic(
@@ -42,6 +44,7 @@ MAILS_ENDED = Topic(
     ("send_mail",),
     "What became of mails, without their addresses.",
     MAILS_ENDED_MS,
+    count="single",
     readers=("project",),
 )
 WEBHOOKS_CHANGED = Topic(
@@ -52,6 +55,7 @@ WEBHOOKS_CHANGED = Topic(
     "Webhooks with their addresses and encrypted secrets.",
     None,
     private=True,
+    count="single",
     readers=("project", "notify"),
 )
 DELIVERIES_CHANGED = Topic(

@@ -68,12 +68,14 @@ def read_task(tenant: str, task_id: str, slots: Slots) -> Task | None:
     latest = ended or present or pending or opened
     assert latest is not None
     known = [step for step in (opened, ended, present, began, pending) if step is not None]
+    state = _state(pending, present, ended)
+    waiting = pending if state == "RETRY" else None
     furthest = max(known, key=lambda step: (step.total > 0, step is ended, step.done))
     return Task(
         id=task_id,
         tenant=tenant,
         kind=known[0].kind,
-        state=_state(pending, present, ended),
+        state=state,
         account=next((step.account for step in known if step.account), ""),
         subject=next((step.subject for step in known if step.subject != TaskSubject()), TaskSubject()),
         title=next((step.title for step in known if step.title), ""),
@@ -85,7 +87,8 @@ def read_task(tenant: str, task_id: str, slots: Slots) -> Task | None:
         total=furthest.total,
         unit=furthest.unit,
         lane=next((step.lane for step in (pending, present) if step is not None and step.lane), ""),
-        cause=None if ended is None else ended.cause,
+        cause=ended.cause if ended is not None else waiting.cause if waiting is not None else None,
+        retry_at=None if waiting is None else waiting.retry_at,
         parent=next((step.retry_of for step in known if step.retry_of), ""),
         retry="" if retried is None else retried.retry_id,
     )

@@ -149,11 +149,13 @@ def _read_progress(event: DocumentProgressed, offset: int) -> Sequence[TaskPut]:
         subject=TaskSubject(knowledge_base_id=progress.knowledge_base_id, document_id=progress.document_id, version=progress.version),
         title=progress.title,
         run=offset,
+        attempts=progress.retries + (progress.state != "queued") if progress.retries else 0,
         done=progress.done,
         total=progress.chunks,
         unit="chunks" if progress.chunks else "",
         lane=progress.queue,
         cause=progress.cause,
+        retry_at=progress.retry_at,
     )
     tenant, task = event.tenant, progress.task_id
     if outcome:

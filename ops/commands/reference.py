@@ -156,7 +156,7 @@ def _example(path: Path) -> str:
 
 
 def _partitions(topic: Topic) -> str:
-    return "`CLAW_KAFKA_REPLY_PARTITIONS`" if topic.count == "replies" else "`CLAW_KAFKA_PARTITIONS`"
+    return {"keyed": "`CLAW_KAFKA_PARTITIONS`", "replies": "`CLAW_KAFKA_REPLY_PARTITIONS`", "single": "1"}[topic.count]
 
 
 def _retention(topic: Topic) -> str:

@@ -187,7 +187,7 @@ def _compare(kafka: KafkaSettings, topics: Sequence[Topic], standing: Mapping[st
         if there is None:
             drifts.append(Drift(name, "missing", f"missing, {wanted} partitions"))
             continue
-        if there.partitions != wanted:
+        if not topic.allows(there.partitions, kafka):
             variable = "CLAW_KAFKA_REPLY_PARTITIONS" if topic.count == "replies" else "CLAW_KAFKA_PARTITIONS"
             detail = (
                 f"has {there.partitions} partitions, {variable} says {wanted}: the count of a keyed topic never changes, for the order of "

@@ -35,11 +35,12 @@ from domain import composition
 from domain.areas import TOPICS
 from domain.chats.topics import CHATS_ASKED, CHATS_GROUNDED, MESSAGES_CHANGED
 from domain.documents.reconciler import Reconciler
+from domain.documents.records import DOCUMENTS
 from domain.indexes.reindexer import reindexer
 from domain.limits.topics import LIMITS_DECIDED
 from domain.table_rebuild import SetbackCheck, TableRebuilder
 from domain.usage.topics import USAGE_RECORDED
-from schemas.documents import DocumentQueue, DocumentSubmitted
+from schemas.documents import DocumentQueue, DocumentSubmitted, Progress
 from schemas.errors import ConfigurationError
 from streams.lifecycle import LifecycleStack
 from streams.log.outgoing import Outgoing
@@ -95,12 +96,20 @@ def build_reconciler(ports: AgentPorts) -> None:
     """Requeues stalled documents, by the same rules as the dispatch agent."""
     step = ports.get(dispatch.create_dispatch)
 
-    async def requeue(event: DocumentSubmitted, version: int, queue: DocumentQueue, again: int) -> Sequence[Outgoing]:
-        return await step.requeue(event, version, queue, again, ports.clock.now())
+    async def requeue(event: DocumentSubmitted, version: int, queue: DocumentQueue, again: int, retries: int) -> Sequence[Outgoing]:
+        return await step.requeue(event, version, queue, again, ports.clock.now(), retries=retries)
 
     documents, visibility = ports.get(composition.open_documents), ports.get(composition.visibility)
     core = (ports.redis, ports.publisher, ports.clock)
-    ports.attach(Reconciler(ports.settings, documents, visibility, *core, requeue, worker=secrets.token_hex(8), registry=ports.registry))
+    rows = ports.get(composition.read_models).of(DOCUMENTS)
+
+    async def progress_of(key: str) -> Progress | None:
+        scope, _, document_id = key.rpartition("/")
+        return await rows.get(scope, document_id)
+
+    ports.attach(
+        Reconciler(ports.settings, documents, visibility, *core, requeue, progress_of, worker=secrets.token_hex(8), registry=ports.registry)
+    )
 
 
 def build_setback_check(ports: AgentPorts) -> None:

@@ -97,7 +97,8 @@ class DocumentView(Struct, frozen=True, kw_only=True):
     """The state of a document's newest version, and the version that readers see (null: none).
 
     ``unchanged``: its content is that of the visible version. ``done`` of ``chunks`` are stored; ``notes`` list what was left out.
-    ``estimated_wait_s``: until it is searchable, null when unknown or when it has ended. ``problem``: the error and its remedy.
+    ``estimated_wait_s``: until it is searchable, null when unknown or when it has ended. ``problem``: the error and its remedy;
+    with ``retry_at``, why the version waits until then to be tried again.
     """
 
     document_id: str
@@ -116,6 +117,7 @@ class DocumentView(Struct, frozen=True, kw_only=True):
     task_id: str = ""
     problem: Problem | None = None
     notes: tuple[Note, ...] = ()
+    retry_at: datetime | None = None
 
     @classmethod
     def of(cls, progress: Progress, visible_version: int | None, estimated_wait_s: float | None = None) -> "DocumentView":
@@ -136,5 +138,6 @@ class DocumentView(Struct, frozen=True, kw_only=True):
             estimated_wait_s=estimated_wait_s,
             task_id=progress.task_id,
             problem=progress.cause,
+            retry_at=progress.retry_at,
             notes=progress.notes,
         )

@@ -121,6 +121,7 @@ class ProgressView(Struct, frozen=True, kw_only=True):
     """``progress``: the state of a version. Of one document the highest version counts; a deletion has the number of points ``removed``.
 
     ``done`` of ``chunks`` are stored. ``estimated_wait_s``: until it is searchable, null when that is unknown or when it has ended.
+    ``retry_at``: something outside is away, as ``problem`` says, and the version is tried again then.
     """
 
     document_id: str
@@ -135,6 +136,7 @@ class ProgressView(Struct, frozen=True, kw_only=True):
     estimated_wait_s: float | None
     problem: Problem | None
     notes: tuple[Note, ...]
+    retry_at: datetime | None = None
 
     @classmethod
     def of(cls, progress: Progress, estimated_wait_s: float | None) -> "ProgressView":
@@ -152,6 +154,7 @@ class ProgressView(Struct, frozen=True, kw_only=True):
             estimated_wait_s=estimated_wait_s,
             problem=progress.cause,
             notes=progress.notes,
+            retry_at=progress.retry_at,
         )
 
 

@@ -43,8 +43,8 @@ class TaskView(Struct, frozen=True, kw_only=True):
     """A task. ``account_id`` is empty for the work of an upstream system.
 
     ``attempts``: how often the work began, as far as its events say. ``estimated_end_at`` is null when it is unknown, or when the task has
-    ended. ``cause``: the error of a failure and its remedy. ``parent_id`` is the task that this one retries, ``child_ids`` are those that
-    retry this one, the newest.
+    ended. ``cause``: the error of a failure and its remedy, or why the task waits until ``retry_at`` to be tried again. ``parent_id`` is
+    the task that this one retries, ``child_ids`` are those that retry this one, the newest.
     """
 
     id: str
@@ -58,6 +58,7 @@ class TaskView(Struct, frozen=True, kw_only=True):
     attempts: int
     progress: TaskProgress
     estimated_end_at: datetime | None
+    retry_at: datetime | None
     cause: Problem | None
     parent_id: str | None
     child_ids: tuple[str, ...]

@@ -32,6 +32,22 @@ class DocumentSettings(Section, frozen=True, kw_only=True):
             description="Last requests of a document with an `Idempotency-Key` that are recognised however late they are repeated.",
         ),
     ] = 16
+    retries_max: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=8,
+            description="How often a document whose embedding provider or web page stays away is queued again later, before it fails.",
+        ),
+    ] = 3
+    retry_delay_s: Annotated[
+        float,
+        Meta(
+            ge=1,
+            le=3_600,
+            description="Seconds until it is queued again the first time; each further wait is five times as long, at most an hour.",
+        ),
+    ] = 60.0
     processes: Annotated[
         int,
         Meta(ge=1, le=32, description="Child processes per queue (express, bulk, slow) for files and HTML; each starts at its first use."),

@@ -48,6 +48,7 @@ class Context:
 Step = Callable[[Any, Context], Awaitable[Sequence[Outgoing]]]
 StepMany = Callable[[Sequence[tuple[Any, Context]]], Awaitable[Sequence[Sequence[Outgoing]]]]
 FailureStep = Callable[[Any, Problem, Context], Awaitable[Sequence[Outgoing]]]
+PostponeStep = Callable[[Any, Problem, Context], Awaitable[Sequence[Outgoing] | None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +58,9 @@ class Agent:
     ``in_flight_max`` bounds the steps that run at once in one partition. ``in_order`` runs a whole partition event by event (counters).
     ``leased`` runs each key under a Redis lease. ``failed`` returns the events to publish when an event is dead-lettered, before the
     offset moves. ``assigned`` is called for each partition this process gets, before any of its events.
+
+    ``postpone`` is asked when something stayed away for longer than the retries last: the events that it returns are published, and see to
+    it that the work is tried again later; None leaves the event to fail.
 
     ``awaited``: a person or program waits for the outcome. Its events are read before others, and an outage of Redis or the index that
     outlasts the retries fails the event; other agents wait until the outage ends.
@@ -74,6 +78,7 @@ class Agent:
     reads: tuple[Topic, ...]
     step: Step
     failed: FailureStep | None = None
+    postpone: PostponeStep | None = None
     in_flight_max: int = 64
     leased: bool = False
     raw: bool = False

@@ -19,6 +19,7 @@ from streams.log.delivery import Delivery
 HANDLED = "handled"  # its results are on the log
 TOMBSTONE = "tombstone"  # a deletion marker of a compacted topic: nothing to do
 DEAD_LETTERED = "dead_lettered"
+POSTPONED = "postponed"  # something was away for long: it is tried again later
 SUPERSEDED = "superseded"  # another worker has the event now
 CANCELLED = "cancelled"  # the worker stops, or its partition moved; the event is read again
 SPLIT = "split"  # the common step of several events failed; each of them begins again by itself

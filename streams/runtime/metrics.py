@@ -4,10 +4,10 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from streams.log.delivery import Delivery
 from streams.runtime.backlog import Backlog
-from streams.runtime.hooks import DEAD_LETTERED, HANDLED, SUPERSEDED, TOMBSTONE, StepObserver
+from streams.runtime.hooks import DEAD_LETTERED, HANDLED, POSTPONED, SUPERSEDED, TOMBSTONE, StepObserver
 
 STEP_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 180)
-COUNTED_OUTCOMES = frozenset((HANDLED, TOMBSTONE, DEAD_LETTERED, SUPERSEDED))  # the others are read or begun again
+COUNTED_OUTCOMES = frozenset((HANDLED, TOMBSTONE, DEAD_LETTERED, POSTPONED, SUPERSEDED))  # the others are read or begun again
 WAIT_BUCKETS_S = (0.001, 0.005, 0.025, 0.1, 0.5, 1, 5, 30, 120)
 
 

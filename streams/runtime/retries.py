@@ -29,9 +29,10 @@ log = structlog.get_logger(__name__)
 class StepFailed(Exception):
     """Repeating does not help: the event is to be dead-lettered."""
 
-    def __init__(self, problem: Problem, error: str, tries: int) -> None:
+    def __init__(self, problem: Problem, error: str, tries: int, *, passes: bool = False) -> None:
+        """``passes``: it failed for want of something that may return, not by itself."""
         super().__init__(problem.detail)
-        self.problem, self.error, self.tries = problem, error, tries
+        self.problem, self.error, self.tries, self.passes = problem, error, tries, passes
 
 
 class Retries:
@@ -65,7 +66,7 @@ class Retries:
                 begun = context.since_s if begun is None else begun
                 late = clock.monotonic_s() + delay_s - begun > self._retry_s
                 if late and error.code not in self._endured:
-                    raise StepFailed(error.problem(), "Unavailable", tries) from error
+                    raise StepFailed(error.problem(), "Unavailable", tries, passes=True) from error
                 self.report(error.code, error, tries)
             except (Exception, asyncio.CancelledError) as error:  # the one place where a step may fail in any way
                 if isinstance(error, asyncio.CancelledError) and _is_cancelling():

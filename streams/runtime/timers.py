@@ -136,11 +136,15 @@ class Timers:
         keys = (self._key(timer.partition, self._kinds[timer.kind]), self._key(timer.partition, "tries"))
         await _REPEAT(self._redis, keys, (timer.id, at_ms, timer.fired + 1))
 
-    async def count(self, partitions: Sequence[int]) -> int:
-        """How many timers are on."""
+    async def end(self, timer: Timer) -> None:
+        """Set it off in its class alone, and keep its count."""
+        await self._redis.execute_command("ZREM", self._key(timer.partition, self._kinds[timer.kind]), timer.id)
+
+    async def count(self, partitions: Sequence[int], *, kinds: Sequence[int] | None = None) -> int:
+        """How many timers are on, in these classes or in all."""
         batch = self._redis.pipeline()
         for partition in partitions:
-            for kind in self._kinds:
+            for kind in self._kinds if kinds is None else [self._kinds[number] for number in kinds]:
                 batch.execute_command("ZCARD", self._key(partition, kind))
         return sum(await batch.execute())
 

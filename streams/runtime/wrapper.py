@@ -26,7 +26,7 @@ from streams.dead_letters.writer import WorkerPublisher, dead_letter_headers, wr
 from streams.log.delivery import Delivery
 from streams.log.outgoing import Outgoing
 from streams.runtime.agent import Agent, Context
-from streams.runtime.hooks import CANCELLED, DEAD_LETTERED, HANDLED, SPLIT, SUPERSEDED, TOMBSTONE, StepHooks
+from streams.runtime.hooks import CANCELLED, DEAD_LETTERED, HANDLED, POSTPONED, SPLIT, SUPERSEDED, TOMBSTONE, StepHooks
 from streams.runtime.leases import KeyLease, KeyLeases
 from streams.runtime.poison import PoisonDetector
 from streams.runtime.retries import Retries, StepFailed
@@ -172,6 +172,8 @@ class Wrapper:
             structlog.contextvars.bind_contextvars(**_origin_fields(event))
             outgoing = await self._run_under_lease(self._numbered(self._agent.step, context, event), context, lease)
         except StepFailed as failed:
+            if failed.passes and await self._postpone(event, failed, context):
+                return POSTPONED
             return await self._dead_letter(delivery, event, failed, context)
         try:
             await self._publish(outgoing)
@@ -247,6 +249,22 @@ class Wrapper:
         finally:
             lost.cancel()
             work.cancel()
+
+    async def _postpone(self, event: Any, failed: StepFailed, context: Context) -> bool:
+        """Whether the work is tried again later; what says so is on the log then."""
+        if self._agent.postpone is None or event is None:
+            return False
+        await context.advance()
+        try:
+            outgoing = await self._retries.run(self._numbered(self._agent.postpone, context, event, failed.problem), context)
+        except StepFailed as error:
+            self._log.warning("postponement_failed", code=error.problem.code, detail=_loggable_detail(error.problem))
+            return False
+        if outgoing is None:
+            return False
+        await self._publish(outgoing)
+        self._log.warning("event_postponed", code=failed.problem.code, detail=_loggable_detail(failed.problem), tries=failed.tries)
+        return True
 
     async def _dead_letter(self, delivery: Delivery, event: Any, failed: StepFailed, context: Context) -> str:
         """Dead letter first, then the agent's failure step; both are on the log when this returns."""

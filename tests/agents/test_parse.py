@@ -17,9 +17,9 @@ from agents import embed, parse
 from domain.documents.lanes import LaneRequest, Lanes
 from domain.documents.topics import DOCUMENTS_QUEUED_SLOW
 from domain.documents.visibility import Visibility
-from schemas.documents import Chunk, Document, DocumentQueued, Vectors, Work
-from schemas.errors import Refused
-from schemas.settings import RetrievalSettings
+from schemas.documents import Chunk, Document, DocumentChunked, DocumentQueued, Vectors, Work
+from schemas.errors import Refused, Unavailable
+from schemas.settings import DocumentSettings, RetrievalSettings
 from tests.support.ports import context, header
 
 KEY = "acme/kb/doc"
@@ -102,7 +102,7 @@ class _Sources:
 async def test_a_document_that_ends_its_parser_sends_its_tenant_to_the_slow_queue(redis: RedisClient, prefix: str) -> None:
     """With what waits in other queues, too; there it is parsed, and others are not touched."""
     lanes = Lanes(redis, prefix, 60, time.monotonic)
-    step = parse.Parse(_Worker(), _Sources(), Visibility(redis, prefix), lanes, RetrievalSettings())  # type: ignore[arg-type]
+    step = parse.Parse(_Worker(), _Sources(), Visibility(redis, prefix), lanes, RetrievalSettings(), DocumentSettings())  # type: ignore[arg-type]
     await lanes.enter_many([LaneRequest("acme", "acme/kb/next", 3, awaited=False)])
     with pytest.raises(Refused, match="too long"):
         await step.step(queued(), context())
@@ -117,6 +117,31 @@ async def test_a_document_that_ends_its_parser_sends_its_tenant_to_the_slow_queu
         await step.step(msgspec.structs.replace(queued(), subject="other/kb/doc", tenant="other"), context())
 
 
+async def test_a_page_that_is_away_sends_its_version_back_to_the_queue(redis: RedisClient, prefix: str) -> None:
+    """Its lane has room meanwhile; the last time it fails, and nobody asks later for work that only fills a hidden collection."""
+    lanes, event = Lanes(redis, prefix, 60, time.monotonic), queued()
+    await lanes.enter_many([LaneRequest(event.tenant, event.subject, event.data.version, awaited=False)])
+    settings = DocumentSettings(retries_max=1)
+    step = parse.Parse(_Worker(), _Sources(), Visibility(redis, prefix), lanes, RetrievalSettings(), settings)  # type: ignore[arg-type]
+    assert step.agent("parse_bulk", DOCUMENTS_QUEUED_SLOW, 1).postpone == step.postpone
+    problem = Unavailable("url_unreachable", "it answers 503").problem()
+    later = await step.postpone(event, problem, context())
+    assert later is not None
+    assert [(each.event.data.state, each.event.data.retries, each.event.data.cause) for each in later] == [("queued", 1, problem)]
+    assert await redis.execute_command("ZCARD", f"{prefix}:bulk:{{acme}}") == 0
+    for changed in ({"retries": 1}, {"quiet": True}):
+        other = msgspec.structs.replace(event, data=msgspec.structs.replace(event.data, **changed))
+        assert await step.postpone(other, problem, context()) is None
+    again = msgspec.structs.replace(event, data=msgspec.structs.replace(event.data, retries=1))
+    batch = next(parse.batches(again, outcome(1)))
+    assert batch.retries == 1
+    chunked = DocumentChunked(**header("c", KEY), data=batch)
+    embedder = embed.EmbedChunks(_Worker(), Visibility(redis, prefix), lanes, 1, settings)  # type: ignore[arg-type]
+    assert await embedder.postpone(chunked, problem, context()) is None, "it was retried while it was parsed"
+    chunked = msgspec.structs.replace(chunked, data=msgspec.structs.replace(batch, retries=0))
+    assert await embedder.postpone(chunked, problem, context()) is not None
+
+
 @pytest.mark.parametrize("how", ["cancelled", "replaced", "deleted"])
 async def test_a_parser_that_nobody_wants_any_more_is_ended(
     redis: RedisClient, prefix: str, how: str, monkeypatch: pytest.MonkeyPatch
@@ -127,7 +152,8 @@ async def test_a_parser_that_nobody_wants_any_more_is_ended(
     lanes = Lanes(redis, prefix, 60, time.monotonic)
     await lanes.enter_many([LaneRequest(event.tenant, event.subject, event.data.version, awaited=False)])
     await visibility.record_submission(event.subject, event.data.version)
-    step = asyncio.create_task(parse.Parse(worker, _Sources(), visibility, lanes, RetrievalSettings()).step(event, context()))  # type: ignore[arg-type]
+    ports = parse.Parse(worker, _Sources(), visibility, lanes, RetrievalSettings(), DocumentSettings())  # type: ignore[arg-type]
+    step = asyncio.create_task(ports.step(event, context()))
     await worker.begun.wait()
     if how == "cancelled":
         assert await visibility.cancel(event.subject, event.data.version)

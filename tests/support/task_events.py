@@ -8,7 +8,7 @@ from domain.tasks.steps import steps_of
 from schemas import ids
 from schemas.chats import ChatAsked, ChatGrounded, Grounding, Message, MessageChanged, MessageState, Question, Usage
 from schemas.documents import Document, DocumentProgressed, DocumentSubmitted, Progress, State
-from schemas.errors import Refused
+from schemas.errors import Refused, Unavailable
 from schemas.events import Event
 from streams.log.outgoing import LogOffset
 
@@ -50,9 +50,21 @@ def submitted() -> Event:
     return DocumentSubmitted(id="submission", source="/claw/api", subject="t/k/d", time=NOW, tenant="t", traceparent="", data=data)
 
 
-def progressed(second: int, state: State, done: int = 0) -> Event:
-    cause = Refused("event_failed").problem() if state == "failed" else None
-    data = Progress(knowledge_base_id="k", document_id="d", version=5, state=state, task_id=TASK, done=done, chunks=9, cause=cause)
+def progressed(second: int, state: State, done: int = 0, *, retries: int = 0, wait_s: float = 0) -> Event:
+    """``wait_s``: the version is to be retried so many seconds later."""
+    cause = Refused("event_failed").problem() if state == "failed" else Unavailable("url_unreachable").problem() if wait_s else None
+    data = Progress(
+        knowledge_base_id="k",
+        document_id="d",
+        version=5,
+        state=state,
+        task_id=TASK,
+        done=done,
+        chunks=9,
+        cause=cause,
+        retries=retries,
+        retry_at=NOW + timedelta(seconds=second + wait_s) if wait_s else None,
+    )
     return event(DocumentProgressed, data, second, "t/k/d")
 
 

@@ -61,6 +61,8 @@ EMPTY = {
     "notes": [],
     "visible": -1,
     "slow": False,
+    "retries": 0,
+    "retry_at": None,
 }
 CAUSE = msgspec.to_builtins(PROBLEM)
 KNOWN = {"title": "T", "media_type": "text/markdown", "lane": "bulk", "bytes": 4}

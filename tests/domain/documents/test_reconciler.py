@@ -25,7 +25,7 @@ from domain.documents.topics import (
 )
 from domain.documents.visibility import Visibility
 from schemas import ids
-from schemas.documents import Document, DocumentProgressed, DocumentQueued, DocumentSubmitted, Work
+from schemas.documents import Document, DocumentProgressed, DocumentQueued, DocumentSubmitted, Progress, Work
 from schemas.settings import KafkaSettings, Settings
 from schemas.settings.documents import DocumentSettings
 from streams.log.outgoing import LogOffset, Outgoing
@@ -70,6 +70,7 @@ class Flow:
     publisher: KafkaPublisher
     clock: Clock = field(default_factory=Clock)
     requeued: list[tuple[str, int, str, int]] = field(default_factory=list)
+    rows: dict[str, Progress] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         prefix = self.settings.redis.key_prefix
@@ -87,11 +88,16 @@ class Flow:
             self.publisher,
             self.clock,
             self.requeue,
+            self.progress_of,
             worker=name,
             registry=registry or CollectorRegistry(),
         )
 
-    async def requeue(self, event: DocumentSubmitted, version: int, lane, again: int) -> Sequence[Outgoing]:
+    async def progress_of(self, key: str) -> Progress | None:
+        return self.rows.get(key)
+
+    async def requeue(self, event: DocumentSubmitted, version: int, lane, again: int, retries: int) -> Sequence[Outgoing]:
+        assert again // 100 == retries
         self.requeued.append((event.subject, version, lane, again))
         topic = DOCUMENTS_QUEUED_BULK if lane == "bulk" else DOCUMENTS_QUEUED_EXPRESS
         work = Work(version=version, lane=lane, document=event.data)
@@ -187,6 +193,49 @@ async def test_what_stands_still_is_sent_on_three_times_then_fails_by_name(flow)
     assert told.data.cause.code == "document_stalled"
     assert await flow.documents.count() == 0
     assert (flow.counted("sent_on"), flow.counted("failed")) == (3, 1)
+
+
+async def test_what_waits_for_a_retry_is_queued_at_its_time_once(flow):
+    """Whatever else waits: a page that was away has nothing to do with the backlog. A stall in its second run is counted as that run's."""
+    key, version = await flow.submitted("page")
+    due = flow.clock.now() + timedelta(seconds=60)
+    waits = news(key, version, "queued", flow.clock.now(), retries=2, retry_at=due)
+    flow.rows[key] = waits.data
+    await flow.documents.apply(waits)
+    await flow.written(DOCUMENTS_CHUNKED, key)
+    assert await flow.reconciler.run_once() == 0
+    flow.clock.pass_s(61)
+    assert await flow.worker("two").run_once() == 1
+    assert await flow.reconciler.run_once() == 0
+    assert flow.requeued == [(key, version, "bulk", 200)]
+    assert await flow.documents.count() == 1
+    flow.clock.pass_s(100 * STALL_S)
+    assert await flow.reconciler.run_once() == 0, "the chunk before it still waits"
+    queued = LogOffset(flow.settings.kafka.topic_prefix + DOCUMENTS_QUEUED_BULK.name, flow.documents.partition_of(key), 0)
+    await flow.done("documents", await flow.written(DOCUMENTS_CHUNKED, key), queued)
+    assert await flow.reconciler.run_once() == 1
+    assert flow.requeued[-1] == (key, version, "bulk", 201)
+
+
+@pytest.mark.parametrize("what", ["submitted again", "withdrawn", "has gone on", "unknown"])
+async def test_what_needs_no_retry_any_more_gets_none(flow, what):
+    key, version = await flow.submitted("page")
+    waits = news(key, version, "queued", flow.clock.now(), retries=1, retry_at=flow.clock.now())
+    await flow.documents.apply(waits)
+    flow.rows[key] = waits.data
+    match what:
+        case "submitted again":
+            await flow.visibility.record_submission(key, version + 1)
+        case "withdrawn":
+            await flow.visibility.record_withdrawal(key, version + 1)
+        case "has gone on":
+            flow.rows[key] = msgspec.structs.replace(waits.data, state="embedding", retry_at=None)
+        case _:
+            del flow.rows[key]
+    flow.clock.pass_s(1)
+    assert await flow.reconciler.run_once() == 0
+    assert flow.requeued == []
+    assert not await flow.documents.find_retries(flow.documents.partition_of(key), 2**45)
 
 
 @pytest.mark.parametrize(

@@ -118,6 +118,20 @@ def test_a_document_is_queued_again_and_redriven() -> None:
     assert task_of(submitted(), progressed(2, "failed"), progressed(4, "indexed")).state == "SUCCESS"
 
 
+def test_a_document_waits_for_a_retry() -> None:
+    """RETRY with the cause and the time, also when nothing was published of its first run; its later runs are attempts."""
+    waits = task_of(submitted(), progressed(1, "queued"), progressed(9, "queued", retries=1, wait_s=60))
+    assert (waits.state, waits.attempts, waits.retry_at) == ("RETRY", 1, NOW + timedelta(seconds=69))
+    assert waits.cause is not None
+    assert waits.cause.code == "url_unreachable"
+    again = (progressed(70, "queued", retries=1), progressed(71, "embedding", retries=1))
+    runs = task_of(submitted(), progressed(9, "queued", retries=1, wait_s=60), *again)
+    assert (runs.state, runs.attempts, runs.retry_at, runs.cause) == ("STARTED", 2, None, None)
+    waits = task_of(submitted(), *again, progressed(99, "queued", retries=2, wait_s=300))
+    assert (waits.state, waits.attempts) == ("RETRY", 2)
+    assert task_of(submitted(), *again, progressed(120, "indexed")).state == "SUCCESS"
+
+
 def test_notifications() -> None:
     """A mail by its id; a message to a webhook is retried, fails, and succeeds after all when it is replayed. No address is kept."""
     request = MailRequest(id="mail", tenant="t", account_id="u", address="ada@example.org", template="invitation")

@@ -8,6 +8,7 @@ import pytest
 from domain.areas import TOPICS
 from domain.chats.topics import CHATS_ANSWERED
 from domain.documents.topics import DOCUMENTS_SUBMITTED, inbox_topic
+from domain.knowledge.topics import KNOWLEDGE_CHANGED
 from ops.commands import topics as administration
 from schemas.errors import ConfigurationError, Unavailable
 from schemas.settings import KafkaSettings, Settings
@@ -49,6 +50,15 @@ async def test_a_partition_count_never_changes(kafka_settings: KafkaSettings, so
     assert [drift.kind for drift in await administration.check(kafka_settings, [inbox_topic("late")])] == ["missing"], (
         "a refusal changes nothing"
     )
+
+
+async def test_a_topic_that_is_rarely_written_keeps_the_partitions_it_was_created_with(kafka_settings: KafkaSettings, topics):
+    """Before it had one, it had as many as the others."""
+    before = replace(KNOWLEDGE_CHANGED, count="keyed")
+    await topics(before)
+    assert KNOWLEDGE_CHANGED.partitions(kafka_settings) == 1 < before.partitions(kafka_settings)
+    assert await administration.check(kafka_settings, [KNOWLEDGE_CHANGED]) == []
+    assert await administration.apply(kafka_settings, [KNOWLEDGE_CHANGED]) == []
 
 
 async def test_a_broker_out_of_reach_is_unavailable():

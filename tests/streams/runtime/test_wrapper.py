@@ -214,6 +214,34 @@ async def test_an_outage_of_a_shared_part_is_waited_out_unless_somebody_waits(ma
     assert len(await dead_letters()) == 1
 
 
+@pytest.mark.parametrize(
+    ("error", "left", "outcome"),
+    [
+        (Unavailable("model_unavailable"), 1, "postponed"),
+        (Unavailable("model_unavailable"), 0, "dead_lettered"),
+        (Refused("document_unreadable"), 1, "dead_lettered"),
+        (ValueError("a bug"), 1, "dead_lettered"),
+    ],
+)
+async def test_what_is_away_for_long_is_tried_again_later_if_the_agent_can(make, dead_letters, publisher, error, left, outcome):
+    """What fails by itself is not; nor is what has no retry left."""
+    asked: list[str] = []
+
+    async def postpone(_event: Any, problem: Problem, _context: Context) -> Sequence[Outgoing] | None:
+        asked.append(problem.code)
+        return (poke("later", 1, topic=OTHER),) if left else None
+
+    bench = make(postpone=postpone)
+    bench.plan = [error] * 50
+    assert await bench.run() is WorkOutcome.DONE
+    assert bench.recorder.heard[-1] == ("done", 0, outcome)
+    assert asked == (["model_unavailable"] if isinstance(error, Unavailable) else [])
+    assert len(await dead_letters()) == (outcome == "dead_lettered")
+    assert len(bench.told) == (outcome == "dead_lettered")
+    assert bench.count(outcome) == 1
+    assert await ends(publisher, OTHER) == 1
+
+
 @pytest.mark.parametrize("value", [b"", b"{", b"\xff\xfe", b'{"type": "who.knows"}'])
 async def test_a_malformed_event_is_dead_lettered_at_once(make, dead_letters, value):
     bench = make()
