@@ -11,7 +11,6 @@ ACCOUNTS_CHANGED = Topic(
     ("api",),
     "Accounts, without credentials.",
     None,
-    count="single",
     readers=("project", "count_statistics_accounts"),
 )
 CREDENTIALS_CHANGED = Topic(

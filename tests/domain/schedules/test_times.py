@@ -96,7 +96,9 @@ def test_a_time_that_does_not_exist_is_when_the_clocks_go_on_and_one_that_comes_
     berlin = CronSpec(line="30 2 * * *", time_zone="Europe/Berlin")
     assert next_time(berlin, datetime(2026, 3, 29, 0, tzinfo=UTC)) == datetime(2026, 3, 29, 1, tzinfo=UTC)  # 03:00 there
     assert next_time(berlin, datetime(2026, 10, 24, 12, tzinfo=UTC)) == datetime(2026, 10, 25, 0, 30, tzinfo=UTC)  # in summer time
-    assert next_time(berlin, datetime(2026, 10, 25, 0, 45, tzinfo=UTC)) == datetime(2026, 10, 26, 1, 30, tzinfo=UTC)
+    for minute in (45, 75, 100):  # between the two, at 02:15 for the second time, and behind both
+        after = datetime(2026, 10, 25, 0, tzinfo=UTC) + timedelta(minutes=minute)
+        assert next_time(berlin, after) == datetime(2026, 10, 26, 1, 30, tzinfo=UTC)
 
 
 @COMPUTED
