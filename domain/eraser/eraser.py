@@ -17,7 +17,7 @@ from domain.accounts.topics import ACCOUNTS_CHANGED
 from domain.chats.reply_lock import ReplyLocks
 from domain.chats.topics import CONVERSATIONS_CHANGED
 from domain.documents import topics as documents
-from domain.documents.visibility import Visibility
+from domain.documents.visibility import VersionState, Visibility
 from domain.eraser.index_place import IndexPlace
 from domain.eraser.log_places import ADDRESSES, BY_TOPIC, LOG_PLACES, TopicPlace
 from domain.eraser.log_scan import Bounds, Leftover, Owned, TopicScan, scan_topic
@@ -38,6 +38,7 @@ from streams.tables.projection import Tables
 from streams.tables.record_writer import RecordWriter
 
 MEMBERS_PAGE = 500
+NEVER = 2**63  # above every offset: nothing is left to wait for
 VERSION_STATES = 500  # documents asked for at once
 DOCUMENT_TOPICS = frozenset(
     topic.name
@@ -143,7 +144,8 @@ class Eraser:
             done.removed += await self._remove_points(erasure)
         done.removed += await self._remove_files(erasure)
         speed = self._settings.of(ErasureSettings).keys_per_second
-        done.removed += (await scan_redis(self._redis, self._prefix, needles, remove=True, keys_per_second=speed)).removed
+        keep = ("visibility",) if done.pending else ()  # it says whether their deletion was read
+        done.removed += (await scan_redis(self._redis, self._prefix, needles, remove=True, keep=keep, keys_per_second=speed)).removed
         return done
 
     async def check(self, erasure: Erasure, terms: Sequence[str] = ()) -> Check:
@@ -216,7 +218,8 @@ class Eraser:
         keys, deleted = [document_of(owned.key) for owned in scan.owned.values()], dict[str, int]()
         for start in range(0, len(keys), VERSION_STATES):
             states = await self._visibility.version_states(keys[start : start + VERSION_STATES])
-            deleted.update({key: state.deleted for key, state in states.items()})
+            gone = {key: NEVER for key, state in states.items() if state == VersionState()}  # a round before has removed it
+            deleted.update({key: state.deleted for key, state in states.items()} | gone)
         return pending_documents(scan, deleted)
 
     async def _remove(self, scan: TopicScan, erasure: Erasure, waiting: set[str]) -> int:

@@ -5,7 +5,7 @@ It reads some thousand keys at a time and pauses in between, so that neither Red
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass, field
 
 from adapters.redis.client import RedisClient
@@ -54,11 +54,18 @@ class RedisScan:
             self.leftovers.append(Leftover(f"redis {family}", key))
 
 
-async def scan_redis(redis: RedisClient, prefix: str, needles: Needles, *, remove: bool, keys_per_second: int) -> RedisScan:
-    """Find what belongs to the erasure; with ``remove`` it goes. Raises Unavailable("redis_unavailable")."""
+async def scan_redis(
+    redis: RedisClient, prefix: str, needles: Needles, *, remove: bool, keys_per_second: int, keep: Collection[str] = ()
+) -> RedisScan:
+    """Find what belongs to the erasure; with ``remove`` it goes, but for the families in ``keep``. Raises
+    Unavailable("redis_unavailable").
+    """
     scan, some = RedisScan(), list[str]()
     async for raw in redis.scan_iter(match=f"{prefix}:*", count=BATCH):
-        some.append(raw.decode(errors="surrogateescape"))
+        key = raw.decode(errors="surrogateescape")
+        if parse_key(key, prefix).family in keep:
+            continue
+        some.append(key)
         if len(some) >= BATCH:
             await _look_at(redis, prefix, needles, scan, some, remove=remove)
             await asyncio.sleep(len(some) / keys_per_second)

@@ -159,6 +159,7 @@ class Life:
         data = Document(knowledge_base_id=base.id, document_id=document, title="secret", text="x", submitted_by=self.account.id)
         key = ids.document_key(self.tenant, base.id, document)
         _, at = await self.place.write(self.tenant, DOCUMENTS_SUBMITTED, DocumentSubmitted, key, data)
+        await self.place.visibility.record_submission(key, at.offset)
         progress = Progress(knowledge_base_id=base.id, document_id=document, version=at.offset, state="indexed", title="secret")
         await self.place.write(self.tenant, DOCUMENTS_PROGRESSED, DocumentProgressed, key, progress)
 
@@ -194,6 +195,8 @@ async def test_what_is_late_resurrects_nothing_and_what_is_shared_stays(place: E
     erasure = msgspec.structs.replace(erasure, knowledge_base_ids=await place.eraser.find_bases(erasure))
     assert erasure.knowledge_base_ids == (private.id,)
     assert (await place.eraser.run_round(erasure)).pending == 1
+    plan = ids.document_key(tenant, private.id, "plan")
+    assert (await place.visibility.version_states((plan,)))[plan].latest >= 0  # what says whether its deletion was read stays until then
     await life.dispatched(private, "plan")
     done = await place.eraser.run_round(erasure)
     assert (done.pending, done.removed > 0) == (0, True)
