@@ -18,12 +18,15 @@ from domain.configs import topics as configs
 from domain.documents import topics as documents
 from domain.erasures.topics import ERASURES_CHANGED
 from domain.indexes.topics import INDEXES_CHANGED
+from domain.jobs.topics import JOBS_CHANGED
 from domain.knowledge.topics import KNOWLEDGE_CHANGED
 from domain.limits.topics import LIMITS_DECIDED
 from domain.notices import topics as notices
 from domain.retrieval.topics import REQUESTS_ANSWERED, REQUESTS_ASKED
+from domain.schedules.topics import SCHEDULES_CHANGED, SCHEDULES_TICKED
 from domain.usage.topics import USAGE_RECORDED
 from schemas.erasures import Means
+from schemas.jobs import RebuildAction
 from streams.topics import DEAD_LETTERS, Topic
 
 Owners = Callable[[Any], tuple[str, ...]]
@@ -68,6 +71,11 @@ def _base(event: Any) -> tuple[str, ...]:
 
 def _private_base(event: Any) -> tuple[str, ...]:
     return (event.data.id, *((event.data.user_id,) if event.data.sharing == "private" else ()))
+
+
+def _rebuilt_base(event: Any) -> tuple[str, ...]:
+    action = event.data.action
+    return (action.knowledge_base_id,) if isinstance(action, RebuildAction) else ()
 
 
 DOCUMENT_WORK = "Documents on their way: texts, titles, the id of who submitted them."
@@ -172,6 +180,24 @@ LOG_PLACES: tuple[TopicPlace, ...] = (
         ),
     ),
     TopicPlace(topic=notices.DELIVERIES_CHANGED, holds="Messages to webhooks, answers of receivers.", means="expires"),
+    TopicPlace(
+        topic=SCHEDULES_CHANGED,
+        holds="Names and notes of schedules, the id of who created them.",
+        means="removed",
+        owners=_rebuilt_base,
+        keeps="schedules belong to the organisation, or to the installation; the id of who created them leads to nobody any more",
+        writes=True,
+        ended=lambda data, at: replace(data, name="", note="", deleted=True, updated_at=at, revision=data.revision + 1),
+    ),
+    TopicPlace(topic=SCHEDULES_TICKED, holds="Ids of schedules.", means="expires"),
+    TopicPlace(
+        topic=JOBS_CHANGED,
+        holds="Names of schedules, ids of who began a run or a bulk action, filters.",
+        means="expires",
+        owners=_account,
+        keeps="runs of schedules of the organisation name by id who began them",
+        writes=True,
+    ),
     TopicPlace(
         topic=USAGE_RECORDED,
         holds="Ids of accounts, keys and conversations; no text.",

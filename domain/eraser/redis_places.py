@@ -102,6 +102,8 @@ REDIS_PLACES: tuple[RedisPlace, ...] = (
     RedisPlace(family="rebuild-lease", holds=WORK, means="expires"),
     RedisPlace(family="mails", holds="Ids of mails under way.", unit="member"),
     RedisPlace(family="webhooks", holds="Ids of messages to webhooks.", unit="member"),
+    RedisPlace(family="schedules", holds="Ids of schedules.", unit="member"),
+    RedisPlace(family="jobs", holds="Ids of jobs.", unit="member"),
     RedisPlace(family="erasures", holds="Ids of erasures.", means="kept"),
     RedisPlace(family="configs", holds=NOBODY, means="none"),
     RedisPlace(family="gate", holds=NOBODY, means="none"),
