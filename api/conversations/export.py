@@ -57,7 +57,7 @@ async def _prepend(first: bytes, rest: AsyncGenerator[bytes, None]) -> AsyncIter
 
 
 async def _json(ports: ChatPorts, scope: str, found: Conversation, now: datetime) -> AsyncGenerator[bytes, None]:
-    """``{exported_at, conversation, messages}``, messages oldest first; ``parent_id`` makes them a tree."""
+    """A ``ConversationFile``, page by page."""
     head = {"exported_at": now, "conversation": ConversationView.of(found)}
     separator, cursor = _encode(head)[:-1] + b',"messages":[\n', ""
     while True:

@@ -11,13 +11,24 @@ from litestar._openapi.plugin import OpenAPIPlugin
 from litestar.exceptions import NotFoundException
 from litestar.openapi import OpenAPIConfig, ResponseSpec
 from litestar.openapi.plugins import JsonRenderPlugin
-from litestar.openapi.spec import Components, License, OpenAPIResponse, Operation, SecurityScheme, Tag
+from litestar.openapi.spec import (
+    Components,
+    License,
+    OpenAPIMediaType,
+    OpenAPIResponse,
+    OpenAPIType,
+    Operation,
+    Schema,
+    SecurityScheme,
+    Tag,
+)
 from litestar.params import QueryParameter
 from litestar.routes import HTTPRoute
 from msgspec import Struct
 
 from api.http.asyncapi.document import document
 from api.http.gate import OPEN
+from schemas.bodies.conversations import ConversationFile
 from schemas.bodies.streams import REPLY_EVENTS
 from schemas.errors import Problem
 from schemas.settings import Settings
@@ -50,9 +61,7 @@ PROBLEMS: dict[int, ResponseSpec] = {
 
 NO_MORE = ResponseSpec(data_container=None, description="The stream has ended; nothing follows `Last-Event-ID`.", generate_examples=False)
 GONE = ResponseSpec(data_container=None, description="Deleted: no reader sees it any more.", generate_examples=False)
-EXPORT_FILE = ResponseSpec(
-    data_container=str, description="The file: JSON or Markdown.", generate_examples=False, media_type="application/json"
-)
+EXPORT_FILE = ResponseSpec(data_container=ConversationFile, description="The file: JSON or Markdown.", generate_examples=False)
 
 
 def event_stream(description: str, events: Mapping[str, type[Struct]]) -> ResponseSpec:
@@ -82,7 +91,7 @@ class ExportOperation(Operation):
 
     def __post_init__(self) -> None:
         content = cast("dict[str, OpenAPIResponse]", self.responses)["200"].content or {}
-        content["text/markdown"] = content["application/json"]
+        content["text/markdown"] = OpenAPIMediaType(schema=Schema(type=OpenAPIType.STRING))
 
 
 NEEDS = {
@@ -163,18 +172,24 @@ def build_openapi(app: Litestar) -> None:
 
 
 def describe_refusals(document: dict[str, Any]) -> None:
-    """Write in place what the framework refuses before a handler is asked, and what it therefore does not know: a body of another media
-    type, in the format of the operation's other refusals. A part of a path is never empty: that would be another path.
+    """Write in place what is refused before a handler is asked, and what the framework therefore does not know: a head that is too large,
+    and a body of another media type, in the format of the operation's other refusals. A part of a path is never empty: that would be
+    another path.
     """
+    head = {
+        "description": "The head of the request is too large.",
+        "content": {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    }
     for operations in document["paths"].values():
         for operation in operations.values():
             for parameter in operation.get("parameters", ()):
                 if parameter["in"] == "path" and parameter["schema"].get("type") == "string":
                     parameter["schema"].setdefault("minLength", 1)
-            refusal = operation["responses"].get(str(HTTPStatus.UNPROCESSABLE_ENTITY)) or operation["responses"].get("400")
-            if "requestBody" in operation and refusal is not None:
+            responses = operation["responses"]
+            responses.setdefault(str(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE.value), head)
+            if "requestBody" in operation and (refusal := responses.get("422") or responses.get("400")):
                 unsupported = {**refusal, "description": "The body has another media type than those that are documented."}
-                operation["responses"].setdefault(str(HTTPStatus.UNSUPPORTED_MEDIA_TYPE), unsupported)
+                responses.setdefault(str(HTTPStatus.UNSUPPORTED_MEDIA_TYPE.value), unsupported)
 
 
 def describe_access(app: Litestar, document: dict[str, Any]) -> None:

@@ -73,7 +73,7 @@ REDIS_PLACES: tuple[RedisPlace, ...] = (
     RedisPlace(family="closed", holds="That nothing is written any more under an id.", means="kept"),
     RedisPlace(family="left", holds="Ids of messages whose tombstones are on their way.", means="kept"),
     RedisPlace(family="record-lease", holds="Leases of writers, for seconds.", means="expires"),
-    RedisPlace(family="counter", holds="Usage by account and key, in numbers.", means="kept"),
+    RedisPlace(family="counter", holds="Usage and statistics by account and key, in numbers.", means="kept"),
     RedisPlace(family="{tables}", holds=NOBODY, means="none"),
     RedisPlace(family="{limit}", holds="Token buckets and reservations of accounts and addresses."),
     RedisPlace(family="places", holds="Streams and requests under way.", unit="member"),

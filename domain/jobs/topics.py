@@ -13,4 +13,5 @@ JOBS_CHANGED = Topic(
     "Jobs: runs of schedules and bulk actions, how far each has come, and what it came to.",
     JOBS_MS,
     readers=("project", "run_jobs"),
+    compacted=True,
 )

@@ -202,3 +202,11 @@ class CancelAccepted(Struct, frozen=True, kw_only=True):
     reply_id: str
     conversation_id: str
     stream: str
+
+
+class ConversationFile(Struct, frozen=True, kw_only=True):
+    """An exported conversation: every branch, messages oldest first; ``parent_id`` makes them a tree."""
+
+    exported_at: datetime
+    conversation: ConversationView
+    messages: tuple[MessageView, ...]

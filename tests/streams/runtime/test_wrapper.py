@@ -255,8 +255,10 @@ async def test_a_malformed_event_is_dead_lettered_at_once(make, dead_letters, va
     assert bench.seen == []
 
 
-async def test_a_tombstone_on_a_compacted_topic_is_nothing_to_do(make, dead_letters):
-    bench = make(reads=(replace(POKED, retention_ms=None),))
+@pytest.mark.parametrize("kept", [{"retention_ms": None}, {"compacted": True}])
+async def test_a_tombstone_on_a_compacted_topic_is_nothing_to_do(make, dead_letters, kept):
+    """Also of one whose records expire as well."""
+    bench = make(reads=(replace(POKED, **kept),))
     place = LogOffset(bench.publisher.physical_name(POKED), 0, 0)
     assert await bench.wrapper(Delivery(place, b"k", None, 0, {}), bench.turn) is WorkOutcome.DONE
     assert bench.seen == []
