@@ -18,6 +18,7 @@ from domain.eraser.log_places import BY_TOPIC
 from schemas.erasures import Means
 
 Unit = Literal["key", "member"]
+OF_TABLES = frozenset({"record", "index", "reserved", "groups", "closed", "left"})  # families whose keys name a record table
 
 _PARTS = re.compile(r"[:/{}]+")
 
@@ -124,10 +125,11 @@ _SHARED_TABLES = frozenset(record.table for record in RECORDS if BY_TOPIC[record
 
 @dataclass(frozen=True, slots=True)
 class RedisKey:
-    """A key of this installation by its parts: the family, and every part between separators."""
+    """A key of this installation by its parts: the family, every part between separators, and of a record table its name."""
 
     family: str
     parts: frozenset[str]
+    table: str = ""
 
     @property
     def place(self) -> RedisPlace | None:
@@ -137,15 +139,17 @@ class RedisKey:
     @property
     def is_kept(self) -> bool:
         """Whether it belongs to a record table that keeps ids."""
-        return bool(self.parts & _KEPT_TABLES)
+        return self.table in _KEPT_TABLES
 
     @property
     def is_shared(self) -> bool:
         """Whether it belongs to a record table whose rows of others may name the account by id."""
-        return bool(self.parts & _SHARED_TABLES)
+        return self.table in _SHARED_TABLES
 
 
 def parse_key(key: str, prefix: str) -> RedisKey:
     """A key without the prefix of the installation."""
     rest = key.removeprefix(f"{prefix}:")
-    return RedisKey(rest.partition(":")[0], frozenset(filter(None, _PARTS.split(rest))))
+    family, _, name = rest.partition(":")
+    table = name.removeprefix("{").partition(":")[0] if family in OF_TABLES else ""
+    return RedisKey(family, frozenset(filter(None, _PARTS.split(rest))), table)
