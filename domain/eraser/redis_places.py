@@ -124,7 +124,7 @@ _SHARED_TABLES = frozenset(record.table for record in RECORDS if BY_TOPIC[record
 
 @dataclass(frozen=True, slots=True)
 class RedisKey:
-    """A key of this installation by its parts: the family, and every part between separators."""
+    """A key of this installation by its parts: the family, which may be called like a table, and every part behind it."""
 
     family: str
     parts: frozenset[str]
@@ -147,5 +147,5 @@ class RedisKey:
 
 def parse_key(key: str, prefix: str) -> RedisKey:
     """A key without the prefix of the installation."""
-    rest = key.removeprefix(f"{prefix}:")
-    return RedisKey(rest.partition(":")[0], frozenset(filter(None, _PARTS.split(rest))))
+    family, _, rest = key.removeprefix(f"{prefix}:").partition(":")
+    return RedisKey(family, frozenset(filter(None, _PARTS.split(rest))))
