@@ -13,8 +13,8 @@ COMMANDS = (
     *("eval", "evalsha", "time"),
     *("del", "unlink", "exists", "expire", "expireat", "pexpire", "ttl", "pttl", "type", "scan"),
     *("get", "set", "mget", "getrange", "strlen", "incr"),
-    *("hset", "hsetnx", "hget", "hmget", "hgetall", "hdel", "hexists", "hincrby", "hkeys", "hlen"),
-    *("sadd", "srem", "srandmember", "scard"),
+    *("hset", "hsetnx", "hget", "hmget", "hgetall", "hdel", "hexists", "hincrby", "hkeys", "hlen", "hscan"),
+    *("sadd", "srem", "srandmember", "scard", "sscan"),
     *("zadd", "zcard", "zcount", "zrandmember", "zrange", "zrangebyscore", "zrank", "zscore"),
     *("zrem", "zremrangebyrank", "zremrangebyscore"),
 )

@@ -188,7 +188,7 @@ def _scope(request: ApiRequest) -> str:
 
 async def _write(request: ApiRequest, credential: Credential, action: str, **detail: str) -> None:
     event: Any = await request.event(CredentialChanged, credential.id, credential)
-    detail = {"name": credential.name, "account": credential.account_id} | detail
+    detail = {"account": credential.account_id} | detail  # without the name, which is anybody's text: the audit log outlives accounts
     await request.core.records.change(
         Outgoing(CREDENTIALS_CHANGED, event), await audit_event(request, action, target=credential.id, detail=detail)
     )

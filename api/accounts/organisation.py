@@ -38,7 +38,7 @@ async def change(request: ApiRequest, data: JSONBody[OrganisationPatch]) -> Resp
         require_match(request, present.revision)
         changed = replace(present, name=data.name, revision=present.revision + 1)
         event = await request.event(OrganisationChanged, tenant, changed)
-        entry = await audit_event(request, "organisation.change", target=tenant, detail={"name": data.name})
+        entry = await audit_event(request, "organisation.change", target=tenant, detail={"name": "changed"})
         await request.core.records.change(Outgoing(ORGANISATIONS_CHANGED, event), entry)
     return _response(changed)
 

@@ -15,6 +15,10 @@ from domain.eraser.redis_places import BY_FAMILY, RedisKey, RedisPlace, parse_ke
 from schemas.erasures import PlaceResult
 
 BATCH = 500  # keys of one round trip
+TEXTS = 100  # values of one round trip
+MEMBERS = 1_000  # of a set or hash at once
+REMOVE = {b"hash": "HDEL", b"zset": "ZREM", b"set": "SREM"}
+PARTS = frozenset(REMOVE)
 UNKNOWN = "keys without an entry in the inventory"
 
 
@@ -73,13 +77,32 @@ async def _look_at(redis: RedisClient, prefix: str, needles: Needles, scan: Redi
             await _settle(redis, scan, key, parsed, remove=remove)
         else:
             unread.append((key, parsed))
-    if not unread:
-        return
+    if unread:
+        await _read_all(redis, needles, scan, unread, remove=remove)
+
+
+async def _read_all(redis: RedisClient, needles: Needles, scan: RedisScan, unread: Sequence[tuple[str, RedisKey]], *, remove: bool) -> None:
+    """Look at the values of these keys."""
+    parsed_of = dict(unread)
+    kinds = dict(zip([key for key, _ in unread], await _ask_each(redis, "TYPE", [key for key, _ in unread]), strict=True))
+    texts = [key for key, kind in kinds.items() if kind == b"string"]
+    for start in range(0, len(texts), TEXTS):
+        some = texts[start : start + TEXTS]
+        for key, value in zip(some, await _ask_each(redis, "GET", some), strict=True):
+            await _look_inside(redis, needles, scan, key, parsed_of[key], [(b"", value or b"")], "", remove=remove)
+    for key, parsed in unread:
+        if kinds[key] in PARTS:
+            async for parts in _read_parts(redis, key, kinds[key]):
+                if await _look_inside(redis, needles, scan, key, parsed, parts, REMOVE[kinds[key]], remove=remove):
+                    break
+
+
+async def _ask_each(redis: RedisClient, command: str, keys: Sequence[str]) -> list[bytes]:
+    """The replies to a command about each key, in one round trip."""
     batch = redis.pipeline()
-    for key, _ in unread:
-        batch.execute_command("TYPE", key)
-    for (key, parsed), kind in zip(unread, await batch.execute(), strict=True):
-        await _look_inside(redis, needles, scan, key, parsed, (kind.decode() if isinstance(kind, bytes) else str(kind)), remove=remove)
+    for key in keys:
+        batch.execute_command(command, key)
+    return [reply.encode() if isinstance(reply, str) else reply for reply in await batch.execute()]
 
 
 def _is_named(key: RedisKey, needles: Needles) -> bool:
@@ -107,21 +130,31 @@ async def _settle(redis: RedisClient, scan: RedisScan, key: str, parsed: RedisKe
 
 
 async def _look_inside(
-    redis: RedisClient, needles: Needles, scan: RedisScan, key: str, parsed: RedisKey, kind: str, *, remove: bool
-) -> None:
+    redis: RedisClient,
+    needles: Needles,
+    scan: RedisScan,
+    key: str,
+    parsed: RedisKey,
+    parts: Sequence[tuple[bytes, bytes]],
+    removal: str,
+    *,
+    remove: bool,
+) -> bool:
+    """Look at some parts of a key, each a name and a value; True when the whole key is dealt with. ``removal`` removes one part."""
     place = parsed.place
-    async for member, value in _members(redis, key, kind):
+    for member, value in parts:
         mention = needles.find(member, value if place is None else place.read(value))
         if not _counts(mention, parsed, remove=remove) and not _is_ended_claim(parsed, value, needles):
             continue
-        if place is None or place.unit == "key" or kind == "string" or place.means != "removed" or parsed.is_kept:
+        if not removal or place is None or place.unit == "key" or place.means != "removed" or parsed.is_kept:
             await _settle(redis, scan, key, parsed, remove=remove)
-            return
+            return True
         if remove:
-            await redis.execute_command({"hash": "HDEL", "zset": "ZREM", "set": "SREM"}[kind], key, member)
+            await redis.execute_command(removal, key, member)
             scan.removed += 1
         else:
             scan.add_leftover(parsed.family, f"{key}: {member.decode(errors='replace')}")
+    return False
 
 
 def _is_ended_claim(key: RedisKey, value: bytes, needles: Needles) -> bool:
@@ -136,17 +169,19 @@ def _counts(mention: NeedleMatch, key: RedisKey, *, remove: bool) -> bool:
     return (mention.text and not remove) or (mention.ids and not key.is_shared)
 
 
-async def _members(redis: RedisClient, key: str, kind: str) -> AsyncIterator[tuple[bytes, bytes]]:
-    """Name and value of each part of a key: of a string one without a name."""
-    if kind == "string":
-        yield b"", await redis.execute_command("GET", key) or b""
-    elif kind == "hash":
-        pairs = await redis.execute_command("HGETALL", key)
-        for name, value in pairs.items() if isinstance(pairs, dict) else zip(pairs[::2], pairs[1::2], strict=True):
-            yield name, value
-    elif kind == "zset":
-        for member in await redis.execute_command("ZRANGE", key, 0, -1):
-            yield member, b""
-    elif kind == "set":
-        for member in await redis.execute_command("SRANDMEMBER", key, 1_000_000):  # SMEMBERS is no command of the product
-            yield member, b""
+async def _read_parts(redis: RedisClient, key: str, kind: bytes) -> AsyncIterator[Sequence[tuple[bytes, bytes]]]:
+    """Names and values of a hash, or members, some at a time: a command must not block Redis. A key that changes meanwhile may be read
+    in part; the next round, or the check, reads it again.
+    """
+    if kind == b"zset":
+        first = 0
+        while members := await redis.execute_command("ZRANGE", key, first, first + MEMBERS - 1):
+            yield [(member, b"") for member in members]
+            first += MEMBERS
+        return
+    cursor: int | bytes = 0
+    while True:
+        cursor, found = await redis.execute_command("HSCAN" if kind == b"hash" else "SSCAN", key, cursor, "COUNT", MEMBERS)
+        yield list(found.items()) if isinstance(found, dict) else [(member, b"") for member in found]
+        if int(cursor) == 0:
+            return

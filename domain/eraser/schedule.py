@@ -24,6 +24,7 @@ from streams.tables.record_writer import RecordWriter
 
 NAME = "erase"
 CLAIMED_S = 5.0  # an erasure that is worked on is due again after this, should its process die; only the owner of its partition claims it
+LOGGED_MAX = 10  # leftovers of one check; claw erasure check has more
 RUNNING_MAX = 2  # each reads the whole log
 
 log = structlog.get_logger(__name__)
@@ -64,7 +65,10 @@ class ErasureSchedule:
         after = progress.add_round(erasure, done.removed, done.pending, self._clock.now(), self._settings)
         if after.next_at is not None:
             return after
-        return progress.add_check(after, (await self._eraser.check(after)).places, self._clock.now(), self._settings)
+        check = await self._eraser.check(after)
+        for leftover in check.leftovers[:LOGGED_MAX]:
+            log.warning("erasure_leftover", erasure=erasure.id, place=leftover.place, where=leftover.where)
+        return progress.add_check(after, check.places, self._clock.now(), self._settings)
 
     async def _take_over(self, partition: int) -> int:
         return await self._timers.take_over(partition, self._now_ms())

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
 
 from claw_client import Client, events
 
@@ -48,6 +49,7 @@ async def erasure(session: aiohttp.ClientSession, link: str, *states: str) -> di
             await asyncio.sleep(0.1)
 
 
+@pytest.mark.timeout(300)  # the start of the stack included
 async def test_a_member_goes_with_everything(up, session: aiohttp.ClientSession, tmp_path: Path) -> None:
     """Documents, an answer, a key, a webhook, a session; the checker finds what is left, and the certificate says what expires."""
     boss, member, email = await colleagues(up, session)
