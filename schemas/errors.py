@@ -183,6 +183,11 @@ CATALOGUE: dict[str, Code] = {
     "conversation_busy": Code(
         HTTPStatus.CONFLICT, "A reply is still in progress in this conversation", "Wait until the reply in reply_id ends, or cancel it."
     ),
+    "warmup_running": Code(
+        HTTPStatus.CONFLICT,
+        "A warm-up of this organisation is running",
+        "Wait until it has ended: GET /cache/warmup/{id} shows its progress.",
+    ),
     "reply_finished": Code(HTTPStatus.CONFLICT, "This reply has already ended", "No action is needed: an ended reply cannot be cancelled."),
     "reply_expired": Code(HTTPStatus.GONE, "The events of this reply are past their retention", "Read the stored message instead."),
     "answer_failed": Code(HTTPStatus.BAD_GATEWAY, "The answer could not be generated", "Ask again."),

@@ -41,6 +41,7 @@ CHINESE: dict[str, tuple[str, str]] = {
     "storage_full": ("存储空间不足以容纳该文档", "请删除文档，或请运维人员提高 detail 中的上限。"),
     "idempotency_full": ("Idempotency-Key 占用的空间已达上限", "请不带 Idempotency-Key 发送请求，或稍后再试：保存的内容一天后过期。"),
     "conversation_busy": ("该会话中还有进行中的回复", "请等待 reply_id 所指的回复结束，或取消它。"),
+    "warmup_running": ("该组织已有预热任务在运行", "请等待其结束：GET /cache/warmup/{id} 可查看进度。"),
     "reply_finished": ("该回复已经结束", "无需操作：已结束的回复不能取消。"),
     "reply_expired": ("该回复的事件已超过保留期", "请改为读取已保存的消息。"),
     "answer_failed": ("无法生成回答", "请再问一次。"),

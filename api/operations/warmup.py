@@ -30,13 +30,13 @@ log = structlog.get_logger(__name__)
 
 
 async def begin(request: ApiRequest, data: WarmupRequest) -> WarmupView:
-    """Start one; Unavailable("overloaded") while another one of the tenant runs, and while Redis is down."""
+    """Start one; Refused("warmup_running") while another one of the tenant runs, Unavailable while Redis is down."""
     ports, now = request.ports(OperationsPorts), request.core.clock.now()
     warmup_id = await request.new_id("warmup", request.user.tenant, request.user.account_id)
     began = WarmupView(id=warmup_id, scenario=data.scenario, state="running", started_at=now, updated_at=now)
     alone = await ports.core.redis.execute_command("SET", _lock_key(request), warmup_id, "NX", "EX", int(RUN_S_MAX + SILENT_S_MAX))
     if not alone:
-        raise Unavailable("overloaded", "another warm-up of this tenant is running", retry_after_s=SILENT_S_MAX)
+        raise Refused("warmup_running")
     await _store_progress(request, began)
     ports.core.background.run(_run(request, data, began))
     return began

@@ -27,6 +27,7 @@ from domain.eraser.removal import SOURCE, document_of, handover, last_states, pe
 from domain.eraser.terms import TermCipher
 from domain.erasures.settings import ErasureSettings
 from domain.knowledge.topics import KNOWLEDGE_CHANGED
+from domain.statistics.table import StatisticsTable
 from schemas import ids
 from schemas.erasures import Erasure, PlaceResult
 from schemas.errors import ClawError, Unavailable
@@ -88,6 +89,7 @@ class Eraser:
         self._blobs, self._index, self._clock = blobs, index, clock
         self._terms, self._replies = TermCipher(settings), ReplyLocks(redis, self._prefix)
         self._visibility = Visibility(redis, self._prefix)
+        self._statistics = StatisticsTable(redis, settings)
 
     async def find_needles(self, erasure: Erasure, terms: Sequence[str] = ()) -> Needles:
         """What is looked for. An address that has got another owner is not: it would lead to them."""
@@ -146,6 +148,8 @@ class Eraser:
         speed = self._settings.of(ErasureSettings).keys_per_second
         keep = ("visibility",) if done.pending else ()  # it says whether their deletion was read
         done.removed += (await scan_redis(self._redis, self._prefix, needles, remove=True, keep=keep, keys_per_second=speed)).removed
+        if erasure.account_id:  # sums of the organisation stay, and name nobody
+            await self._statistics.erase_account(erasure.tenant, erasure.account_id, self._clock.now())
         return done
 
     async def check(self, erasure: Erasure, terms: Sequence[str] = ()) -> Check:

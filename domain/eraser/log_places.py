@@ -26,6 +26,7 @@ from domain.retrieval.topics import REQUESTS_ANSWERED, REQUESTS_ASKED
 from domain.schedules.topics import SCHEDULES_CHANGED, SCHEDULES_TICKED
 from domain.usage.topics import USAGE_RECORDED
 from schemas.erasures import Means
+from schemas.jobs import RebuildAction
 from streams.topics import DEAD_LETTERS, Topic
 
 Owners = Callable[[Any], tuple[str, ...]]
@@ -70,6 +71,11 @@ def _base(event: Any) -> tuple[str, ...]:
 
 def _private_base(event: Any) -> tuple[str, ...]:
     return (event.data.id, *((event.data.user_id,) if event.data.sharing == "private" else ()))
+
+
+def _rebuilt_base(event: Any) -> tuple[str, ...]:
+    action = event.data.action
+    return (action.knowledge_base_id,) if isinstance(action, RebuildAction) else ()
 
 
 DOCUMENT_WORK = "Documents on their way: texts, titles, the id of who submitted them."
@@ -178,14 +184,15 @@ LOG_PLACES: tuple[TopicPlace, ...] = (
         topic=SCHEDULES_CHANGED,
         holds="Names, notes and actions of schedules, the id of who created them.",
         means="removed",
+        owners=_rebuilt_base,
         ended=lambda data, at: replace(data, name="", note="", deleted=True, updated_at=at, revision=data.revision + 1),
-        keeps="schedules belong to the organisation, and name by id who created them",
+        keeps="schedules belong to the organisation, or to the installation; the id of who created them leads to nobody any more",
         writes=True,
     ),
     TopicPlace(topic=SCHEDULES_TICKED, holds="Ids of schedules and their runs.", means="expires"),
     TopicPlace(
         topic=JOBS_CHANGED,
-        holds="Runs and bulk actions: the id of who began them, and of whose tasks they concern.",
+        holds="Runs and bulk actions: names of schedules, the id of who began them, and of whose tasks they concern.",
         means="removed",
         owners=_account,
         keeps="bulk actions of others name by id whose tasks they concern",

@@ -11,5 +11,6 @@ ERASURES_CHANGED = Topic(
     "Erasures of accounts and tenants: how far they are, and what was found where. Ids, no names.",
     None,
     private=True,  # until the final check it has the address to look for, encrypted
+    count="single",
     readers=("project", "erase"),
 )

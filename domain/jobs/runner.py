@@ -53,7 +53,7 @@ class JobTimers:
     """When each job's next step is due. Every method raises Unavailable("redis_unavailable")."""
 
     def __init__(self, redis: RedisClient, prefix: str) -> None:
-        self._timers = Timers(redis, prefix, "jobs")
+        self._timers = Timers(redis, prefix, "job-timers")
 
     async def apply_many(self, jobs: Sequence[tuple[Job, int]]) -> None:
         """Set the timers of jobs that changed, given with their partitions."""

@@ -158,7 +158,7 @@ def tick_event(tick: ScheduleTick, source: str, now: datetime, traceparent: str)
 
 def schedule_timers(redis: RedisClient, prefix: str) -> ScheduleTimers:
     """The timers of an installation."""
-    return ScheduleTimers(Timers(redis, prefix, "schedules"))
+    return ScheduleTimers(Timers(redis, prefix, "schedule-timers"))
 
 
 def timer_id(schedule: Schedule) -> str:

@@ -12,6 +12,7 @@ SCHEDULES_CHANGED = Topic(
     ("api", "schedule"),
     "Schedules: when an action runs, and whether it is paused.",
     None,
+    count="single",
     readers=("project", "schedule"),
 )
 SCHEDULES_TICKED = Topic(
@@ -21,5 +22,6 @@ SCHEDULES_TICKED = Topic(
     ("schedule",),
     "Ticks of schedules: each begins one run.",
     TICKS_MS,
+    count="single",
     readers=("project", "run_jobs"),
 )

@@ -16,31 +16,40 @@ from domain.accounts.topics import ACCOUNTS_CHANGED, CREDENTIALS_CHANGED, INVITA
 from domain.configs.reports import ProcessReports
 from domain.configs.topics import CONFIGS_CHANGED
 from domain.notices.topics import WEBHOOKS_CHANGED
+from domain.schedules.topics import SCHEDULES_CHANGED
 from ops.stack.launch import PROJECT
 from ops.stack.ports import free_port
 from tests.system.conftest import PASSWORD, Up, answers, log_in_operator
 
-TOPICS = (ACCOUNTS_CHANGED, CREDENTIALS_CHANGED, INVITATIONS_CHANGED, WEBHOOKS_CHANGED, CONFIGS_CHANGED)
+TOPICS = (ACCOUNTS_CHANGED, CREDENTIALS_CHANGED, INVITATIONS_CHANGED, WEBHOOKS_CHANGED, CONFIGS_CHANGED, SCHEDULES_CHANGED)
 CONFIG = "/api/v1/configs/cache.negative_s"
 SOON_S = 60.0
 
 
 @pytest.mark.timeout(180)
 async def test_what_the_log_took_is_there_once(up: Up, client: Client, session: aiohttp.ClientSession) -> None:
-    """An account, a key, an invitation, a webhook and a configuration value: their requests were never answered, and are repeated."""
+    """An account, a key, an invitation, a webhook, a schedule, a configuration value: no request was answered, and each is repeated."""
     operator = await log_in_operator(up, session)
+    base = (await Client.with_token(session, operator["Authorization"].removeprefix("Bearer "))).knowledge_base
+    nightly = {
+        "name": "nightly",
+        "spec": {"kind": "cron", "line": "0 3 1 1 *"},
+        "action": {"kind": "rebuild", "knowledge_base_id": base},
+    }
     email = f"{uuid.uuid4().hex}@example.org"
     requests: dict[str, tuple[str, str, Any, Any]] = {  # method, path, body, headers
         "account": ("POST", "/api/v1/auth/register", {"email": email, "password": PASSWORD}, {}),
         "key": ("POST", "/api/v1/api-keys", {"name": "nightly"}, client.headers),
         "invitation": ("POST", "/api/v1/organisation/invitations", {}, operator),
         "webhook": ("POST", "/api/v1/webhooks", {"url": "https://hooks.example.org/"}, client.headers),
+        "schedule": ("POST", "/api/v1/schedules", nightly, operator),
         "configuration": ("PUT", CONFIG, {"value": 61, "reason": "a test"}, operator),
     }
     lists = {  # the path, and the credential that reads it
         "key": ("/api/v1/api-keys", client.headers),
         "invitation": ("/api/v1/organisation/invitations", operator),
         "webhook": ("/api/v1/webhooks", client.headers),
+        "schedule": ("/api/v1/schedules", operator),
         "configuration": (f"{CONFIG}/history", operator),
     }
     keys = {name: {"Idempotency-Key": uuid.uuid4().hex} for name in requests}
@@ -78,7 +87,7 @@ async def test_what_the_log_took_is_there_once(up: Up, client: Client, session: 
             made = {name: await repeated(lambda name=name: send(url, name)) for name in requests}
             after = {name: await listed(url, name) for name in lists}
             assert {name: len(items) for name, items in after.items()} == dict.fromkeys(lists, 1)
-            assert all(after[name][0]["id"] == made[name]["id"] for name in ("key", "invitation", "webhook"))
+            assert all(after[name][0]["id"] == made[name]["id"] for name in ("key", "invitation", "webhook", "schedule"))
             assert made["webhook"]["secret"].startswith("whsec_")
             assert (await Client.with_token(session, made["key"]["key"])).knowledge_base == client.knowledge_base
             assert (await Client.with_token(session, made["account"]["access_token"])).knowledge_base

@@ -232,3 +232,7 @@ async def test_a_warm_up_asks_before_anybody_waits(house: House, ada: Person, bo
     await promoted(house, bob)
     is_problem(await bob.call("GET", f"/cache/warmup/{view['id']}"), 404, "not_found")
     is_problem(await ada.call("POST", "/cache/warmup", json={"scenario": "ai_response"}), 422, "validation_failed")
+    lock = f"{house.settings.redis.key_prefix}:cache-warmup:{{{tenant}}}"
+    await house.ports(Core).redis.execute_command("SET", lock, "another", "EX", 60)
+    is_problem(await ada.call("POST", "/cache/warmup", json={"scenario": "retrieval"}), 409, "warmup_running")
+    await house.ports(Core).redis.execute_command("DEL", lock)

@@ -23,9 +23,11 @@ from domain.eraser.redis_places import BY_FAMILY
 from domain.erasures.records import ERASURES
 from domain.erasures.topics import ERASURES_CHANGED
 from domain.knowledge.topics import KNOWLEDGE_CHANGED
+from domain.statistics.changes import usage_changes
+from domain.statistics.table import StatisticsTable, account_scope, tenant_scope
 from domain.table_rebuild import rebuild_tables
 from schemas import ids
-from schemas.chats import Message, MessageChanged
+from schemas.chats import Consumption, Message, MessageChanged, UsageRecorded
 from schemas.documents import Document, DocumentProgressed, DocumentSubmitted, Progress
 from schemas.erasures import Erasure, ErasureChanged
 from schemas.records import Account, AccountChanged, Conversation, ConversationChanged, KnowledgeBase, KnowledgeBaseChanged
@@ -304,3 +306,21 @@ async def table_row(place: Erasing, erasure_id: str) -> Erasure:
     found = await place.tables.of(ERASURES).get(erasure_id, erasure_id)
     assert found is not None
     return found
+
+
+async def test_the_statistics_forget_an_account_and_keep_the_sums_of_its_organisation(place: Erasing) -> None:
+    table, ada, now = StatisticsTable(place.house.redis, place.house.settings), str(uuid.uuid4()), place.clock.now()
+    spent = Consumption(user_id=ada, conversation_id="c", reply_id="r", model="m", prompt_tokens=5, completion_tokens=2, ended="answered")
+    event = UsageRecorded(id="e", source="/claw/test", subject=ada, time=now, tenant="statistics", traceparent="", data=spent)
+    await table.usage.counter.apply(0, 0, event.id, usage_changes(event), after=-1)
+    today = table.day_of(now)
+
+    async def read() -> tuple[list[Any], list[Any]]:
+        return (
+            [(row.sums.get("questions"), row.active.size) for row in await table.rows(tenant_scope("statistics"), today, today, "day")],
+            [row.sums.get("questions") for row in await table.rows(account_scope("statistics", ada), today, today, "day")],
+        )
+
+    assert await read() == ([(1, 1)], [1])
+    await place.eraser.run_round(place.erasure("statistics", ada))
+    assert await read() == ([(1, 0)], [None])
