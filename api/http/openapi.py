@@ -249,6 +249,7 @@ def openapi_config() -> OpenAPIConfig:
             Tag(name="configuration", description="Settings that change while everything runs: keys, history, propagation."),
             Tag(name="cache", description="Caches: their statistics, entries, warm-up and invalidation."),
             Tag(name="audit", description="The audit log: who did what that concerns security."),
+            Tag(name="erasures", description="Erasures of accounts and organisations: how far each is, and its signed certificate."),
             Tag(name="usage", description="Usage, cost and quotas."),
             Tag(name="health", description="Liveness, readiness and metrics."),
         ],
