@@ -113,7 +113,8 @@ def _check_retry(request: ApiRequest, task: Task) -> None:
 
 
 async def _respond_retry(request: ApiRequest, task: Task, again: Task) -> Response[Any]:
-    await record_audit(request, "task.retry", target=task.id, detail={"kind": task.kind, "owner": task.account, "retry": again.id})
+    if task.retry != again.id:  # else a late repeat of the request that began it
+        await record_audit(request, "task.retry", target=task.id, detail={"kind": task.kind, "owner": task.account, "retry": again.id})
     return await _task_response(request, again)
 
 

@@ -40,7 +40,11 @@ FRESH_S = 1.2  # a revocation is in force everywhere within a second
 SCOPES = ("chat", "knowledge:read", "knowledge:write", "webhooks", "ops")
 PROBLEM = "application/problem+json"
 PARAMETER = re.compile(r"\{(\w+)\}")
-NOBODYS = {"model", "provider"}  # parameters that name what is the same for everybody
+NOBODYS = {
+    "model",
+    "provider",
+    "erasure_id",
+}  # parameters that name what is the same for everybody, or is only known to whom it may concern
 STATE = (  # what shows whether anything of the victim's was changed
     "/conversations/{conversation_id}",
     "/conversations/{conversation_id}/messages",
