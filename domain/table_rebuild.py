@@ -97,16 +97,18 @@ async def find_setback(settings: Settings, redis: RedisClient) -> str:
     """A counter whose mark is below what its worker group has committed, in words; "" for none. Raises Unavailable.
 
     A mark moves before the commit, so a Redis with a lower one is older than the commit, and its record tables are as old as its counters.
-    Call it before the counters catch up.
+    Statistics that have counted nothing yet came with an update, or were switched on. Call it before the counters catch up.
     """
     committed = await read_group_offsets(settings.kafka, (WORKER_GROUP,))
     prefix, kafka = settings.redis.key_prefix, settings.kafka
     decisions = DecisionCounters(redis, prefix, LIMITS_DECIDED.partitions(kafka))
+    statistics = StatisticsTable(redis, settings).sources if settings.of(StatisticsSettings).counted else ()
+    begun = [source for source in statistics if any([await source.counter.mark(n) >= 0 for n in range(source.counter.partitions)])]
     for topic, counter in (
         (USAGE_RECORDED, usage_counter(redis, prefix, USAGE_RECORDED.partitions(kafka))),
         (LIMITS_DECIDED, decisions.minutes),
         (LIMITS_DECIDED, decisions.hours),
-        *((source.topic, source.counter) for source in StatisticsTable(redis, settings).sources if settings.of(StatisticsSettings).counted),
+        *((source.topic, source.counter) for source in begun),
     ):
         for partition in range(counter.partitions):
             offset = committed.get(TopicPartition(kafka.topic_prefix + topic.name, partition), 0)

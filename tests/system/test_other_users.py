@@ -52,7 +52,7 @@ def test_another_user_gets_nothing(up: Up, reachable: Path) -> None:
     ports = listening(pids)
     assert len(ports) >= 8  # the API twice, four workers, Kafka twice
     paths = [reachable, *reachable.rglob("*")]
-    assert {"credentials", "secret", "key", "kafka.log", "client.conf", "server.properties", "redis.conf"} <= {path.name for path in paths}
+    assert {"credentials", "key", "kafka.log", "client.conf", "server.properties", "redis.conf"} <= {path.name for path in paths}
     tried = {"user": STRANGER, "ports": sorted(ports), "paths": [str(path) for path in paths], "pids": sorted(pids)}
     command = (sys.executable, "-m", "tests.support.stranger")
     done = subprocess.run(command, input=json.dumps(tried), capture_output=True, text=True, check=False, timeout=100, cwd=PROJECT)
@@ -65,7 +65,7 @@ def test_everything_in_the_home_folder_is_its_owners_alone(up: Up) -> None:
 
 
 def test_no_command_line_has_a_secret(up: Up) -> None:
-    secrets = [*json.loads((up.home / "credentials").read_text()).values(), (up.home / "secret").read_text().strip(), up.key]
+    secrets = [*json.loads((up.home / "credentials").read_text()).values(), up.settings["CLAW_AUTH_SECRET"], up.key]
     assert len(secrets) == 4
     assert all(len(each) >= 32 for each in secrets)
     for pid in processes(up):

@@ -6,7 +6,7 @@ import warnings
 
 import pytest
 
-from domain.configs.topics import CONFIGS_CHANGED
+from domain.documents.topics import DOCUMENTS_SUBMITTED
 from schemas.settings import KafkaSettings
 from streams.log.partitions import fetch_partition_counts
 
@@ -14,8 +14,8 @@ from streams.log.partitions import fetch_partition_counts
 @pytest.mark.stack
 async def test_whoever_is_cancelled_leaves_no_connection_open(kafka_settings: KafkaSettings, topics) -> None:
     """At any moment of the connection: a client that is cut off while it starts forgets the connection that it has just made."""
-    await topics(CONFIGS_CHANGED)
-    name = kafka_settings.topic_prefix + CONFIGS_CHANGED.name
+    await topics(DOCUMENTS_SUBMITTED)
+    name = kafka_settings.topic_prefix + DOCUMENTS_SUBMITTED.name
     assert await fetch_partition_counts(kafka_settings, {name}) == {name: kafka_settings.partitions}
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", ResourceWarning)

@@ -70,7 +70,7 @@ async def test_clients_that_work_are_left_alone(bench: Bench, kafka_settings: Ka
     await replica.start()
     try:
         assert [each.topic for each in bench.followers] == [bench.name]
-        await bench.publisher.publish_raw(bench.name, b"k", b"v", {}, partition=1)
+        await bench.publisher.publish_raw(bench.name, b"k", b"v", {}, partition=0)
         assert await replica.wait_ready(10.0)
         passed = asyncio.get_running_loop().time() + 2.0
         assert await bench.watch(lambda _: asyncio.get_running_loop().time() > passed) == ""
@@ -94,11 +94,11 @@ async def test_a_follower_that_lost_its_consumer_ends_the_process(bench: Bench):
 
 
 async def test_a_follower_that_reads_nothing_more_ends_the_process(bench: Bench):
-    place = await bench.publisher.publish_raw(bench.name, b"k", b"v", {}, partition=1)
+    place = await bench.publisher.publish_raw(bench.name, b"k", b"v", {}, partition=0)
     stands = {TopicPartition(bench.name, 1): place.offset, TopicPartition(bench.name, 0): 0}
     bench.followers.add(Standing(bench.name, positions=stands))
     problem = await bench.watch(lambda _: bool(bench.ended))
-    assert problem == f"{bench.name} is not read on from offset {place.offset} of partition 1"
+    assert problem == f"{bench.name} is not read on from offset {place.offset} of partition 0"
 
 
 async def test_without_the_broker_or_its_topics_nothing_is_gained_by_a_restart(bench: Bench):
