@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from adapters.kafka import TopicPartition
-from domain.configs.topics import CONFIGS_CHANGED
+from domain.documents.topics import DOCUMENTS_SUBMITTED
 from schemas.settings import KafkaSettings
 from streams.log.followers import Followers
 from streams.log.publisher import KafkaPublisher
@@ -37,7 +37,7 @@ class Bench:
 
     @property
     def name(self) -> str:
-        return self.publisher.physical_name(CONFIGS_CHANGED)
+        return self.publisher.physical_name(DOCUMENTS_SUBMITTED)
 
     async def watch(self, until: Callable[[ClientWatchdog], bool], timeout_s: float = 15.0) -> str:
         watchdog = ClientWatchdog(self.kafka, self.publisher, self.followers, self.ended.append)
@@ -55,9 +55,9 @@ class Bench:
 async def bench(kafka_settings: KafkaSettings, topics, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Bench]:
     for name, value in (("OBSERVE_S", 0.05), ("PROGRESS_S", 0.2), ("PROBE_S", 0.1), ("GRACE_S", 0.1), ("PROBE_S_MAX", 5.0)):
         monkeypatch.setattr(client_watchdog, name, value)
-    await topics(CONFIGS_CHANGED)
+    await topics(DOCUMENTS_SUBMITTED)
     kafka = msgspec.structs.replace(kafka_settings, stuck_s=0.5)
-    publisher = KafkaPublisher(kafka, (CONFIGS_CHANGED,))
+    publisher = KafkaPublisher(kafka, (DOCUMENTS_SUBMITTED,))
     await publisher.start()
     yield Bench(kafka, publisher)
     await publisher.stop()
@@ -66,11 +66,11 @@ async def bench(kafka_settings: KafkaSettings, topics, monkeypatch: pytest.Monke
 async def test_clients_that_work_are_left_alone(bench: Bench, kafka_settings: KafkaSettings):
     """Also one that has read everything, and stands because nothing comes."""
     bench.followers.install()
-    replica = TopicReplica(kafka_settings, CONFIGS_CHANGED, lambda _: None, fetch_bytes_min=1, wait_ms=100)
+    replica = TopicReplica(kafka_settings, DOCUMENTS_SUBMITTED, lambda _: None, fetch_bytes_min=1, wait_ms=100)
     await replica.start()
     try:
         assert [each.topic for each in bench.followers] == [bench.name]
-        await bench.publisher.publish_raw(bench.name, b"k", b"v", {}, partition=0)
+        await bench.publisher.publish_raw(bench.name, b"k", b"v", {}, partition=1)
         assert await replica.wait_ready(10.0)
         passed = asyncio.get_running_loop().time() + 2.0
         assert await bench.watch(lambda _: asyncio.get_running_loop().time() > passed) == ""
@@ -94,11 +94,11 @@ async def test_a_follower_that_lost_its_consumer_ends_the_process(bench: Bench):
 
 
 async def test_a_follower_that_reads_nothing_more_ends_the_process(bench: Bench):
-    place = await bench.publisher.publish_raw(bench.name, b"k", b"v", {}, partition=0)
+    place = await bench.publisher.publish_raw(bench.name, b"k", b"v", {}, partition=1)
     stands = {TopicPartition(bench.name, 1): place.offset, TopicPartition(bench.name, 0): 0}
     bench.followers.add(Standing(bench.name, positions=stands))
     problem = await bench.watch(lambda _: bool(bench.ended))
-    assert problem == f"{bench.name} is not read on from offset {place.offset} of partition 0"
+    assert problem == f"{bench.name} is not read on from offset {place.offset} of partition 1"
 
 
 async def test_without_the_broker_or_its_topics_nothing_is_gained_by_a_restart(bench: Bench):
