@@ -11,6 +11,7 @@ ACCOUNTS_CHANGED = Topic(
     ("api",),
     "Accounts, without credentials.",
     None,
+    tombstones=True,
     readers=("project", "count_statistics_accounts"),
 )
 CREDENTIALS_CHANGED = Topic(
@@ -22,6 +23,7 @@ CREDENTIALS_CHANGED = Topic(
     None,
     private=True,
     count="single",
+    tombstones=True,
     readers=("project",),
 )
 INVITATIONS_CHANGED = Topic(
@@ -33,6 +35,7 @@ INVITATIONS_CHANGED = Topic(
     None,
     private=True,
     count="single",
+    tombstones=True,
     readers=("project",),
 )
 ORGANISATIONS_CHANGED = Topic(
@@ -43,6 +46,7 @@ ORGANISATIONS_CHANGED = Topic(
     "Names of organisations.",
     None,
     count="single",
+    tombstones=True,
     readers=("project",),
 )
 SESSIONS_CHANGED = Topic(
@@ -55,6 +59,7 @@ SESSIONS_CHANGED = Topic(
     compacted=True,
     private=True,
     count="single",
+    tombstones=True,
     readers=("project",),
 )
 IDENTITIES_CHANGED = Topic(
@@ -66,5 +71,6 @@ IDENTITIES_CHANGED = Topic(
     None,
     private=True,
     count="single",
+    tombstones=True,
     readers=("project",),
 )

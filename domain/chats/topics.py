@@ -57,6 +57,7 @@ CONVERSATIONS_CHANGED = Topic(
     ("api", "digest"),
     "Conversations.",
     None,
+    tombstones=True,
     readers=("project",),
 )
 FEEDBACK_GIVEN = Topic(

@@ -15,6 +15,7 @@ DOCUMENTS_SUBMITTED = Topic(
     ("api", "admit", "route", "run_jobs"),
     "The record of documents: submit, replace, delete. Its offset is the document's version.",
     None,
+    tombstones=True,
     readers=("route", "track", "count_statistics_documents"),
 )
 DOCUMENTS_QUEUED_EXPRESS = Topic(
@@ -69,6 +70,7 @@ DOCUMENTS_PROGRESSED = Topic(
     ("admit", "route", "parse", "embed", "index", "reconcile", "api", "run_jobs"),
     "The state of each document; upstream producers read it for the outcome.",
     None,
+    tombstones=True,
     readers=("project", "notify", "api", "worker"),
 )
 DOCUMENTS_ALIASED = Topic(
@@ -78,6 +80,7 @@ DOCUMENTS_ALIASED = Topic(
     ("admit", "route"),
     "The record keys of documents in inboxes, where they are not the documents' ids.",
     None,
+    tombstones=True,
     readers=("project",),
 )
 DOCUMENTS_REQUESTED = Topic(
@@ -87,6 +90,7 @@ DOCUMENTS_REQUESTED = Topic(
     ("route",),
     "The last requests with an Idempotency-Key that submitted each document: a late repeat is answered, and nothing is written.",
     None,
+    tombstones=True,
     readers=("rebuild",),
 )
 

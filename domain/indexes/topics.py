@@ -11,5 +11,6 @@ INDEXES_CHANGED = Topic(
     "Which build of an index readers see.",
     None,
     count="single",
+    tombstones=True,
     readers=("api", "worker", "track"),
 )

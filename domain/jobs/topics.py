@@ -12,6 +12,7 @@ JOBS_CHANGED = Topic(
     ("run_jobs", "api"),
     "Jobs: runs of schedules and bulk actions, how far each has come, and what it came to.",
     JOBS_MS,
+    tombstones=True,
     readers=("project", "run_jobs"),
     compacted=True,
 )

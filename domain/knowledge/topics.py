@@ -11,5 +11,6 @@ KNOWLEDGE_CHANGED = Topic(
     "Knowledge bases.",
     None,
     count="single",
+    tombstones=True,
     readers=("project",),
 )

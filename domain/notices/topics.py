@@ -15,6 +15,7 @@ NOTICES_CHANGED = Topic(
     "Notices to people, when they are created and when they are read.",
     KEPT_MS,
     compacted=True,  # so that those of an erased account leave before their retention ends
+    tombstones=True,
     readers=("project", "notify", "api"),
 )
 NOTICE_PREFERENCES_CHANGED = Topic(
@@ -25,6 +26,7 @@ NOTICE_PREFERENCES_CHANGED = Topic(
     "The language of an account's notices, and the channels of each kind.",
     None,
     count="single",
+    tombstones=True,
     readers=("project",),
 )
 MAILS_REQUESTED = Topic(
@@ -57,6 +59,7 @@ WEBHOOKS_CHANGED = Topic(
     None,
     private=True,
     count="single",
+    tombstones=True,
     readers=("project", "notify"),
 )
 DELIVERIES_CHANGED = Topic(

@@ -13,6 +13,7 @@ SCHEDULES_CHANGED = Topic(
     "Schedules: when an action runs, and whether it is paused.",
     None,
     count="single",
+    tombstones=True,
     readers=("project", "schedule"),
 )
 SCHEDULES_TICKED = Topic(

@@ -62,8 +62,11 @@ async def send(app: Litestar, call: Call, client: tuple[str, int] = ("127.0.0.1"
             answered.media_type = next((value.decode() for name, value in message["headers"] if name == b"content-type"), "")
             if answered.media_type.startswith("text/event-stream"):
                 left.set()
-        elif len(answered.body) < BODY_BYTES_MAX:
+            return
+        if len(answered.body) < BODY_BYTES_MAX:
             answered.body += message.get("body", b"")
+        if not message.get("more_body", False):  # as ASGI has it: what is received after a whole response is that it was sent
+            left.set()
 
     async with asyncio.timeout(ANSWER_S_MAX):
         await app(scope, receive, respond)  # type: ignore[arg-type]  # as a server calls it

@@ -77,6 +77,8 @@ async def test_all_of_it_arrives_whatever_dies_on_the_way(up, owner, upstream):
 
     told: dict[str, Any] = {}
     for record in await records(up, "claw.documents.progressed.v1"):
+        if record.value is None:  # of a document that another module erased
+            continue
         event = json.loads(record.value)
         if event["data"]["knowledge_base_id"] == owner.knowledge_base:
             told[event["data"]["document_id"]] = event["data"]
@@ -158,6 +160,6 @@ async def test_the_same_again_is_no_work(up, owner):
         while (item := (await listed(owner))["quarry"])["version"] < again["version"] or item["state"] == "queued":
             await asyncio.sleep(0.1)
     assert (item["state"], item["visible_version"], item["chunks"]) == ("unchanged", first["version"], 1)
-    queued = [json.loads(each.value)["data"] for each in await records(up, "claw.documents.queued.express.v1")]
+    queued = [json.loads(each.value)["data"] for each in await records(up, "claw.documents.queued.express.v1") if each.value]
     assert sum(each["document"]["document_id"] == "quarry" for each in queued) == 1
     assert (await search(owner, "quarry of Sorn"))[0]["version"] == first["version"]

@@ -72,3 +72,8 @@ def test_a_record_table_is_known_by_its_key() -> None:
     for record in RECORDS:
         key = parse_key(f"claw:record:{{{record.table}:a/b}}:c", "claw")
         assert (key.family, {record.table, "a", "b", "c"} <= key.parts) == ("record", True)
+
+
+def test_what_is_removed_has_tombstones() -> None:
+    """Whoever reads the catalogue of topics expects records without a value."""
+    assert [place.topic.name for place in LOG_PLACES if place.means == "removed" and not place.topic.tombstones] == []
