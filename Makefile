@@ -15,7 +15,7 @@
 
 PYTHON ?= $(shell for candidate in python3 python3.11 python3.12 python3.13; do \
 	$$candidate -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null && { echo $$candidate; break; }; done)
-TEST_PROCESSES ?= 2
+TEST_PROCESSES ?= 3
 UV_VERSION := 0.13.9
 VENV := $(CURDIR)/.venv
 BIN := $(VENV)/bin
