@@ -46,6 +46,8 @@ async def test_what_nobody_needs_goes_and_the_rest_stays(redis: RedisClient, set
     for number in range(3):  # entries of a list whose records have expired
         await redis.execute_command("ZADD", deliveries.index_key("hook"), 0, f"{number:016x}gone-{number}")
     await redis.execute_command("ZADD", house.tables.of(INVITATIONS).index_key("other"), 0, f"{0:016x}kept")  # records that never expire
+    for number in range(200):  # more than one look, also in a Redis with nothing else
+        await redis.execute_command("SET", f"{house.prefix}:filler:{number}", "x")
     monkeypatch.setattr(clean_up, "SCANS_MAX", 1)
     monkeypatch.setattr(clean_up, "SCAN_KEYS", 5)
     step = clean_up_step(blobs, redis, house.prefix, house.tables, house.records, house.clock, os.urandom)
