@@ -13,7 +13,7 @@ from streams.log.outgoing import Outgoing
 from streams.log.range_reader import LogRecord, RangeReader
 from streams.runtime.agent import Agent, Context
 from streams.runtime.agent_ports import AgentPorts
-from streams.tables.counters import CounterFeed
+from streams.tables.counters import CounterFeed, CounterFeeds
 
 NAME, WORKER_GROUP = "count_statistics", "tables"
 
@@ -25,25 +25,8 @@ def build(ports: AgentPorts) -> tuple[Agent, ...]:
     table = StatisticsTable(ports.redis, ports.settings)
 
     feeds = [CounterFeed(source.counter, RangeReader(ports.settings.kafka, source.topic), source.decode) for source in table.sources]
-    ports.attach(StatisticsFeeds(feeds))
+    ports.attach(CounterFeeds(*feeds))
     return tuple(agent(source, feed) for source, feed in zip(table.sources, feeds, strict=True))
-
-
-class StatisticsFeeds:
-    """The feeds of all topics as one part of the process."""
-
-    def __init__(self, feeds: Sequence[CounterFeed]) -> None:
-        self._feeds = feeds
-
-    async def start(self) -> None:
-        """Catch up beside other work."""
-        for feed in self._feeds:
-            await feed.start()
-
-    async def stop(self) -> None:
-        """Nothing is lost."""
-        for feed in self._feeds:
-            await feed.stop()
 
 
 def agent(source: StatisticsSource, feed: CounterFeed) -> Agent:

@@ -22,7 +22,6 @@ from streams.runtime.agent import Agent, Context
 from streams.runtime.agent_ports import AgentPorts
 from streams.runtime.timer_loop import TimerLoop
 from streams.tables.projection import Tables
-from streams.topics import Topic
 
 WORKER_GROUP = "documents"
 
@@ -52,10 +51,7 @@ def agent(tables: Tables, queue: DeliveryQueue, loop: TimerLoop) -> Agent:
         skipped = {each.id for each in refused}
         return [[_skip(event, context)] if event.data.id in skipped else [] for event, context in events]
 
-    async def assigned(_topic: Topic, partition: int) -> None:
-        await loop.take_partition(partition)
-
-    return Agent(name=NAME, reads=(DELIVERIES_CHANGED,), step=step, step_many=step_many, assigned=assigned)
+    return Agent(name=NAME, reads=(DELIVERIES_CHANGED,), step=step, step_many=step_many, assigned=loop.take_assignment)
 
 
 def _skip(event: DeliveryChanged, context: Context) -> Outgoing:

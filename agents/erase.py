@@ -18,7 +18,6 @@ from streams.log.outgoing import Outgoing
 from streams.runtime.agent import Agent, Context
 from streams.runtime.agent_ports import AgentPorts
 from streams.tables.projection import Tables
-from streams.topics import Topic
 
 WORKER_GROUP = "documents"  # it has the files and the secret that encrypts addresses, and nobody waits for an answer there
 
@@ -43,7 +42,4 @@ def agent(tables: Tables, schedule: ErasureSchedule) -> Agent:
         await schedule.add(event.data, context.place.partition)
         return []
 
-    async def assigned(_topic: Topic, partition: int) -> None:
-        await schedule.loop.take_partition(partition)
-
-    return Agent(name=NAME, reads=(ERASURES_CHANGED,), step=step, assigned=assigned)
+    return Agent(name=NAME, reads=(ERASURES_CHANGED,), step=step, assigned=schedule.loop.take_assignment)

@@ -91,8 +91,8 @@ def agent(tables: Tables, records: RecordWriter, timers: JobTimers, writer: JobW
                 await begin_run(tick.tenant, tick.schedule_id, tick.id, tables, records, writer, now, tick=tick)
         return [()] * len(events)
 
-    async def assigned(topic: Topic, partition: int) -> None:
+    async def take_partition(topic: Topic, partition: int) -> None:
         if topic is JOBS_CHANGED:
             await loop.take_partition(partition)
 
-    return Agent(name=NAME, reads=(SCHEDULES_TICKED, JOBS_CHANGED), step=step, step_many=step_many, assigned=assigned)
+    return Agent(name=NAME, reads=(SCHEDULES_TICKED, JOBS_CHANGED), step=step, step_many=step_many, assigned=take_partition)

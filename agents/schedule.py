@@ -18,7 +18,6 @@ from streams.runtime.agent import Agent, Context
 from streams.runtime.agent_ports import AgentPorts
 from streams.runtime.timer_loop import TimerLoop
 from streams.tables.projection import Tables
-from streams.topics import Topic
 
 WORKER_GROUP = "tables"
 
@@ -48,7 +47,4 @@ def agent(tables: Tables, timers: ScheduleTimers, loop: TimerLoop) -> Agent:
         loop.wake()
         return [()] * len(events)
 
-    async def assigned(_topic: Topic, partition: int) -> None:
-        await loop.take_partition(partition)
-
-    return Agent(name=NAME, reads=(SCHEDULES_CHANGED,), step=step, step_many=step_many, assigned=assigned)
+    return Agent(name=NAME, reads=(SCHEDULES_CHANGED,), step=step, step_many=step_many, assigned=loop.take_assignment)

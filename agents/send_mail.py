@@ -21,7 +21,6 @@ from streams.log.outgoing import Outgoing
 from streams.log.range_reader import RangeReader
 from streams.runtime.agent import Agent, Context
 from streams.runtime.agent_ports import AgentPorts
-from streams.topics import Topic
 
 log = structlog.get_logger(__name__)
 
@@ -78,7 +77,4 @@ def agent(mailer: Mailer) -> Agent:
         await mailer.add(event, context.place)
         return []
 
-    async def assigned(_topic: Topic, partition: int) -> None:
-        await mailer.loop.take_partition(partition)
-
-    return Agent(name=NAME, reads=(MAILS_REQUESTED,), step=step, assigned=assigned)
+    return Agent(name=NAME, reads=(MAILS_REQUESTED,), step=step, assigned=mailer.loop.take_assignment)

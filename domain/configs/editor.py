@@ -116,7 +116,7 @@ class ConfigEditor:
             self._check_rules({key.name: parsed}, lambda _: "value")
             if parsed == key.value_in(self._settings_with({})):
                 raise Refused("validation_failed", errors=(FieldError("value", f"{key.name} has this value already", "another value"),))
-            value, now = self._stored(key, parsed), self._writer.now()
+            value, now = self._encode_value(key, parsed), self._writer.now()
             stage_id = ids.derive("config-stage", key.name, revision + 1, now.isoformat())
             stage = place_stage(plan, stage_id, value, now, await self.reports.list())
             present = config.value if config else None
@@ -235,7 +235,7 @@ class ConfigEditor:
         if request and (config := self.config(key)) is not None and await self._has_made(request, config):
             return config
         self._check_unstaged([key])
-        value = self._stored(key, parsed)
+        value = self._encode_value(key, parsed)
 
         def is_same(present: Any) -> bool:
             if not key.is_sensitive or present is None or value is None:
@@ -244,7 +244,7 @@ class ConfigEditor:
 
         return await self._writer.change(key.name, value, by=by, reason=reason, request=request, expected=expected, unchanged=is_same)
 
-    def _stored(self, key: ConfigKey, parsed: Any) -> Any:
+    def _encode_value(self, key: ConfigKey, parsed: Any) -> Any:
         """The value as it stands on the log."""
         if key.is_sensitive and parsed is not None:
             return msgspec.to_builtins(self.live.cipher.encrypt(key.name, parsed))
@@ -295,7 +295,7 @@ class ConfigEditor:
 
     def _check_rules(self, changes: Mapping[str, Any], field: Any) -> None:
         variants = [self._settings_with(changes)]
-        if staged := self._staged_values():
+        if staged := self._read_stages():
             variants.append(self._settings_with(staged | dict(changes)))
         errors = [
             FieldError(field(name), problem)
@@ -306,7 +306,7 @@ class ConfigEditor:
         if errors:
             raise Refused("validation_failed", errors=tuple(errors))
 
-    def _staged_values(self) -> dict[str, Any]:
+    def _read_stages(self) -> dict[str, Any]:
         """What is in force in a part of the installation: rules hold there as well."""
         found = {}
         for name, key in self.live.keys.items():

@@ -25,7 +25,7 @@ class GuardMetrics:
         """The metrics of the process, as ``/metrics`` names them without ``_sum``, ``_count`` and ``_bucket``; at most 30 s old."""
         if self._named_s is None or now_s - self._named_s >= NAMES_S:
             families = (family for registry in self._registries for family in registry.collect())
-            self._names, self._named_s = tuple(sorted({exposed_name(family) for family in families})[:NAMES_MAX]), now_s
+            self._names, self._named_s = tuple(sorted({metric_name(family) for family in families})[:NAMES_MAX]), now_s
         return self._names
 
     def totals(self, key: str, guard: StageGuard, now_s: float) -> Totals | None:
@@ -53,14 +53,14 @@ class GuardMetrics:
     def _find(self, name: str) -> Metric | None:
         """All registries are collected whole: a restricted one leaves out what has no series yet, and so the beginning of it."""
         families = (family for registry in self._registries for family in registry.collect())
-        return next((family for family in families if is_exposed(name, (exposed_name(family),))), None)
+        return next((family for family in families if is_exposed(name, (metric_name(family),))), None)
 
     def _sum(self, family: Metric, suffix: str, selector: MetricSelector) -> float:
         name, wanted = family.name + suffix, selector.labels.items()
         return sum(sample.value for sample in family.samples if sample.name == name and wanted <= sample.labels.items())
 
 
-def exposed_name(family: Metric) -> str:
+def metric_name(family: Metric) -> str:
     """As ``/metrics`` names it: counters end with ``_total``."""
     return f"{family.name}_total" if family.type == "counter" else family.name
 

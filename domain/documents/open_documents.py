@@ -14,7 +14,7 @@ from adapters.redis.client import RedisClient
 from domain.documents.visibility import NO_VERSION
 from schemas.documents import PERCENT, DocumentProgressed, DocumentQueue
 from streams.log.partitions import partition_of
-from streams.runtime.timers import Timer, Timers, TimerSetting
+from streams.runtime.timers import Timer, Timers, TimerSetting, ms_of
 
 QUEUES: tuple[DocumentQueue, ...] = ("express", "bulk", "slow")
 RETRY = len(QUEUES)  # the class of those timers
@@ -62,7 +62,7 @@ class OpenDocuments:
 
     async def take_over(self, partition: int, at: datetime) -> int:
         """The token to claim documents of this partition with; tokens taken earlier end."""
-        return await self._timers.take_over(partition, _ms(at))
+        return await self._timers.take_over(partition, ms_of(at))
 
     async def claim_silent(
         self, partition: int, queue: DocumentQueue, token: int, before_ms: int, *, again_at_ms: int, limit: int
@@ -92,7 +92,7 @@ class OpenDocuments:
         """It was requeued once more. Nothing happens to one that was indexed or failed meanwhile."""
         partition, member = self.partition_of(document.key), _member(document.key, document.version)
         timer = Timer(partition, member, QUEUES.index(document.queue), document.since_ms, document.tries)
-        await self._timers.repeat(timer, _ms(at))
+        await self._timers.repeat(timer, ms_of(at))
 
     async def remove(self, key: str, version: int) -> None:
         """It is not under way."""
@@ -112,10 +112,10 @@ class OpenDocuments:
         if PERCENT[progress.state] == 100:  # noqa: PLR2004
             yield TimerSetting(partition, member, None)
         elif progress.retry_at is None:
-            yield TimerSetting(partition, member, _ms(event.time), kind)
+            yield TimerSetting(partition, member, ms_of(event.time), kind)
         else:
-            yield TimerSetting(partition, member, _ms(progress.retry_at), kind)
-            yield TimerSetting(partition, member, _ms(progress.retry_at), RETRY)
+            yield TimerSetting(partition, member, ms_of(progress.retry_at), kind)
+            yield TimerSetting(partition, member, ms_of(progress.retry_at), RETRY)
 
 
 def _retry_of(timer: Timer) -> DueRetry:
@@ -130,7 +130,3 @@ def _document_of(timer: Timer) -> StalledDocument:
 
 def _member(key: str, version: int) -> str:
     return f"{version}/{key}"
-
-
-def _ms(at: datetime) -> int:
-    return int(at.timestamp() * 1000)

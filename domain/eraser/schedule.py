@@ -1,6 +1,7 @@
 """The erasures that this worker goes on with when they are due. One that dies leaves them to the next, which does the round again."""
 
 import secrets
+from functools import partial
 
 import structlog
 from msgspec.structs import replace
@@ -18,7 +19,7 @@ from schemas.traces import new_traceparent
 from streams.clock import Clock
 from streams.log.outgoing import Outgoing
 from streams.runtime.timer_loop import TimerLoop
-from streams.runtime.timers import Timer, Timers, TimerSetting
+from streams.runtime.timers import Timer, Timers, TimerSetting, ms_of
 from streams.tables.projection import Tables
 from streams.tables.record_writer import RecordWriter
 
@@ -36,7 +37,6 @@ class ErasureSchedule:
     def __init__(self, settings: Settings, eraser: Eraser, timers: Timers, tables: Tables, records: RecordWriter, clock: Clock) -> None:
         self._settings, self._eraser, self._timers = settings.of(ErasureSettings), eraser, timers
         self._erasures, self._records, self._clock = tables.of(ERASURES), records, clock
-        self._running: set[str] = set()
         self.loop = TimerLoop("eraser", self._take_over, self._serve)
 
     async def start(self) -> None:
@@ -74,15 +74,13 @@ class ErasureSchedule:
         return await self._timers.take_over(partition, self._now_ms())
 
     async def _serve(self, partition: int, token: int) -> int:
-        free = RUNNING_MAX - len(self._running)
+        free = RUNNING_MAX - self.loop.under_way
         if free <= 0:
             return 0
         now_ms = self._now_ms()
         due = await self._timers.claim(partition, token, before_ms=now_ms + 1, again_at_ms=now_ms + int(CLAIMED_S * 1000), limit=free)
         for timer in due:
-            if timer.id not in self._running:
-                self._running.add(timer.id)
-                self.loop.spawn(self._work(timer), lambda ended=timer.id: self._running.discard(ended))  # type: ignore[misc]
+            self.loop.begin(timer.id, partial(self._work, timer))
         return len(due)
 
     async def _work(self, timer: Timer) -> None:
@@ -115,4 +113,4 @@ class ErasureSchedule:
         )
 
     def _now_ms(self) -> int:
-        return int(self._clock.now().timestamp() * 1000)
+        return ms_of(self._clock.now())

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from adapters.redis.client import RedisClient
 from schemas.erasures import Erasure
-from streams.runtime.timers import Timers, TimerSetting
+from streams.runtime.timers import Timers, move_settings, ms_of
 
 NAME = "erasures"
 
@@ -15,13 +15,6 @@ def erasure_timers(redis: RedisClient, prefix: str) -> Timers:
 
 
 async def set_timers(timers: Timers, erasures: Sequence[tuple[Erasure, int]]) -> None:
-    """Set the timers of erasures, given with their partitions. Raises Unavailable("redis_unavailable").
-
-    A timer only moves forward by itself, so it is set off first.
-    """
-    settings = []
-    for erasure, partition in erasures:
-        settings.append(TimerSetting(partition, erasure.id, None))
-        if erasure.next_at is not None:
-            settings.append(TimerSetting(partition, erasure.id, int(erasure.next_at.timestamp() * 1000)))
-    await timers.set_many(settings)
+    """Set the timers of erasures, given with their partitions. Raises Unavailable("redis_unavailable")."""
+    times = [(partition, each.id, None if each.next_at is None else ms_of(each.next_at)) for each, partition in erasures]
+    await timers.set_many([setting for partition, id_, at_ms in times for setting in move_settings(partition, id_, at_ms)])

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 from msgspec.structs import replace
@@ -28,7 +29,7 @@ from schemas.traces import new_traceparent
 from streams.clock import Clock
 from streams.log.outgoing import LogOffset, Outgoing
 from streams.runtime.timer_loop import TimerLoop
-from streams.runtime.timers import Timers, TimerSetting
+from streams.runtime.timers import Timers, TimerSetting, move_settings, ms_of
 from streams.tables.projection import Tables
 from streams.tables.record_writer import RecordWriter
 
@@ -57,21 +58,21 @@ class JobTimers:
 
     async def apply_many(self, jobs: Sequence[tuple[Job, int]]) -> None:
         """Set the timers of jobs that changed, given with their partitions."""
-        await self._timers.set_many([setting for job, partition in jobs for setting in _at(partition, _timer_id(job), job.next_at)])
+        await self._timers.set_many([setting for job, partition in jobs for setting in _moves(partition, _timer_id(job), job.next_at)])
 
     async def take_over(self, partition: int, at: datetime) -> int:
         """The token to claim with in this partition; tokens taken earlier end."""
-        return await self._timers.take_over(partition, _ms(at))
+        return await self._timers.take_over(partition, ms_of(at))
 
     async def claim(self, partition: int, token: int, now: datetime, limit: int) -> list[str]:
         """Jobs that are due. Raises Superseded when another worker has the partition."""
-        again_at_ms = _ms(now + timedelta(seconds=CLAIMED_S))
-        due = await self._timers.claim(partition, token, before_ms=_ms(now) + 1, again_at_ms=again_at_ms, limit=limit)
+        again_at_ms = ms_of(now + timedelta(seconds=CLAIMED_S))
+        due = await self._timers.claim(partition, token, before_ms=ms_of(now) + 1, again_at_ms=again_at_ms, limit=limit)
         return [timer.id for timer in due]
 
     async def set(self, partition: int, timer: str, at: datetime | None) -> None:
         """The job's next step is due at this time; None: it has ended."""
-        await self._timers.set_many(_at(partition, timer, at))
+        await self._timers.set_many(_moves(partition, timer, at))
 
 
 class JobWriter:
@@ -155,7 +156,6 @@ class JobRunner:
     ) -> None:
         self._settings, self._timers, self._tables, self._writer = settings, timers, tables, writer
         self._actions, self._clock = actions, clock
-        self._running: set[str] = set()
         self.loop = TimerLoop("job_runner", self._take_over, self._serve_partition)
         self._outcomes = Counter("claw_jobs", "Jobs that ended, by kind and state.", ("kind", "state"), registry=registry)
         self._seconds = Histogram(
@@ -174,14 +174,11 @@ class JobRunner:
         return await self._timers.take_over(partition, self._clock.now())
 
     async def _serve_partition(self, partition: int, token: int) -> int:
-        free = self._settings.concurrency - len(self._running)
+        free = self._settings.concurrency - self.loop.under_way
         if free <= 0:
             return 0  # the end of a step wakes it
-        due = [timer for timer in await self._timers.claim(partition, token, self._clock.now(), free) if timer not in self._running]
-        for timer in due:
-            self._running.add(timer)
-            self.loop.spawn(self._work(partition, timer), lambda timer=timer: self._running.discard(timer))  # type: ignore[misc]
-        return len(due)
+        due = await self._timers.claim(partition, token, self._clock.now(), free)
+        return sum([self.loop.begin(timer, partial(self._work, partition, timer)) for timer in due])
 
     async def _work(self, partition: int, timer: str) -> None:
         """Make one step of a job. Raises Unavailable: it is made again."""
@@ -195,7 +192,7 @@ class JobRunner:
             await self._timers.set(partition, timer, next_poll(now))
         else:
             try:
-                async with self._renewing(partition, timer):
+                async with self._renew_claim(partition, timer):
                     after = await self._writer.finish_step(job, await self._step(job, now))
             except (Unavailable, TimeoutError) as error:
                 log.info("job_step_put_off", job=job.id, kind=job.kind, error=f"{type(error).__name__}: {error}")
@@ -206,7 +203,7 @@ class JobRunner:
                 self._report(after)
 
     @asynccontextmanager
-    async def _renewing(self, partition: int, timer: str) -> AsyncIterator[None]:
+    async def _renew_claim(self, partition: int, timer: str) -> AsyncIterator[None]:
         """Keep the claim of a step that takes long."""
 
         async def renew() -> None:
@@ -249,11 +246,5 @@ def _timer_id(job: Job) -> str:
     return f"{job.tenant}/{job.id}"
 
 
-def _ms(at: datetime) -> int:
-    return int(at.timestamp() * 1000)
-
-
-def _at(partition: int, timer: str, at: datetime | None) -> list[TimerSetting]:
-    """A timer only moves forward by itself: it is set off first. A time that is too early costs a look."""
-    off = TimerSetting(partition, timer, None)
-    return [off] if at is None else [off, TimerSetting(partition, timer, _ms(at))]
+def _moves(partition: int, timer: str, at: datetime | None) -> list[TimerSetting]:
+    return move_settings(partition, timer, None if at is None else ms_of(at))

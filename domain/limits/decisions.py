@@ -22,7 +22,7 @@ from schemas.traces import new_traceparent
 from streams.clock import Clock
 from streams.log.outgoing import Outgoing, Publisher
 from streams.log.range_reader import LogRecord
-from streams.tables.counters import Change, Counter, CounterFeed, tumbling
+from streams.tables.counters import Change, Counter, CounterFeeds, tumbling
 
 REPORT_S = 1.0  # between two events of a process, while there is something to publish
 VALUES_MAX = 50  # of one dimension in one event; the least refused are summed up as ``other``
@@ -181,22 +181,11 @@ class DecisionCounters:
         return since, sums
 
 
-class DecisionFeeds:
+class DecisionFeeds(CounterFeeds):
     """Keeps both counters true to the topic."""
-
-    def __init__(self, *feeds: CounterFeed) -> None:
-        self._feeds = feeds
-
-    async def start(self) -> None:
-        for feed in self._feeds:
-            await feed.start()
-
-    async def stop(self) -> None:
-        for feed in self._feeds:
-            await feed.stop()
 
     async def feed(self, partition: int, offset: int, event: LimitsDecided) -> None:
         """Account for one event, once in each. Raises Unavailable."""
         changes = changes_of(event)
-        for feed in self._feeds:
+        for feed in self.feeds:
             await feed.feed(partition, offset, event.id, changes)

@@ -14,7 +14,7 @@ import structlog
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
 
 from adapters.webhooks.signatures import signed_headers
-from domain.notices.delivery_queue import DeliveryQueue, EndpointKey, ms_of
+from domain.notices.delivery_queue import DeliveryQueue, EndpointKey
 from domain.notices.records import DELIVERIES, TENANT_WEBHOOKS
 from domain.notices.retry_schedule import NextStep, next_step
 from domain.notices.settings import WebhookSettings
@@ -34,6 +34,7 @@ from schemas.traces import new_traceparent
 from streams.clock import Clock
 from streams.log.outgoing import Outgoing
 from streams.runtime.timer_loop import TimerLoop
+from streams.runtime.timers import ms_of
 from streams.tables.projection import Tables
 from streams.tables.record_writer import RecordWriter
 

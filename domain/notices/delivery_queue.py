@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from adapters.redis.client import RedisClient
 from schemas.notices import WebhookDelivery
-from streams.runtime.timers import Timer, Timers, TimerSetting
+from streams.runtime.timers import Timer, Timers, TimerSetting, move_settings, ms_of
 
 ENDPOINTS_MAX = 1_000_000  # of one partition that have messages waiting
 LOOK_MS = 1_000  # an endpoint that was claimed is looked at again after this at the latest, should its worker die
@@ -67,11 +67,11 @@ class DeliveryQueue:
 
     async def settle(self, endpoint: EndpointKey, delivery_id: str, next_at: datetime | None) -> None:
         """It was tried: the next time is this one, None for never."""
-        await self._of(endpoint).set_many(_at(endpoint.partition, delivery_id, None if next_at is None else ms_of(next_at)))
+        await self._of(endpoint).set_many(move_settings(endpoint.partition, delivery_id, None if next_at is None else ms_of(next_at)))
 
     async def wake(self, endpoint: EndpointKey, at_ms: int) -> None:
         """Look at the endpoint at this time, also if it was to be later."""
-        await self._endpoints.set_many(_at(endpoint.partition, endpoint.id, at_ms))
+        await self._endpoints.set_many(move_settings(endpoint.partition, endpoint.id, at_ms))
 
     async def rest(self, endpoint: EndpointKey) -> None:
         """Look at the endpoint again when its next delivery is due; never, if there is none."""
@@ -91,17 +91,6 @@ class DeliveryQueue:
         return Timers(self._redis, self._prefix, f"webhooks:{endpoint.webhook_id}", entries_max=self._pending_max)
 
 
-def ms_of(at: datetime) -> int:
-    """Milliseconds since the epoch."""
-    return int(at.timestamp() * 1000)
-
-
 def _settings(delivery: WebhookDelivery, partition: int) -> list[TimerSetting]:
     is_open = delivery.state == "pending" and delivery.next_at is not None
-    return _at(partition, delivery.id, ms_of(delivery.next_at) if is_open and delivery.next_at else None)
-
-
-def _at(partition: int, name: str, at_ms: int | None) -> list[TimerSetting]:
-    """A timer only moves forward by itself: it is set off first. A time that is too early costs a look."""
-    off = TimerSetting(partition, name, None)
-    return [off] if at_ms is None else [off, TimerSetting(partition, name, at_ms)]
+    return move_settings(partition, delivery.id, ms_of(delivery.next_at) if is_open and delivery.next_at else None)

@@ -7,6 +7,7 @@ server's acknowledgement and the result on the log lies a moment in which a deat
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from email.message import EmailMessage
+from functools import partial
 from urllib.parse import quote
 
 import msgspec
@@ -69,7 +70,6 @@ class Mailer:
         self._send, self._sender, self._clock = send, sender, clock
         self._concurrency, self._pages_url = concurrency, pages_url
         self._recent: OrderedDict[str, MailRequested] = OrderedDict()
-        self._running: set[str] = set()
         self.loop = TimerLoop("mailer", self._take_over, self._serve)
         self._outcomes = Counter("claw_mails", "Attempts to send a mail, by what followed.", ("template", "outcome"), registry=registry)
 
@@ -87,15 +87,13 @@ class Mailer:
         return await self._timers.take_over(partition, self._now_ms())
 
     async def _serve(self, partition: int, token: int) -> int:
-        free = self._concurrency - len(self._running)
+        free = self._concurrency - self.loop.under_way
         if free <= 0:
             return 0
         now_ms = self._now_ms()
         due = await self._timers.claim(partition, token, before_ms=now_ms + 1, again_at_ms=now_ms + CLAIMED_S * 1000, limit=free)
         for timer in due:
-            if timer.id not in self._running:
-                self._running.add(timer.id)
-                self.loop.spawn(self._try(timer), lambda ended=timer.id: self._running.discard(ended))  # type: ignore[misc]
+            self.loop.begin(timer.id, partial(self._try, timer))
         return len(due)
 
     async def _try(self, timer: Timer) -> None:

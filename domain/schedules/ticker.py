@@ -7,6 +7,7 @@ the same id; who reads ticks begins one run per id.
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram
 
@@ -21,7 +22,7 @@ from schemas.traces import new_traceparent
 from streams.clock import Clock
 from streams.log.outgoing import Outgoing
 from streams.runtime.timer_loop import TimerLoop
-from streams.runtime.timers import Timers, TimerSetting
+from streams.runtime.timers import Timers, TimerSetting, move_settings, ms_of
 from streams.tables.projection import Tables
 from streams.tables.record_writer import RecordWriter
 
@@ -44,22 +45,22 @@ class ScheduleTimers:
         settings: list[TimerSetting] = []
         for schedule, partition in schedules:
             runs = not (schedule.deleted or schedule.paused)
-            settings += _at(partition, timer_id(schedule), 0 if runs else None)
+            settings += move_settings(partition, timer_id(schedule), 0 if runs else None)
         await self._timers.set_many(settings)
 
     async def take_over(self, partition: int, at: datetime) -> int:
         """The token to claim with in this partition; tokens taken earlier end."""
-        return await self._timers.take_over(partition, _ms(at))
+        return await self._timers.take_over(partition, ms_of(at))
 
     async def claim(self, partition: int, token: int, now: datetime) -> list[str]:
         """The timers that are due. Raises Superseded when another worker has the partition."""
-        again_at_ms = _ms(now + timedelta(seconds=CLAIMED_S))
-        due = await self._timers.claim(partition, token, before_ms=_ms(now) + 1, again_at_ms=again_at_ms, limit=SCHEDULES_MAX)
+        again_at_ms = ms_of(now + timedelta(seconds=CLAIMED_S))
+        due = await self._timers.claim(partition, token, before_ms=ms_of(now) + 1, again_at_ms=again_at_ms, limit=SCHEDULES_MAX)
         return [timer.id for timer in due]
 
     async def set(self, partition: int, timer: str, at: datetime | None) -> None:
         """Look at the schedule at this time; None: not before it is changed."""
-        await self._timers.set_many(_at(partition, timer, None if at is None else _ms(at)))
+        await self._timers.set_many(move_settings(partition, timer, None if at is None else ms_of(at)))
 
 
 class Ticker:
@@ -78,7 +79,6 @@ class Ticker:
     ) -> None:
         self._settings, self._timers, self._records, self._clock, self._random_bytes = settings, timers, records, clock, random_bytes
         self._schedules, self._last_ticks = tables.of(SCHEDULES), tables.of(LAST_TICKS)
-        self._looking: set[str] = set()
         self.loop = TimerLoop("ticker", self._take_over, self._serve_partition)
         self._ticks = Counter("claw_schedule_ticks", "Ticks of schedules, fired or too late to run.", ("outcome",), registry=registry)
         self._delay = Histogram(
@@ -97,11 +97,8 @@ class Ticker:
         return await self._timers.take_over(partition, self._clock.now())
 
     async def _serve_partition(self, partition: int, token: int) -> int:
-        due = [timer for timer in await self._timers.claim(partition, token, self._clock.now()) if timer not in self._looking]
-        for timer in due:
-            self._looking.add(timer)
-            self.loop.spawn(self._look(partition, timer), lambda timer=timer: self._looking.discard(timer))  # type: ignore[misc]
-        return len(due)
+        due = await self._timers.claim(partition, token, self._clock.now())
+        return sum([self.loop.begin(timer, partial(self._look, partition, timer)) for timer in due])
 
     async def _look(self, partition: int, timer: str) -> None:
         """Fire what is due of one schedule, and set its timer. Raises Unavailable: it is claimed again."""
@@ -164,13 +161,3 @@ def schedule_timers(redis: RedisClient, prefix: str) -> ScheduleTimers:
 def timer_id(schedule: Schedule) -> str:
     """The name of a schedule's timer."""
     return f"{schedule.tenant}/{schedule.id}"
-
-
-def _ms(at: datetime) -> int:
-    return int(at.timestamp() * 1000)
-
-
-def _at(partition: int, timer: str, at_ms: int | None) -> list[TimerSetting]:
-    """A timer only moves forward by itself: it is set off first. A time that is too early costs a look."""
-    off = TimerSetting(partition, timer, None)
-    return [off] if at_ms is None else [off, TimerSetting(partition, timer, at_ms)]

@@ -92,7 +92,7 @@ def usage_changes(event: UsageRecorded) -> Sequence[Change]:
         by_base = {f"{name}:{BASE}:{base}": 1 for base in spent.knowledge_base_ids[:BASES_MAX] for name in ("questions", ended)}
     if spent.purpose == "unshown_answer":
         return _sums(event.time, {INSTALLATION: fields})
-    changes = _owned(event.tenant, spent.user_id, event.time, fields, by_model, by_base)
+    changes = _owner_sums(event.tenant, spent.user_id, event.time, fields, by_model, by_base)
     return [*changes, *_activity(event.tenant, spent.user_id, event.time)] if spent.purpose in ACTIVE_PURPOSES else changes
 
 
@@ -114,7 +114,7 @@ def feedback_changes(event: FeedbackGiven, reasons: frozenset[str]) -> Sequence[
     if rating.replaces is not None:
         add(rating.replaces.rating, rating.replaces.tags, -1)
     return [
-        *_owned(event.tenant, rating.user_id, at, fields, by_model, by_base),
+        *_owner_sums(event.tenant, rating.user_id, at, fields, by_model, by_base),
         *_activity(event.tenant, rating.user_id, event.time),
     ]
 
@@ -135,7 +135,7 @@ def document_changes(event: _DocumentEvent) -> Sequence[Change]:
     submitted_by = event.data.submitted_by
     if not submitted_by:
         return _sums(event.time, {tenant_key(event.tenant): {"documents": 1}, INSTALLATION: {"documents": 1}})
-    changes = _owned(event.tenant, submitted_by, event.time, {"documents": 1}, {}, {})
+    changes = _owner_sums(event.tenant, submitted_by, event.time, {"documents": 1}, {}, {})
     return [*changes, *_activity(event.tenant, submitted_by, event.time)]
 
 
@@ -176,7 +176,7 @@ def _decode(decoder: "msgspec.json.Decoder[E]", record: LogRecord) -> E | None:
         return None
 
 
-def _owned(
+def _owner_sums(
     tenant: str, account_id: str, at: datetime, fields: Mapping[str, int], by_model: Mapping[str, int], by_base: Mapping[str, int]
 ) -> list[Change]:
     """The account's totals; the tenant's, also by model and knowledge base; the installation's, also by model."""

@@ -126,7 +126,7 @@ class StatisticsTable:
         """Every day, week (from Monday) or month that has a day from ``first`` to ``last``, with what these days have, the oldest first."""
         days = days_between(first, last)
         sums, active, registered = await asyncio.gather(
-            self._sums(scope.sums, days), self._active(scope.active, days), self._registered(scope.registered, days)
+            self._sums(scope.sums, days), self._active(scope.active, days), self._registrations(scope.registered, days)
         )
         found: dict[date, list[int]] = {}
         for index, day in enumerate(days):
@@ -146,10 +146,10 @@ class StatisticsTable:
         """The accounts that registered on each of these days, and who of them came back 1, 7 and 30 days later."""
         days = days_between(first, last)
         later = days_between(first, min(last + timedelta(days=max(RETENTION_DAYS)), today))
-        registered, active = await asyncio.gather(self._registered(scope.registered, days), self._active(scope.active, later))
+        registered, active = await asyncio.gather(self._registrations(scope.registered, days), self._active(scope.active, later))
         by_day = dict(zip(later, active, strict=True))
         return [
-            Cohort(day, some, {after: _retained(some, by_day, day + timedelta(days=after), today) for after in RETENTION_DAYS})
+            Cohort(day, some, {after: _retention(some, by_day, day + timedelta(days=after), today) for after in RETENTION_DAYS})
             for day, some in zip(days, registered, strict=True)
             if some.hashes
         ]
@@ -177,7 +177,7 @@ class StatisticsTable:
         counted = (self.usage, self.feedback, self.documents)
         return await self._sketches(key, days, counted)
 
-    async def _registered(self, key: str, days: Sequence[date]) -> list[ThetaSketch]:
+    async def _registrations(self, key: str, days: Sequence[date]) -> list[ThetaSketch]:
         return await self._sketches(key, days, (self.accounts,))
 
     async def _sketches(self, key: str, days: Sequence[date], sources: Sequence[StatisticsSource]) -> list[ThetaSketch]:
@@ -212,5 +212,5 @@ def add_sums(some: Sequence[Mapping[str, int]]) -> dict[str, int]:
     return total
 
 
-def _retained(registered: ThetaSketch, active: Mapping[date, ThetaSketch], day: date, today: date) -> ThetaSketch | None:
+def _retention(registered: ThetaSketch, active: Mapping[date, ThetaSketch], day: date, today: date) -> ThetaSketch | None:
     return intersect_sketches(registered, active[day]) if day < today else None

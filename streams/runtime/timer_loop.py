@@ -1,8 +1,8 @@
 """The owner's loop of durable timers: which partitions this worker has, rounds over them, and the work that a round begins.
 
-An agent that follows the topic calls ``take_partition`` when it is assigned one, and ``wake`` when something new is due. A round asks
-``serve`` for each partition; what takes long it starts with ``spawn``, so that nothing waits for it. A partition that another worker took
-over is given up at its first claim.
+An agent that follows the topic calls ``take_partition`` (``take_assignment`` is the hook for it) when it is assigned one, and ``wake``
+when something new is due. A round asks ``serve`` for each partition; what takes long it starts with ``spawn``, so that nothing waits for
+it. A partition that another worker took over is given up at its first claim.
 """
 
 import asyncio
@@ -12,6 +12,7 @@ from contextlib import suppress
 import structlog
 
 from schemas.errors import ClawError, Superseded
+from streams.topics import Topic
 
 POLL_S = 1.0  # between two rounds while nothing new arrives
 STOP_S = 2.0  # for work under way; what is cut off is due again elsewhere
@@ -28,6 +29,7 @@ class TimerLoop:
         self._name, self._put_off, self._take_over, self._serve = name, f"{name}_put_off", take_over, serve
         self._tokens: dict[int, int] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._under_way: set[str] = set()
         self._woken = asyncio.Event()
         self._loop: asyncio.Task[None] | None = None
 
@@ -57,9 +59,26 @@ class TimerLoop:
         self._tokens[partition] = await self._take_over(partition)
         self.wake()
 
+    async def take_assignment(self, _topic: Topic, partition: int) -> None:
+        """The same as the hook ``Agent.assigned`` of an agent that reads one topic."""
+        await self.take_partition(partition)
+
     def wake(self) -> None:
         """Something is due, or there is room for it."""
         self._woken.set()
+
+    @property
+    def under_way(self) -> int:
+        """How many pieces of work that ``begin`` began have not ended."""
+        return len(self._under_way)
+
+    def begin(self, name: str, work: Callable[[], Coroutine[None, None, None]]) -> bool:
+        """``spawn`` the work of this name and return True, unless it is under way: then it takes longer than it was claimed for."""
+        if name in self._under_way:
+            return False
+        self._under_way.add(name)
+        self.spawn(work(), lambda: self._under_way.discard(name))
+        return True
 
     def spawn(self, work: Coroutine[None, None, None], ended: Callable[[], None]) -> None:
         """Run ``work``; an error of it is logged. ``ended`` is called in every case."""

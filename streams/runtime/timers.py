@@ -18,6 +18,7 @@ Times are milliseconds since the epoch and come by argument: this module has no 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from adapters.redis.client import Argument, RedisClient, Script
 from schemas.errors import Superseded
@@ -77,6 +78,20 @@ class TimerSetting:
     id: str
     at_ms: int | None
     kind: int = 0  # index into the classes
+
+
+def move_settings(partition: int, id: str, at_ms: int | None) -> list[TimerSetting]:  # noqa: A002
+    """The settings that make a timer due at this time, earlier or later than it was; None: never.
+
+    A timer only moves forward by itself, so it is set off first. A time that is too early costs its owner a look.
+    """
+    off = TimerSetting(partition, id, None)
+    return [off] if at_ms is None else [off, TimerSetting(partition, id, at_ms)]
+
+
+def ms_of(at: datetime) -> int:
+    """A time as timers have it: milliseconds since the epoch."""
+    return int(at.timestamp() * 1000)
 
 
 @dataclass(frozen=True, slots=True)
