@@ -65,7 +65,7 @@ class StaticFiles:
         return tuple(self._files)
 
     def modules_of(self, *entries: str) -> tuple[str, ...]:
-        """The modules that browsers need before ``entries`` can run, these included: what is imported statically, over any number of steps."""
+        """The modules that browsers need before ``entries`` can run, these included: all that is imported statically, step by step."""
         found: dict[str, None] = {}
         waiting = list(entries)
         while waiting:

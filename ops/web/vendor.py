@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from api.web.static_files import FILES
+from ops.supply_chain.components import VENDORED
 
-PACKAGES = FILES.parent / "packages.json"
 VENDOR = FILES / "vendor"
 LICENCES = ("LICENSE", "LICENSE.txt", "LICENSE.md", "LICENCE", "license")
 MODULES = {  # the names by which packages import each other
@@ -30,7 +30,7 @@ _SOURCE_MAP = re.compile(r"\n?//# sourceMappingURL=[^\n]{0,200}\n?")
 
 def read_packages() -> dict[str, Any]:
     """The list of packages: ``packages`` with name, version, licence, purpose and files; ``globals`` of those that are no modules."""
-    return dict(json.loads(PACKAGES.read_text(encoding="utf-8")))
+    return dict(json.loads(VENDORED.read_text(encoding="utf-8")))
 
 
 def make_module(text: str, global_name: str = "") -> str:
