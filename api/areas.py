@@ -19,6 +19,7 @@ from api.socket.area import AREA as SOCKET
 from api.sources.area import AREA as SOURCES
 from api.statistics.area import AREA as STATISTICS
 from api.tasks.area import AREA as TASKS
+from api.web.area import AREA as WEB
 
 AREAS: tuple[ApiArea, ...] = (
     HTTP,
@@ -39,4 +40,5 @@ AREAS: tuple[ApiArea, ...] = (
     STATISTICS,
     ERASURES,
     OPENAI,
+    WEB,
 )
