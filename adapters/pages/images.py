@@ -1,6 +1,7 @@
 """Size and encoding of page images."""
 
 import io
+import math
 
 from PIL import Image
 
@@ -12,7 +13,7 @@ _QUALITY, _EFFORT = 82, 2  # measured on pages of text: half the bytes of PNG, a
 
 def scale_to(width: int, page_width: float, page_height: float) -> float:
     """The scale at which a page of this size becomes an image of ``width`` pixels, or less where that would be too large."""
-    return min(width / page_width, (_PIXELS_MAX / (page_width * page_height)) ** 0.5, _SIDE_MAX / page_height)
+    return min(width / page_width, math.sqrt(_PIXELS_MAX / (page_width * page_height)), _SIDE_MAX / page_height)
 
 
 def encode_image(picture: Image.Image) -> bytes:
