@@ -7,7 +7,7 @@ from adapters.pages.highlights import QuoteOnPages
 from adapters.pages.paged_file import has_pages
 from adapters.parsing.core.source import DocumentSource
 from api.http.request import ApiRequest
-from api.sources.passages import CitedText
+from api.sources.passages import QuotedText
 from api.sources.ports import SourcePorts
 from api.sources.versions import CitedVersion, NoFile, find_file
 from domain.documents.sources import StoredFile
@@ -22,7 +22,7 @@ REASONS: dict[str, NoPages] = {
 }
 
 
-async def find_on_pages(request: ApiRequest, cited: CitedVersion, text: CitedText, quote: str) -> QuoteOnPages:
+async def find_on_pages(request: ApiRequest, cited: CitedVersion, text: QuotedText, quote: str) -> QuoteOnPages:
     """Where the quote is on the pages of the file. Raises NoFile."""
     if text.place is not None and text.place.part:
         raise NoFile("no_pages")  # a file inside an archive or a message

@@ -14,7 +14,6 @@ from schemas import ids
 from schemas.bodies.sources import HighlightRange, SourcePassage
 from schemas.chats import Passage, locator_of
 from schemas.documents import Locator
-from schemas.errors import Refused
 from schemas.requests import ChunkText, ListChunks
 
 BEFORE = 2  # chunks shown before the one that is cited
@@ -23,7 +22,7 @@ BATCHES_MAX = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CitedText:
+class QuotedText:
     """Passages with the quote in ``share``; ``text`` and ``place`` are those of the one that is cited, empty when it is not known."""
 
     passages: tuple[SourcePassage, ...] = ()
@@ -47,17 +46,17 @@ class Citing:
     limit: int
 
 
-async def read_cited_text(request: ApiRequest, cited: CitedVersion, citing: Citing) -> CitedText:
+async def read_quoted_text(request: ApiRequest, cited: CitedVersion, citing: Citing) -> QuotedText:
     """The passages. Raises what asking the index or reading the log raises."""
     if cited.is_visible:
         return await _read_chunks(request, cited, citing)
     if cited.is_withdrawn or not citing.reply_id:
-        return CitedText()
+        return QuotedText()
     passage = await _recorded_passage(request, cited, citing)
-    return CitedText() if passage is None else _of_passage(passage, citing.quote)
+    return QuotedText() if passage is None else _of_passage(passage, citing.quote)
 
 
-async def _read_chunks(request: ApiRequest, cited: CitedVersion, citing: Citing) -> CitedText:
+async def _read_chunks(request: ApiRequest, cited: CitedVersion, citing: Citing) -> QuotedText:
     ordinal = await _find_ordinal(request, cited, citing)
     first = citing.first if citing.first is not None else max(0, (ordinal or 0) - BEFORE)
     listed, more = await _list(request, cited, first, citing.limit)
@@ -70,7 +69,7 @@ async def _read_chunks(request: ApiRequest, cited: CitedVersion, citing: Citing)
     for part in match.parts:
         cut = len(listed[part.piece].text) - len(pieces[part.piece])
         ranges[part.piece].append(HighlightRange(start=part.start + cut, end=part.end + cut))
-    return CitedText(
+    return QuotedText(
         passages=tuple(_of_chunk(chunk, tuple(found)) for chunk, found in zip(listed, ranges, strict=True)),
         share=match.share,
         title=listed[0].title if listed else "",
@@ -113,14 +112,14 @@ async def _list(request: ApiRequest, cited: CitedVersion, first: int, limit: int
 async def _recorded_passage(request: ApiRequest, cited: CitedVersion, citing: Citing) -> Passage | None:
     """The passage of this version that a reply of the caller's was made from: the cited one, else one that has the quote.
 
-    Refused("not_found") for a reply that the caller may not see.
+    None for a reply that has not ended, or is not there for the caller.
     """
     ports, caller = request.ports(SourcePorts), request.user
     location = await ports.chats.reply_locks.locate(caller.tenant, citing.reply_id)
     scope = "" if location is None else f"{caller.tenant}/{location.conversation_id}"
     message = await ports.core.read_models.messages.get(scope, citing.reply_id) if scope else None
     if message is None or message.role != "assistant" or not may_see(caller, message):
-        raise Refused("not_found", f"there is no reply {citing.reply_id}, or it has not ended")
+        return None
     passages = [
         passage
         for passage in await ports.chats.audit_trails.read_passages(caller.tenant, message)
@@ -131,7 +130,7 @@ async def _recorded_passage(request: ApiRequest, cited: CitedVersion, citing: Ci
     return next(iter(having or named), None)
 
 
-def _of_passage(passage: Passage, quote: str) -> CitedText:
+def _of_passage(passage: Passage, quote: str) -> QuotedText:
     match = find_quote([passage.text], quote)
     shown = SourcePassage(
         chunk_id=passage.chunk_id,
@@ -143,7 +142,7 @@ def _of_passage(passage: Passage, quote: str) -> CitedText:
         tables=passage.tables,
         highlights=tuple(HighlightRange(start=part.start, end=part.end) for part in match.parts),
     )
-    return CitedText(passages=(shown,), share=match.share, title=passage.title, text=passage.text, place=passage.place, recorded=True)
+    return QuotedText(passages=(shown,), share=match.share, title=passage.title, text=passage.text, place=passage.place, recorded=True)
 
 
 def _of_chunk(chunk: ChunkText, highlights: tuple[HighlightRange, ...]) -> SourcePassage:

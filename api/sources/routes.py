@@ -12,7 +12,7 @@ from api.http.gate import KNOWLEDGE_READ
 from api.http.openapi import PROBLEMS
 from api.http.request import ApiRequest
 from api.sources.pages import find_on_pages, first_page, source_pages
-from api.sources.passages import CitedText, Citing, read_cited_text
+from api.sources.passages import QuotedText, Citing, read_quoted_text
 from api.sources.versions import CitedVersion, NoFile, find_version
 from schemas.bodies.sources import NoPages, SourceView
 
@@ -54,7 +54,7 @@ async def source(
     """
     cited = await find_version(request, str(knowledge_base_id), document_id, version)
     citing = Citing(chunk_id=chunk, quote=quote, reply_id=str(reply or ""), first=first, limit=limit)
-    text = await read_cited_text(request, cited, citing)
+    text = await read_quoted_text(request, cited, citing)
     if cited.state == "deleted":
         return _view(cited, text, reason="file_removed")
     if first is not None:
@@ -66,7 +66,7 @@ async def source(
     return _view(cited, text, found)
 
 
-def _view(cited: CitedVersion, text: CitedText, found: QuoteOnPages | None = None, reason: NoPages | None = None) -> SourceView:
+def _view(cited: CitedVersion, text: QuotedText, found: QuoteOnPages | None = None, reason: NoPages | None = None) -> SourceView:
     progress = cited.progress
     return SourceView(
         knowledge_base_id=cited.knowledge_base_id,
