@@ -12,7 +12,7 @@ from api.http.gate import KNOWLEDGE_READ
 from api.http.openapi import PROBLEMS
 from api.http.request import ApiRequest
 from api.sources.pages import find_on_pages, first_page, source_pages
-from api.sources.passages import QuotedText, Citing, read_quoted_text
+from api.sources.passages import Citing, QuotedText, read_quoted_text
 from api.sources.versions import CitedVersion, NoFile, find_version
 from schemas.bodies.sources import NoPages, SourceView
 
