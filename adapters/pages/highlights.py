@@ -10,7 +10,7 @@ from adapters.text.quotes import find_quote
 from schemas.errors import Refused
 
 PAGES_MAX = 200  # whose text is read for a quote of which nobody knows the page
-CHARS_MAX = 2_000_000  # of these pages together
+CHARS_MAX = 600_000  # of these pages together
 BOXES_MAX = 2_000  # of a quote: it has at most as many characters
 
 

@@ -64,7 +64,7 @@ async def _read_chunks(request: ApiRequest, cited: CitedVersion, citing: Citing)
     if chosen is None and ordinal is not None:
         chosen = next(iter((await _list(request, cited, ordinal, 1))[0]), None)
     pieces = [chunk.text[chunk.overlap if place else 0 :] for place, chunk in enumerate(listed)]
-    match = find_quote(pieces, citing.quote, chosen.text if chosen is not None else "")
+    match = await asyncio.to_thread(find_quote, pieces, citing.quote, chosen.text if chosen is not None else "")
     ranges: list[list[HighlightRange]] = [[] for _ in listed]
     for part in match.parts:
         cut = len(listed[part.piece].text) - len(pieces[part.piece])
@@ -92,7 +92,7 @@ async def _find_ordinal(request: ApiRequest, cited: CitedVersion, citing: Citing
         return None
     for first in range(0, min(count, BATCH * BATCHES_MAX), BATCH):
         listed, more = await _list(request, cited, first, BATCH)
-        match = find_quote([chunk.text for chunk in listed], citing.quote)
+        match = await asyncio.to_thread(find_quote, [chunk.text for chunk in listed], citing.quote)
         if match.parts:
             return listed[match.parts[0].piece].ordinal
         if not more:

@@ -40,7 +40,7 @@ export function SourcePanel({ citation, replyId = "", close }) {
     event.preventDefault();
     close();
   };
-  return html`<aside class="source" ref=${panel} tabindex="-1" aria-label=${t("source", { title })} onKeyDown=${onKeyDown}>
+  return html`<section class="source" ref=${panel} tabindex="-1" aria-label=${t("source", { title })} onKeyDown=${onKeyDown}>
     <header class="row">
       <div class="stretch"><h2>${title}</h2>${isCited && citation.locator && html`<p class="minor">${citation.locator}</p>`}</div>
       <${Button} kind="quiet" icon="close" label=${t("close_source")} onClick=${close} />
@@ -49,7 +49,7 @@ export function SourcePanel({ citation, replyId = "", close }) {
     ${!view && !source.problem && html`<${Loading} />`}
     ${view && html`<${VersionNote} view=${view} citation=${citation} open=${setVersion} />`}
     ${view && html`<${SourceContent} key=${`${path} ${citation.chunk_id} ${citation.quote}`} view=${view} path=${path} title=${title} citation=${citation} panel=${panel} />`}
-  </aside>`;
+  </section>`;
 }
 
 /** What has become of the version since, and the way to the present one. */

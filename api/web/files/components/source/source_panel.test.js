@@ -26,7 +26,7 @@ function serve(views) {
 const open = (props = {}) => {
   let closed = 0;
   const place = mount(SourcePanel, { citation: CITATION, replyId: "r", close: () => closed++, ...props });
-  return { place, panel: place.querySelector("aside"), closed: () => closed };
+  return { place, panel: place.querySelector("section"), closed: () => closed };
 };
 const press = (element, key) => element.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));
 const button = (place, text) => until(() => [...place.querySelectorAll("button")].find((each) => each.textContent.trim() === text || each.title === text));
