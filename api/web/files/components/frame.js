@@ -4,6 +4,7 @@ import { hasRole, signOut, user } from "../core/session.js";
 import { chooseTheme, theme } from "../core/theme.js";
 import { chooseLanguage, language } from "../core/words.js";
 import { Icon } from "./icon.js";
+import { Logo } from "./logo.js";
 import { Menu } from "./menu.js";
 import { showProblem } from "./toasts.js";
 import { t } from "./words.js";
@@ -19,7 +20,7 @@ export function Frame({ current, children }) {
   return html`<div class="frame">
     <a class="skip" href="#main" onClick=${skip}>${t("skip")}</a>
     <nav class="rail" aria-label=${t("main_navigation")}>
-      <a class="brand" href="/" aria-label="Claw"><span aria-hidden="true">🐾</span></a>
+      <a class="brand" href="/" aria-label="Claw"><${Logo} /></a>
       ${LINKS.filter((link) => !link.role || hasRole(link.role)).map(
         (link) => html`<a key=${link.page} href=${link.href} aria-current=${link.page === current ? "page" : null}><${Icon} name=${link.icon} /><span>${t(link.page)}</span></a>`,
       )}

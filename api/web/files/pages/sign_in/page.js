@@ -3,6 +3,7 @@ import { html, useEffect } from "../../core/html.js";
 import { navigate, place } from "../../core/router.js";
 import { user } from "../../core/session.js";
 import { appearanceItems } from "../../components/frame.js";
+import { Logo } from "../../components/logo.js";
 import { Menu } from "../../components/menu.js";
 import { RegisterForm } from "./register_form.js";
 import { ResetForm, ResetRequestForm } from "./reset_forms.js";
@@ -33,10 +34,10 @@ export default function SignInPage() {
           ? token
             ? html`<${ResetForm} token=${token} />`
             : html`<${ResetRequestForm} />`
-          : html`<${SignInForm} done=${done} />`;
+          : html`<${SignInForm} done=${done} next=${nextPath(query)} />`;
   return html`<main class="centre sign-in">
     <div class="card">
-      <header class="row"><h1 class="stretch"><span aria-hidden="true">🐾 </span>Claw</h1><${Menu} icon="settings" label=${t("appearance")} items=${appearanceItems()} /></header>
+      <header class="row"><h1 class="stretch"><${Logo} />Claw</h1><${Menu} icon="settings" label=${t("appearance")} items=${appearanceItems()} /></header>
       <p class="minor">${t("slogan")}</p>
       ${form}
     </div>

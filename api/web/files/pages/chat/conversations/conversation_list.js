@@ -28,7 +28,7 @@ export function ConversationList({ currentId, title = "" }) {
   return html`<div class="conversations-bar">
     <${Button} kind="quiet" icon="menu" label=${t("open_list")} aria-expanded=${String(isOpen)} onClick=${() => setOpen(true)} />
     <span class="stretch title">${title}</span>
-    <a class="button quiet bare" href="/" aria-label=${t("new_conversation")} title=${t("new_conversation")}><${Icon} name="edit" /></a>
+    <a class="button quiet bare" href="/" aria-label=${t("new_conversation")} title=${t("new_conversation")}><${Icon} name="add" /></a>
     ${isOpen && html`<${Drawer} close=${() => setOpen(false)}><${Lists} currentId=${currentId} close=${() => setOpen(false)} /></${Drawer}>`}
   </div>`;
 }
