@@ -6,6 +6,7 @@ import { chooseLanguage, language } from "../core/words.js";
 import { Icon } from "./icon.js";
 import { Logo } from "./logo.js";
 import { Menu } from "./menu.js";
+import { NoticeBell } from "./notice_bell.js";
 import { showProblem } from "./toasts.js";
 import { t } from "./words.js";
 
@@ -26,6 +27,7 @@ export function Frame({ current, children }) {
       )}
       <span class="stretch"></span>
       <${Menu} icon="settings" label=${`${t("language")} / ${t("theme")}`} align="start up" items=${appearanceItems()} />
+      <${NoticeBell} />
       <a href="/account" aria-current=${current === "account" ? "page" : null} title=${user.value.email}><${Icon} name="user" /><span>${t("account")}</span></a>
     </nav>
     <div class="page" id="main" tabindex="-1">${children}</div>

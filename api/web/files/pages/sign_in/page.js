@@ -5,6 +5,7 @@ import { user } from "../../core/session.js";
 import { appearanceItems } from "../../components/frame.js";
 import { Logo } from "../../components/logo.js";
 import { Menu } from "../../components/menu.js";
+import { ErasureProgress } from "./erasure_progress.js";
 import { RegisterForm } from "./register_form.js";
 import { ResetForm, ResetRequestForm } from "./reset_forms.js";
 import { SignInForm } from "./sign_in_form.js";
@@ -28,7 +29,9 @@ export default function SignInPage() {
   const form =
     parts[0] === "register" || parts[0] === "invitation"
       ? html`<${RegisterForm} invitation=${parts[0] === "invitation" ? token : ""} done=${done} />`
-      : parts[0] === "verify-email"
+      : parts[0] === "erasure"
+        ? html`<${ErasureProgress} id=${fragment.get("id") || ""} />`
+        : parts[0] === "verify-email"
         ? html`<${VerifyAddress} token=${token} done=${done} />`
         : parts[0] === "reset-password"
           ? token
