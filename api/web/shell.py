@@ -20,6 +20,7 @@ PAGES: Mapping[str, str] = MappingProxyType(
         "verify-email": "sign_in",
         "reset-password": "sign_in",
         "invitation": "sign_in",
+        "erasure": "sign_in",
     }
 )
 

@@ -109,6 +109,7 @@ def base_rows() -> Mapping[str, Row]:
         "POST /api/v1/auth/register": ANYBODY,
         "POST /api/v1/auth/login": ANYBODY,
         "POST /api/v1/auth/refresh": ANYBODY,
+        "GET /api/v1/auth/oidc": ANYBODY,
         "GET /api/v1/auth/oidc/{provider}": ANYBODY,
         "GET /api/v1/auth/oidc/{provider}/callback": ANYBODY,
         "POST /api/v1/auth/reset": ANYBODY,
