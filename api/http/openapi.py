@@ -238,6 +238,10 @@ def openapi_config() -> OpenAPIConfig:
             Tag(name="chat", description="Questions and streamed answers."),
             Tag(name="knowledge", description="Knowledge bases."),
             Tag(name="documents", description="Documents of knowledge bases."),
+            Tag(
+                name="sources",
+                description="Sources of citations: the version that was read, as page images or passages, with the quote highlighted.",
+            ),
             Tag(name="retrieval", description="Search, and answers without a conversation."),
             Tag(name="openai", description="Compatible with OpenAI's clients: set their base URL to `/v1`. Errors have OpenAI's format."),
             Tag(name="indexes", description="Indexes of knowledge bases, and their rebuild."),

@@ -226,6 +226,8 @@ def base_rows() -> Mapping[str, Row]:
         f"GET {document}": Target(),
         f"PUT {document}": Target({"text": "mine"}),
         f"DELETE {document}": Target(),
+        f"GET {document}/versions/{{version}}/source": Target(),
+        f"GET {document}/versions/{{version}}/pages/{{page}}": Target(),
         f"GET {document}/chunks": Target(),
         f"POST {document}/reprocess": Target(),
         "GET /api/v1/inbox/refusals": TENANT,
