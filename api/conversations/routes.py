@@ -133,7 +133,7 @@ async def messages(
     limit: Limit = 20,
     cursor: Cursor = "",
     branch: Branch = None,
-    below: Below = False,
+    below: Below = None,
 ) -> Page[MessageView]:
     """Questions and answers with citations, of all branches by time, or of one branch; an answer appears once it has ended."""
     ports, caller = request.ports(ChatPorts), request.user

@@ -1,5 +1,6 @@
-import { html, useEffect, useRef, useState } from "../html.js";
+import { html, useEffect, useState } from "../html.js";
 import { Button } from "../../components/button.js";
+import { copyText } from "../clipboard.js";
 import { showToast } from "../../components/toasts.js";
 import { t } from "../../components/words.js";
 
@@ -13,7 +14,6 @@ const QUIET_MS = 250; // coloured when it has not grown for this long
 export function Code({ text, language }) {
   const name = language.trim().split(/\s/)[0].toLowerCase().slice(0, 40);
   const [coloured, setColoured] = useState({ text: "", nodes: null });
-  const box = useRef(null);
   useEffect(() => {
     if (!name || text.length > COLOURED_CHARS_MAX) return undefined;
     let isGone = false;
@@ -26,17 +26,12 @@ export function Code({ text, language }) {
       clearTimeout(timer);
     };
   }, [text, name]);
-  return html`<div class="code" ref=${box}>
-    <div class="code-head"><span>${name}</span><${Button} kind="quiet" icon="copy" label=${t("copy")} onClick=${() => copyText(text)} /></div>
+  return html`<div class="code">
+    <div class="code-head"><span>${name}</span><${Button} kind="quiet" icon="copy" label=${t("copy")} onClick=${async () => (await copyText(text)) && showToast(t("copied"))} /></div>
     <pre tabindex="0"><code>${coloured.text === text && coloured.nodes ? coloured.nodes : text}</code></pre>
   </div>`;
 }
 
-/** Puts a text on the clipboard and says so. */
-export async function copyText(text) {
-  await navigator.clipboard.writeText(text);
-  showToast(t("copied"));
-}
 
 async function colour(text, name) {
   const { default: highlight } = await import("../../vendor/highlight.js");
