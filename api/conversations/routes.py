@@ -9,7 +9,7 @@ import msgspec
 from litestar import Response, Router, delete, get, patch, post
 from litestar.params import FromPath, JSONBody, QueryParameter
 
-from api.chats.branches import read_branch
+from api.chats.branches import find_branch_end, read_branch
 from api.chats.feedback import feedback_of
 from api.chats.modes import choose_mode
 from api.chats.ports import ChatPorts
@@ -31,6 +31,12 @@ from streams.tables.cursor import invalid_cursor
 from streams.tables.record_table import RecordPage as TablePage
 
 Branch = Annotated[UUID | None, QueryParameter(description="Only this message and those above it, the newest first.")]
+Below = Annotated[
+    bool,
+    QueryParameter(
+        description="With `branch`: begin at the end of the branch, following the newest message below each; the first page only."
+    ),
+]
 
 OfStatus = Annotated[Literal["active", "archived"] | None, QueryParameter(description="Only those with this status.")]
 OfPinned = Annotated[bool | None, QueryParameter(description="Only those that are pinned, or only those that are not.")]
@@ -143,7 +149,12 @@ async def remove(request: ApiRequest, conversation_id: FromPath[UUID]) -> None:
 
 @get("/conversations/{conversation_id:str}/messages", opt=CHAT, responses=PROBLEMS, summary="List messages, the newest first")
 async def messages(
-    request: ApiRequest, conversation_id: FromPath[UUID], limit: Limit = 20, cursor: Cursor = "", branch: Branch = None
+    request: ApiRequest,
+    conversation_id: FromPath[UUID],
+    limit: Limit = 20,
+    cursor: Cursor = "",
+    branch: Branch = None,
+    below: Below = None,
 ) -> Page[MessageView]:
     """Questions and answers with citations, of all branches by time, or of one branch; an answer appears once it has ended."""
     ports, caller = request.ports(ChatPorts), request.user
@@ -152,7 +163,10 @@ async def messages(
     if branch is None:
         page = await ports.core.read_models.messages.list(scope, limit=limit, cursor=cursor)
     else:
-        items, above = await read_branch(ports, scope, _parse_branch_cursor(cursor) if cursor else str(branch), limit)
+        start = _parse_branch_cursor(cursor) if cursor else str(branch)
+        if below and not cursor:
+            start = await find_branch_end(ports, scope, start)
+        items, above = await read_branch(ports, scope, start, limit)
         page = TablePage(items, above)
     ports.core.count_table_lookup(caller.tenant, "conversation_history", found=bool(page.items))
     siblings = await ports.core.read_models.messages.group_members(scope, tuple({message.parent_id or ROOT for message in page.items}))

@@ -209,6 +209,38 @@ class CancelAccepted(Struct, frozen=True, kw_only=True):
     stream: str
 
 
+class OpenReply(Struct, frozen=True, kw_only=True):
+    """A reply that has not ended, to the question ``message_id``."""
+
+    reply_id: str
+    message_id: str
+    stream: str
+
+
+class ConversationActivity(Struct, frozen=True, kw_only=True):
+    """``newest_message_id`` of all branches, "" before the first question; ``revision`` is that of the conversation."""
+
+    conversation_id: str
+    revision: int
+    newest_message_id: str
+    open_reply: OpenReply | None = None
+
+
+class ConversationUsage(Struct, frozen=True, kw_only=True):
+    """Tokens and cost of the ``answers`` of a conversation. ``cost_micros``: millionths of ``currency``. ``estimated``: some answers came
+    from a provider that reports no tokens. ``complete``: no older answers were left out.
+    """
+
+    conversation_id: str
+    answers: int
+    prompt_tokens: int
+    completion_tokens: int
+    estimated: bool
+    cost_micros: int
+    currency: str
+    complete: bool
+
+
 class ConversationFile(Struct, frozen=True, kw_only=True):
     """An exported conversation: every branch, messages oldest first; ``parent_id`` makes them a tree."""
 

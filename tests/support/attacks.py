@@ -191,6 +191,8 @@ def base_rows() -> Mapping[str, Row]:
         f"PATCH {conversation}": Target({"title": "mine"}),
         f"DELETE {conversation}": Target(),
         f"GET {conversation}/export": Target(),
+        f"GET {conversation}/activity": Target(),
+        f"GET {conversation}/usage": Target(),
         f"GET {conversation}/messages": Target(),
         f"POST {conversation}/messages": Target({"content": "What?"}),
         f"POST {conversation}/messages/{{message_id}}/edit": Target({"content": "What?"}),
