@@ -18,6 +18,7 @@ from api.schedules.area import AREA as SCHEDULES
 from api.socket.area import AREA as SOCKET
 from api.statistics.area import AREA as STATISTICS
 from api.tasks.area import AREA as TASKS
+from api.widget.area import AREA as WIDGET
 
 AREAS: tuple[ApiArea, ...] = (
     HTTP,
@@ -37,4 +38,5 @@ AREAS: tuple[ApiArea, ...] = (
     STATISTICS,
     ERASURES,
     OPENAI,
+    WIDGET,
 )

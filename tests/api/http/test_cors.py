@@ -98,3 +98,25 @@ async def test_an_entry_that_is_no_origin_ends_the_start(listed: str):
 
 async def test_origins_of_extensions_and_shells_are_origins():
     assert parse_origins("app://obsidian.md, chrome-extension://abcdef,") == {"app://obsidian.md", "chrome-extension://abcdef"}
+
+
+@pytest.mark.parametrize("listed", [True, False], ids=["other origins are listed", "none are listed"])
+async def test_what_widgets_call_every_page_may_without_a_cookie(house: House, listing: House, listed: bool):
+    """Also a page that may use cookies elsewhere, and also what is refused; a preflight grants no way into a private network."""
+    running, path = listing if listed else house, "/api/v1/widget/questions"
+    for origin in ("https://stranger.example", "null", PAGE):
+        asked = {"origin": origin, **PREFLIGHT, "access-control-request-private-network": "true"}
+        preflight = await running.client.options(path, headers=asked)
+        refused = await running.client.post(path, headers={"origin": origin}, json={"question": "x"})
+        missing = await running.client.get("/api/v1/widget/nothing", headers={"origin": origin})
+        large = await running.client.post(path, headers={"origin": origin}, content=b"x" * 2_000_000)
+        assert [each.status_code for each in (preflight, refused, missing, large)] == [204, 401, 404, 401]
+        for answer in (preflight, refused, missing, large):
+            said = cors(answer)
+            assert said["access-control-allow-origin"] == "*"
+            assert "access-control-allow-credentials" not in said
+            assert "access-control-allow-private-network" not in said
+        assert preflight.headers["access-control-allow-headers"] == PREFLIGHT["access-control-request-headers"]
+        assert "Retry-After" in refused.headers["access-control-expose-headers"]
+    elsewhere = await running.client.get("/api/v1/widgets", headers={"origin": "https://stranger.example"})
+    assert cors(elsewhere) == {}

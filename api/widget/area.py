@@ -1,0 +1,8 @@
+"""Widgets that pages of others embed; the ports are those of the chats area, and the count of the day's questions."""
+
+from api.area import ApiArea
+from api.widget import routes
+from api.widget.ports import open_ports
+from api.widget.routes import ROOT
+
+AREA = ApiArea(name="widget", routers=(routes.router,), open_ports=open_ports, any_origin=(f"/api/v1{ROOT}/",))
