@@ -46,9 +46,10 @@ async def ask(request: ApiRequest, data: JSONBody[WidgetQuestion]) -> Response[N
     """The knowledge bases of the key, and the turns that the page has kept. A visitor who leaves does not stop the answer."""
     access, limits = _widget_of(request)
     _check_length(request, data.question)
+    chosen = _chosen_bases(access, data)
     await _take_stream(request, limits)
     await request.http.limiting.spend_widget_question(access, request.user, address_of(request.scope))
-    bases = await request.http.access.resolve_knowledge_bases(request.user, access.knowledge_base_ids)
+    bases = await request.http.access.resolve_knowledge_bases(request.user, chosen)
     if not bases:
         raise Refused(WIDGET_EMPTY)
     asked = StandaloneQuestion(
@@ -99,6 +100,15 @@ def _widget_of(request: ApiRequest) -> tuple[WidgetAccess, WidgetLimits]:
     access = request.user.widget
     assert access is not None
     return access, request.http.limiting.widget_limits(access)
+
+
+def _chosen_bases(access: WidgetAccess, data: WidgetQuestion) -> tuple[str, ...]:
+    """Refused("not_found") for one that the key is not for, whether it exists or not."""
+    chosen = tuple(dict.fromkeys(map(str, data.knowledge_base_ids)))
+    for base_id in chosen:
+        if base_id not in access.knowledge_base_ids:
+            raise Refused("not_found", f"there is no knowledge base {base_id}")
+    return chosen or access.knowledge_base_ids
 
 
 def _check_length(request: ApiRequest, question: str) -> None:

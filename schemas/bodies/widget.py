@@ -1,9 +1,11 @@
 """Questions of visitors of a page that embeds a widget."""
 
 from typing import Annotated, Literal
+from uuid import UUID
 
 from msgspec import Meta, Struct
 
+from schemas.bodies.conversations import KNOWLEDGE_BASES_MAX
 from schemas.bodies.pages import RequestBody
 
 TURNS_MAX, TURN_CHARS_MAX = 20, 8_000
@@ -20,6 +22,9 @@ class WidgetQuestion(RequestBody, frozen=True, kw_only=True):
     """The limit of a question in force is ``CLAW_WIDGET_QUESTION_CHARS_MAX``; of the history as much is used as fits a question's."""
 
     question: Annotated[str, Meta(min_length=1, max_length=8_000, examples=["How many days of leave are there?"])]
+    knowledge_base_ids: Annotated[
+        tuple[UUID, ...], Meta(max_length=KNOWLEDGE_BASES_MAX, description="Some of the key's; empty means all of them.")
+    ] = ()
     history: Annotated[tuple[WidgetTurn, ...], Meta(max_length=TURNS_MAX, description="The newest turns before it, the oldest first.")] = ()
 
 

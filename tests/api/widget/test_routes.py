@@ -15,6 +15,7 @@ from adapters.models.grounding.local import LocalModel
 from api.chats.ports import ChatPorts
 from api.widget.ports import WidgetPorts
 from domain.widgets.settings import WidgetSettings
+from schemas.errors import Refused
 from schemas.settings import LimitSettings, Settings
 from tests.support.answering_agents import answering
 from tests.support.api_people import promoted, tenant_of
@@ -23,6 +24,7 @@ from tests.support.audit_entries import refusals
 from tests.support.index_library import Library
 from tests.support.problems import is_problem
 from tests.support.query_agent import working
+from tests.support.sockets import connected
 from tests.support.standalone import asked_event
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -99,9 +101,12 @@ async def test_turns_of_before_go_with_the_question(house: House, ada: Person, l
 
 
 async def test_visitors_choose_nothing_else(house: House, ada: Person) -> None:
-    """Neither instructions nor knowledge bases, and not how long a question is."""
+    """Neither instructions nor other knowledge bases, and not how long a question is."""
     key = await make(ada)
-    for more in ({"system_prompt": "Be rude."}, {"knowledge_base_ids": [ada.base]}, {"mode": "assistant"}, {"max_tokens": 9}):
+    other = (await ada.call("POST", "/knowledge", json={"name": "other"})).json()["id"]
+    for base in (other, str(uuid.uuid4())):
+        is_problem((await ask(house, key, ASK | {"knowledge_base_ids": [ada.base, base]}))[0], 404, "not_found")
+    for more in ({"system_prompt": "Be rude."}, {"mode": "assistant"}, {"max_tokens": 9}):
         refused, _ = await ask(house, key, ASK | more)
         assert [error["field"] for error in is_problem(refused, 422, "validation_failed")["errors"]] == [*more]
     refused, _ = await ask(house, key, {"question": "x" * 2_001})
@@ -137,14 +142,8 @@ async def test_nothing_else_is_done_with_it(house: House, ada: Person) -> None:
         *(("POST", path) for path in ("/knowledge/query", f"/knowledge/{ada.base}/search", "/conversations", "/api-keys")),
     ):
         is_problem(await house.client.request(method, f"/api/v1{path}", headers=of(key), json={}), 403, "widget_key_refused")
-    upgrade = {
-        "connection": "upgrade",
-        "upgrade": "websocket",
-        "sec-websocket-version": "13",
-        "sec-websocket-key": "AAAAAAAAAAAAAAAAAAAAAA==",
-    }
-    socket = await house.client.get("/api/v1/ws", headers={"authorization": of(key)["authorization"], **upgrade})
-    assert (socket.status_code, socket.json()["code"]) == (403, "widget_key_refused")
+    async with connected(house) as wire:
+        assert (await wire.problem("authenticate", token=key["key"]))["code"] == "widget_key_refused"
     person = await house.client.post(ROOT, json=ASK, headers=ada.headers | {"origin": PAGE})
     is_problem(person, 403, "widget_key_needed")
     cookie = await house.client.post(ROOT, json=ASK, headers={"origin": PAGE, "cookie": f"claw_access={ada.token}"})
@@ -277,8 +276,6 @@ async def test_a_question_that_was_refused_costs_nothing(house: House, ada: Pers
     chats = house.ports(ChatPorts)
 
     async def full(_tenant: str) -> None:
-        from schemas.errors import Refused
-
         raise Refused("quota_exceeded", "9 of 9 messages of this month are used")
 
     monkeypatch.setattr(chats.estimates, "new_question_queue", full)
