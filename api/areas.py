@@ -18,6 +18,7 @@ from api.schedules.area import AREA as SCHEDULES
 from api.socket.area import AREA as SOCKET
 from api.statistics.area import AREA as STATISTICS
 from api.tasks.area import AREA as TASKS
+from api.web.area import AREA as WEB
 from api.widget.area import AREA as WIDGET
 
 AREAS: tuple[ApiArea, ...] = (
@@ -38,5 +39,6 @@ AREAS: tuple[ApiArea, ...] = (
     STATISTICS,
     ERASURES,
     OPENAI,
+    WEB,
     WIDGET,
 )
