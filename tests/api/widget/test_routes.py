@@ -194,7 +194,12 @@ async def test_a_key_is_made_changed_rotated_and_revoked_like_others(house: Hous
     await promoted(house, ada, "admin")
     made = await make(ada, origins=["https://WWW.example.org:443", PAGE], questions_per_day=5)
     assert (made["scopes"], made["widget"]["origins"], made["widget"]["questions_per_day"]) == ([], [PAGE], 5)
-    for wrong in ({"origins": ["https://x.example", "http://x.example", "*"]}, {"origins": []}, {"questions_per_day": 0}):
+    mistakes: tuple[dict[str, Any], ...] = (
+        {"origins": ["https://x.example", "http://x.example", "*"]},
+        {"origins": []},
+        {"questions_per_day": 0},
+    )
+    for wrong in mistakes:
         body = {"name": "w", "widget": {"origins": [PAGE], "knowledge_base_ids": [ada.base]} | wrong}
         problem = is_problem(await ada.call("POST", "/api-keys", json=body), 422, "validation_failed")
         assert all("widget" in error["field"] for error in problem["errors"]), problem
@@ -222,7 +227,8 @@ async def test_misuse_is_on_the_audit_log_once_however_many_try(api_settings: Se
         await promoted(house, person, "admin")
         await asyncio.sleep(1.1)
         for number in range(4):
-            (refused, _) = await ask(house, key, origin="https://evil.example", **{"x-forwarded-for": f"203.0.113.{number}"})
+            headers = of(key, "https://evil.example", **{"x-forwarded-for": f"203.0.113.{number}"})
+            refused = await house.client.post(ROOT, json=ASK, headers=headers)
             is_problem(refused, 403, "widget_origin_refused")
         (entry,) = await refusals(person, 1)
         assert (entry["actor"]["key_id"], entry["detail"]["code"]) == (key["id"], "widget_origin_refused")

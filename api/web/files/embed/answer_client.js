@@ -1,13 +1,13 @@
-/**
- * Asks, and reads an answer to its end: through lost connections exactly after the last event, and with the same `Idempotency-Key` when the
- * connection was lost before the first one.
- */
+// Asks, and reads an answer to its end: through lost connections exactly after the last event, and with the same `Idempotency-Key` when the
+// connection was lost before the first one.
 
-import { readEvents } from "./event_stream.js";
+import { EventParser } from "../core/event_parser.js";
 
-const SILENCE_MS_MAX = 30_000;  // the server sends a heartbeat every 10 s
-const WAITS_MS = [500, 1_000, 2_000, 4_000, 8_000, 15_000, 15_000, 15_000, 30_000, 30_000];  // two minutes, then a person decides
+const SILENCE_MS_MAX = 30_000; // the server sends a heartbeat every 10 s
+const WAITS_MS = [500, 1_000, 2_000, 4_000, 8_000, 15_000, 15_000, 15_000, 30_000, 30_000]; // two minutes, then a person decides
 const TERMINAL = new Set(["completed", "failed", "cancelled"]);
+
+/** @typedef {{id: string, event: string, data: any}} StreamEvent */
 
 /** A refusal of the server: what is wrong, and how long to wait. */
 export class ProblemError extends Error {
@@ -34,7 +34,7 @@ export class AnswerClient {
    *
    * @param {import("./transcript.js").Answer} answer whose `replyId` and `lastEventId` are kept up to date
    * @param {object} question the body of the request
-   * @param {{onEvent: (event: import("./event_stream.js").StreamEvent) => void, onLost: () => void, signal: AbortSignal}} reader
+   * @param {{onEvent: (event: StreamEvent) => void, onLost: () => void, signal: AbortSignal}} reader
    */
   async follow(answer, question, reader) {
     for (let failures = 0; ; failures += 1) {
@@ -88,7 +88,7 @@ export class AnswerClient {
 
   async *#events(answer, question, signal, heard) {
     const response = answer.replyId === "" ? await this.#ask(answer, question, signal) : await this.#resume(answer, signal);
-    if (response.status === 204) {  // nothing follows, and yet the end was not seen: read it from the beginning
+    if (response.status === 204) { // nothing follows, and yet the end was not seen: read it from the beginning
       answer.lastEventId = "";
       return;
     }
@@ -112,6 +112,22 @@ export class AnswerClient {
 }
 
 const PLAIN = { mode: "cors", credentials: "omit", cache: "no-store", redirect: "error", referrerPolicy: "no-referrer" };
+
+/** The events of a response's body, to its end; `heard` is called whenever bytes have come. One that was cut off comes again. */
+async function* readEvents(body, heard) {
+  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+  const parser = new EventParser();
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      heard();
+      yield* parser.feed(value);
+    }
+  } finally {
+    reader.cancel().catch(() => {});
+  }
+}
 
 async function readProblem(response) {
   const unknown = { code: "", status: response.status, retry_after_s: Number(response.headers.get("Retry-After")) || 0 };

@@ -1,24 +1,22 @@
-/**
- * `<claw-chat key="claw_…">`: a chat over the knowledge bases of its key, for pages of others (docs/embed.md).
- *
- * It needs nothing of the page: its own shadow tree and style, no cookie, and of the browser's storage a few kilobytes of this tab.
- */
+// `<claw-chat key="claw_…">`: a chat over the knowledge bases of its key, for pages of others (docs/embed.md).
+//
+// It needs nothing of the page: its own shadow tree and style, no cookie, and of the browser's storage a few kilobytes of this tab.
 
 import { AnswerClient, ProblemError } from "./answer_client.js";
 import { element } from "./markdown.js";
 import { widgetStyle } from "./style.js";
 import { applyEvent, historyOf, newAnswer, tabStorage, Transcript } from "./transcript.js";
 import { Turn } from "./turn.js";
-import { wordsOf } from "./words.js";
+import { speakerOf } from "./words.js";
 
 const SAVE_MS = 250;
-const NEAR_END_PX = 60;  // whoever reads further up is left there
+const NEAR_END_PX = 60; // whoever reads further up is left there
 
 export class ClawChat extends HTMLElement {
   static observedAttributes = ["lang", "title", "key", "base-url", "knowledge"];
 
   #turns = [];
-  #following = null;  // AbortController of the answer that is being read
+  #following = null; // AbortController of the answer that is being read
   #frame = 0;
   #saved = 0;
   #atEnd = true;
@@ -45,8 +43,8 @@ export class ClawChat extends HTMLElement {
     else this.#start();
   }
 
-  get #words() {
-    return wordsOf(this.getAttribute("lang") || this.closest("[lang]")?.lang || navigator.language);
+  get #say() {
+    return speakerOf(this.getAttribute("lang") || this.closest("[lang]")?.lang || navigator.language);
   }
 
   #build() {
@@ -64,7 +62,7 @@ export class ClawChat extends HTMLElement {
     this.input.rows = 1;
     this.input.maxLength = 8_000;
     this.input.addEventListener("keydown", (event) => {
-      if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;  // Enter that ends a composition of an input method sends nothing
+      if (event.key !== "Enter" || event.shiftKey || event.isComposing) return; // Enter that ends a composition of an input method sends nothing
       event.preventDefault();
       if (!this.#following) this.#submit();
     });
@@ -77,12 +75,12 @@ export class ClawChat extends HTMLElement {
     });
     this.note = element("p");
     this.note.className = "note";
-    this.speech = element("div");  // speaks once per answer, when it has ended
+    this.speech = element("div"); // speaks once per answer, when it has ended
     this.speech.className = "speech";
     this.speech.setAttribute("role", "status");
     this.root = element("section", [element("header", [this.heading, this.renew]), this.log, this.form, this.note, this.speech]);
     this.root.className = "chat";
-    this.root.title = "";  // the host's title is the heading, and no tooltip of everything in it
+    this.root.title = ""; // the host's title is the heading, and no tooltip of everything in it
     this.shadowRoot.append(this.root);
   }
 
@@ -123,7 +121,7 @@ export class ClawChat extends HTMLElement {
     if (this.#following) return;
     const answer = newAnswer(question);
     const failed = this.transcript.answers.at(-1);
-    if (failed?.state === "failed" && failed.question === question) {  // the same once more takes its place
+    if (failed?.state === "failed" && failed.question === question) { // the same once more takes its place
       this.transcript.answers.pop();
       this.#turns.pop();
     }
@@ -151,17 +149,17 @@ export class ClawChat extends HTMLElement {
         },
       });
     } catch (error) {
-      if (following.signal.aborted) return;  // left, or begun anew: somebody else may follow now
+      if (following.signal.aborted) return; // left, or begun anew: somebody else may follow now
       answer.state = "failed";
       answer.problem = error instanceof ProblemError ? error.problem : { code: "network" };
     }
     this.#following = null;
     turn.lost = false;
-    turn.render(this.#words);
+    turn.render(this.#say);
     this.transcript.save();
     this.#renderControls();
     this.#scroll();
-    this.speech.textContent = spoken(turn, this.#words);
+    this.speech.textContent = spoken(turn, this.#say);
   }
 
   #bodyOf(answer) {
@@ -180,14 +178,14 @@ export class ClawChat extends HTMLElement {
     if (this.#frame) return;
     this.#frame = requestAnimationFrame(() => {
       this.#frame = 0;
-      turn.render(this.#words);
+      turn.render(this.#say);
       this.#scroll();
     });
   }
 
   async #stop() {
     const answer = this.#turns.at(-1)?.answer;
-    if (!answer?.replyId) {  // nothing is on its way that could be stopped there
+    if (!answer?.replyId) { // nothing is on its way that could be stopped there
       this.#following?.abort();
       this.#following = null;
       if (answer) answer.state = "cancelled";
@@ -197,7 +195,7 @@ export class ClawChat extends HTMLElement {
     this.action.disabled = true;
     try {
       await this.client.cancel(answer);
-    } catch {  // the stream goes on, and so does the button
+    } catch { // the stream goes on, and so does the button
     } finally {
       this.action.disabled = false;
     }
@@ -215,17 +213,17 @@ export class ClawChat extends HTMLElement {
   }
 
   #renderAll() {
-    const words = this.#words;
-    this.root.lang = words.lang;
-    this.heading.textContent = this.getAttribute("title") || words.title;
+    const say = this.#say;
+    this.root.lang = say("language");
+    this.heading.textContent = this.getAttribute("title") || say("title");
     this.root.setAttribute("aria-label", this.heading.textContent);
-    this.log.setAttribute("aria-label", words.answer);
-    this.renew.textContent = words.renew;
-    this.input.placeholder = words.placeholder;
-    this.input.setAttribute("aria-label", words.label);
-    this.note.textContent = words.note;
-    for (const turn of this.#turns) turn.render(words);
-    const empty = element("li", [words.empty]);
+    this.log.setAttribute("aria-label", say("conversation"));
+    this.renew.textContent = say("renew");
+    this.input.placeholder = say("placeholder");
+    this.input.setAttribute("aria-label", say("label"));
+    this.note.textContent = say("note");
+    for (const turn of this.#turns) turn.render(say);
+    const empty = element("li", [say("empty")]);
     empty.className = "state";
     this.log.replaceChildren(...(this.#turns.length ? this.#turns.map((turn) => turn.node) : [empty]));
     this.#renderControls();
@@ -233,7 +231,7 @@ export class ClawChat extends HTMLElement {
   }
 
   #renderControls() {
-    this.action.textContent = this.#following ? this.#words.stop : this.#words.send;
+    this.action.textContent = this.#say(this.#following ? "stop" : "send");
     this.renew.hidden = this.#turns.length === 0;
   }
 
@@ -242,11 +240,11 @@ export class ClawChat extends HTMLElement {
   }
 }
 
-/** The text of an answer for ears: what stands there, and how many sources. */
-function spoken(turn, words) {
+/** The text of an answer for ears: what stands there, how it ended, and how many sources it has. */
+function spoken(turn, say) {
   const count = turn.answer.citations.length;
   const end = turn.state.hidden ? "" : turn.state.firstChild?.textContent ?? "";
-  return [words.answer, turn.body.textContent, end, count ? `${words.sources}: ${count}` : ""].filter(Boolean).join("\n");
+  return [say("answer"), turn.body.textContent, end, count ? say("sources", { count }) : ""].filter(Boolean).join("\n");
 }
 
 /** The API's address without a slash at its end; that of this script by default, "" for what is none. */

@@ -1,7 +1,5 @@
-/**
- * A small part of Markdown as DOM nodes. Text becomes text nodes and nothing else, so no answer can bring an element of its own; a link is one
- * only to http(s). Every step reads its text once from left to right.
- */
+// A small part of Markdown as DOM nodes. Text becomes text nodes and nothing else, so no answer can bring an element of its own; a link is one
+// only to http(s). Every step reads its text once from left to right.
 
 const SAFE_URL = /^https?:\/\/[^\s]+$/i;
 const BULLET = /^\s{0,8}(?:[-*+]|\d{1,9}[.)])\s+/;
@@ -117,7 +115,7 @@ function readSpan(text, at, cite, depth) {
   return sign === "[" && text[at - 1] !== "!" ? readBracket(text, at, cite) : null;
 }
 
-const SPAN_CHARS_MAX = 2_000;  // so that an opening sign without its end costs no look through the whole answer
+const SPAN_CHARS_MAX = 2_000; // so that an opening sign without its end costs no look through the whole answer
 
 function closing(text, mark, from) {
   const end = text.slice(from, from + SPAN_CHARS_MAX).indexOf(mark);

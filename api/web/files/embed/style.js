@@ -1,4 +1,4 @@
-/** The widget's style as a constructed sheet, which a page's `style-src` does not forbid. `--claw-*` are for the page to set. */
+// The widget's style as a constructed sheet, which a page's `style-src` does not forbid. `--claw-*` are for the page to set.
 
 const DARK = `
   --surface: var(--claw-surface, #16181d); --raised: #20232a; --text: var(--claw-text, #eceef2); --soft: #a9b0bd; --line: #363b45;

@@ -1,10 +1,8 @@
-/**
- * The conversation as this tab keeps it: in memory, and in `sessionStorage` so that it is still there after a refresh. The server keeps none.
- */
+// The conversation as this tab keeps it: in memory, and in `sessionStorage` so that it is still there after a refresh. The server keeps none.
 
 const TURNS_MAX = 40;
 const STORED_CHARS_MAX = 400_000;
-const HISTORY_TURNS_MAX = 20;  // the server's limits
+const HISTORY_TURNS_MAX = 20; // the server's limits
 const HISTORY_CHARS_MAX = 8_000;
 
 /**
@@ -26,7 +24,7 @@ export function newAnswer(question) {
  * The answer after an event of its stream: changed in place.
  *
  * @param {Answer} answer
- * @param {import("./event_stream.js").StreamEvent} event
+ * @param {import("./answer_client.js").StreamEvent} event
  */
 export function applyEvent(answer, { event, data }) {
   switch (event) {
@@ -90,7 +88,7 @@ export class Transcript {
       }
       this.storage?.setItem(this.name, text);
     } catch {
-      this.storage = null;  // full or forbidden: it lasts as long as the page
+      this.storage = null; // full or forbidden: it lasts as long as the page
     }
   }
 

@@ -1,4 +1,4 @@
-/** One question with its answer on the page: its text as it comes, its sources, and what became of it. */
+// One question with its answer on the page: its text as it comes, its sources, and what became of it.
 
 import { element, renderMarkdown } from "./markdown.js";
 import { sentenceOf } from "./words.js";
@@ -12,7 +12,7 @@ export class Turn {
     this.answer = answer;
     this.onRetry = onRetry;
     this.lost = false;
-    this.opened = 0;  // the marker whose card is shown; 0 for none
+    this.opened = 0; // the marker whose card is shown; 0 for none
     this.body = element("div");
     this.body.className = "body";
     this.card = element("div");
@@ -29,10 +29,10 @@ export class Turn {
     });
   }
 
-  /** @param {typeof import("./words.js").WORDS.zh} words */
-  render(words) {
-    this.words = words;
-    this.question.setAttribute("aria-label", `${words.you}: ${this.answer.question}`);
+  /** @param {import("./words.js").Say} say */
+  render(say) {
+    this.say = say;
+    this.question.setAttribute("aria-label", say("you", { question: this.answer.question }));
     const focused = this.node.getRootNode().activeElement?.dataset?.marker;
     this.body.replaceChildren(renderMarkdown(this.answer.text, (marker) => this.#chip(marker)));
     if (focused) this.#focusChip(focused);
@@ -51,7 +51,7 @@ export class Turn {
     chip.type = "button";
     chip.className = "chip";
     chip.dataset.marker = String(marker);
-    chip.setAttribute("aria-label", `${this.words.source(marker)}: ${citation.title}`);
+    chip.setAttribute("aria-label", `${this.say("source", { marker })}: ${citation.title}`);
     chip.setAttribute("aria-expanded", String(this.opened === marker));
     chip.addEventListener("click", () => this.#toggle(marker));
     return chip;
@@ -79,7 +79,7 @@ export class Turn {
       return;
     }
     if (this.card.firstElementChild?.dataset.marker === String(this.opened)) return;
-    const close = element("button", [this.words.close]);
+    const close = element("button", [this.say("close")]);
     close.type = "button";
     close.addEventListener("click", () => this.#toggle(this.opened));
     const place = element("span", [citation.locator]);
@@ -89,18 +89,18 @@ export class Turn {
     shown.tabIndex = -1;
     shown.dataset.marker = String(this.opened);
     shown.setAttribute("role", "group");
-    shown.setAttribute("aria-label", this.words.source(this.opened));
+    shown.setAttribute("aria-label", this.say("source", { marker: this.opened }));
     this.card.replaceChildren(shown);
   }
 
   #renderState() {
-    const { answer, words } = this;
-    const said = stateText(answer, words, this.lost);
+    const { answer, say } = this;
+    const said = stateText(answer, say, this.lost);
     this.state.className = answer.state === "failed" ? "state bad" : answer.state === "open" ? "state waits" : "state";
     this.state.replaceChildren(said);
     this.state.hidden = said === "";
     if (answer.state === "failed") {
-      const retry = element("button", [words.retry]);
+      const retry = element("button", [say("retry")]);
       retry.type = "button";
       retry.addEventListener("click", () => this.onRetry(answer));
       this.state.append(retry);
@@ -108,15 +108,15 @@ export class Turn {
   }
 }
 
-function stateText(answer, words, lost) {
+function stateText(answer, say, lost) {
   switch (answer.state) {
-    case "failed": return sentenceOf(words, answer.problem ?? { code: "" });
-    case "cancelled": return words.stopped;
+    case "failed": return sentenceOf(say, answer.problem ?? { code: "" });
+    case "cancelled": return say("stopped");
     case "complete": return "";
     default:
-      if (lost) return words.lost;
+      if (lost) return say("lost");
       if (answer.text) return "";
-      if (answer.queued) return words.queued(answer.queued);
-      return answer.passages ? words.found(answer.passages) : words.searching;
+      if (answer.queued) return say("queued", { count: answer.queued });
+      return answer.passages ? say("found", { count: answer.passages }) : say("searching");
   }
 }
