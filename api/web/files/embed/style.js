@@ -29,6 +29,7 @@ button:hover { background: var(--raised); }
 .body > :last-child { margin-block-end: 0; }
 .body p, .body ul, .body ol, .body pre, .body .table { margin-block: 8px; }
 .body ul, .body ol { padding-inline-start: 22px; }
+.body ul { list-style: disc; }
 .body a { color: var(--accent); }
 pre, code { font: 0.9em/1.5 ui-monospace, Menlo, Consolas, monospace; background: var(--raised); border-radius: 5px; }
 pre { padding: 10px; overflow-x: auto; }

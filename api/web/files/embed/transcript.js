@@ -15,7 +15,7 @@ const HISTORY_CHARS_MAX = 8_000;
 /** @param {string} question @returns {Answer} */
 export function newAnswer(question) {
   return {
-    question, requestId: crypto.randomUUID(), replyId: "", lastEventId: "", text: "", citations: [],
+    question, requestId: randomId(), replyId: "", lastEventId: "", text: "", citations: [],
     state: "open", problem: null, passages: 0, queued: 0,
   };
 }
@@ -100,6 +100,11 @@ export class Transcript {
       return [];
     }
   }
+}
+
+/** 128 random bits; `crypto.randomUUID` is not there without TLS. */
+function randomId() {
+  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 /** The storage of this tab; null where the browser forbids it, such as in a sandboxed frame. */

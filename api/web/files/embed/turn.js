@@ -13,6 +13,7 @@ export class Turn {
     this.onRetry = onRetry;
     this.lost = false;
     this.opened = 0; // the marker whose card is shown; 0 for none
+    this.opener = 0; // which of the chips opened it: several may have the same marker
     this.body = element("div");
     this.body.className = "body";
     this.card = element("div");
@@ -24,7 +25,7 @@ export class Turn {
     this.node.addEventListener("keydown", (event) => {
       if (event.key === "Escape" && this.opened) {
         event.stopPropagation();
-        this.#toggle(this.opened);
+        this.#close();
       }
     });
   }
@@ -33,9 +34,9 @@ export class Turn {
   render(say) {
     this.say = say;
     this.question.setAttribute("aria-label", say("you", { question: this.answer.question }));
-    const focused = this.node.getRootNode().activeElement?.dataset?.marker;
+    const focused = this.#chips().indexOf(this.node.getRootNode().activeElement);
     this.body.replaceChildren(renderMarkdown(this.answer.text, (marker) => this.#chip(marker)));
-    if (focused) this.#focusChip(focused);
+    if (focused >= 0) this.#chips()[focused]?.focus(); // the same chip, made anew with the text that has come
     this.#renderCard();
     this.#renderState();
   }
@@ -53,23 +54,35 @@ export class Turn {
     chip.dataset.marker = String(marker);
     chip.setAttribute("aria-label", `${this.say("source", { marker })}: ${citation.title}`);
     chip.setAttribute("aria-expanded", String(this.opened === marker));
-    chip.addEventListener("click", () => this.#toggle(marker));
+    chip.addEventListener("click", () => this.#open(marker, this.#chips().indexOf(chip)));
     return chip;
   }
 
-  #toggle(marker) {
-    const closes = this.opened === marker;
-    this.opened = closes ? 0 : marker;
-    for (const chip of this.body.querySelectorAll(".chip")) {
-      chip.setAttribute("aria-expanded", String(Number(chip.dataset.marker) === this.opened));
-    }
-    this.#renderCard();
-    if (closes) this.#focusChip(marker);
-    else this.card.firstElementChild?.focus();
+  #chips() {
+    return [...this.body.querySelectorAll(".chip")];
   }
 
-  #focusChip(marker) {
-    this.body.querySelector(`.chip[data-marker="${Number(marker)}"]`)?.focus();
+  /** The card of the chip; a second time closes it. */
+  #open(marker, opener) {
+    if (this.opened === marker) {
+      this.#close();
+      return;
+    }
+    this.opened = marker;
+    this.opener = opener;
+    this.#showOpened();
+    this.card.firstElementChild.focus();
+  }
+
+  #close() {
+    this.opened = 0;
+    this.#showOpened();
+    this.#chips()[this.opener]?.focus();
+  }
+
+  #showOpened() {
+    for (const chip of this.#chips()) chip.setAttribute("aria-expanded", String(Number(chip.dataset.marker) === this.opened));
+    this.#renderCard();
   }
 
   #renderCard() {
@@ -81,7 +94,7 @@ export class Turn {
     if (this.card.firstElementChild?.dataset.marker === String(this.opened)) return;
     const close = element("button", [this.say("close")]);
     close.type = "button";
-    close.addEventListener("click", () => this.#toggle(this.opened));
+    close.addEventListener("click", () => this.#close());
     const place = element("span", [citation.locator]);
     place.className = "place";
     const shown = element("div", [element("strong", [citation.title]), place, element("blockquote", [citation.quote]), close]);
