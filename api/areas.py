@@ -20,6 +20,7 @@ from api.sources.area import AREA as SOURCES
 from api.statistics.area import AREA as STATISTICS
 from api.tasks.area import AREA as TASKS
 from api.web.area import AREA as WEB
+from api.widget.area import AREA as WIDGET
 
 AREAS: tuple[ApiArea, ...] = (
     HTTP,
@@ -41,4 +42,5 @@ AREAS: tuple[ApiArea, ...] = (
     ERASURES,
     OPENAI,
     WEB,
+    WIDGET,
 )
