@@ -1,0 +1,11 @@
+// The sections of the page, each with its own path; a section is loaded when it is first wanted.
+
+/** @type {{name: string, role: "admin" | "operator", load: () => Promise<{default: any}>}[]} */
+export const SECTIONS = [
+  { name: "health", role: "admin", load: () => import("./health/health.js") },
+];
+
+/** The path of a section and of what it shows. @param {...string} parts */
+export function pathOf(name, ...parts) {
+  return ["/operations", ...(name === "health" ? [] : [name]), ...parts.map(encodeURIComponent)].join("/");
+}
