@@ -3,6 +3,8 @@
 /** @type {{name: string, role: "admin" | "operator", load: () => Promise<{default: any}>}[]} */
 export const SECTIONS = [
   { name: "health", role: "admin", load: () => import("./health/health.js") },
+  { name: "tasks", role: "admin", load: () => import("./tasks/tasks.js") },
+  { name: "dead-letters", role: "admin", load: () => import("./tasks/dead_letters.js") },
 ];
 
 /** The path of a section and of what it shows. @param {...string} parts */
