@@ -3,10 +3,11 @@ import { html, useEffect, useMemo, useRef, useState } from "../../../core/html.j
 import { call, query, send } from "../../../core/http.js";
 import { useResource } from "../../../core/resource.js";
 import { hasRole } from "../../../core/session.js";
-import { formatBytes, formatDuration, formatNumber, locale } from "../../../core/words.js";
+import { formatBytes, formatNumber, locale } from "../../../core/words.js";
 import { Loading } from "../../../components/loading.js";
 import { ProblemNote } from "../../../components/problem_note.js";
 import { Figure, Figures } from "../figure.js";
+import { formatSpan } from "../format.js";
 import { usePolled } from "../polling.js";
 import { Table } from "../table.js";
 import { t } from "../words.js";
@@ -104,7 +105,7 @@ function NowFigures({ readiness, samples, slow, today }) {
   const rate = slow && hitRateOf(slow.cache.items);
   const refused = slow?.monitor?.counts.tier?.reduce((sum, count) => sum + count.refused, 0);
   return html`<${Figures}>
-    ${samples && html`<${Figure} label=${t("first_token")} value=${median === null ? null : formatDuration(median)} of=${median === null ? t("no_answers_yet") : t("first_token_of", { p95: formatDuration(quantileOf(firstToken, 0.95)), count: formatNumber(firstToken.at(-1)[1]) })} />`}
+    ${samples && html`<${Figure} label=${t("first_token")} value=${median === null ? null : formatSpan(median)} of=${median === null ? t("no_answers_yet") : t("first_token_of", { p95: formatSpan(quantileOf(firstToken, 0.95)), count: formatNumber(firstToken.at(-1)[1]) })} />`}
     <${Figure} label=${t("lag")} value=${formatNumber(lag)} unit=${t("unit_records")} of=${t("lag_all")} state=${lag > 1000 ? "warning" : ""} />
     <${Figure} label=${t("answers_today")} value=${today ? formatNumber(today.counts.questions) : null} of=${today ? t("answers_today_of", { found: formatNumber(today.counts.answered), failed: formatNumber(today.counts.failed) }) : ""} />
     <${Figure} label=${t("cost_today")} value=${today ? formatNumber(today.counts.cost_micros / MICROS, 2) : null} of=${today ? t("cost_of", { tokens: formatNumber(today.counts.prompt_tokens + today.counts.completion_tokens) }) : ""} />
@@ -147,7 +148,7 @@ function Groups({ groups }) {
     { name: "lag", label: t("lag"), kind: "number", show: (group) => formatNumber(group.lag) },
     { name: "in_flight", label: t("in_flight"), kind: "number", show: (group) => formatNumber(group.in_flight) },
     { name: "rate", label: t("events_per_second"), kind: "number", show: (group) => formatNumber(Object.values(group.rates).reduce((sum, rate) => sum + rate, 0), 1) },
-    { name: "oldest", label: t("oldest"), kind: "number", show: (group) => formatDuration(Math.max(0, ...group.workers.map((worker) => worker.oldest_age_s))) },
+    { name: "oldest", label: t("oldest"), kind: "number", show: (group) => formatSpan(Math.max(0, ...group.workers.map((worker) => worker.oldest_age_s))) },
     { name: "memory", label: t("memory"), kind: "number", show: (group) => formatBytes(group.memory_bytes) },
   ];
   return html`<${Table} label=${t("workers")} columns=${columns} rows=${groups} keyOf=${(group) => group.name} />

@@ -52,7 +52,7 @@ function Groups({ groups, choose, redrive }) {
     { name: "agent", label: t("agent"), show: (group) => html`<code>${group.agent}</code>` },
     { name: "letters", label: t("letters"), kind: "number", show: (group) => formatNumber(group.letters) },
     { name: "redriven", label: t("redriven"), kind: "number", show: (group) => formatNumber(group.redriven) },
-    { name: "last", label: t("last"), show: (group) => formatTime(group.last_at) },
+    { name: "last", label: t("last"), kind: "time", show: (group) => formatTime(group.last_at) },
     { name: "acts", label: "", kind: "acts", show: (group) => html`<${Button} kind="quiet" onClick=${() => choose(group)}>${t("show")}</${Button}> <${Button} onClick=${() => redrive(group)}>${t("redrive_group")}</${Button}>` },
   ];
   return html`<section class="stack"><h2>${t("by_cause")}</h2><${Table} label=${t("by_cause")} columns=${columns} rows=${groups} keyOf=${(group) => `${group.code} ${group.topic} ${group.agent}`} /></section>`;
@@ -60,7 +60,7 @@ function Groups({ groups, choose, redrive }) {
 
 function Letters({ letters, busy, redrive, show }) {
   const columns = [
-    { name: "at", label: t("time"), show: (letter) => formatTime(letter.at) },
+    { name: "at", label: t("time"), kind: "time", show: (letter) => formatTime(letter.at) },
     { name: "code", label: t("cause"), kind: "wide", show: (letter) => html`<div><code>${letter.code}</code><div class="minor">${letter.detail}</div></div>` },
     { name: "topic", label: t("topic"), show: (letter) => html`<code>${letter.topic}</code>` },
     { name: "redriven", label: t("redriven"), show: (letter) => (letter.redriven_at ? html`<span class="badge good">${formatTime(letter.redriven_at)}</span>` : "") },

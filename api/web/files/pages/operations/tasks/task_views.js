@@ -1,6 +1,7 @@
 // Parts of a task, as the list and the details show them.
 import { html } from "../../../core/html.js";
-import { formatDuration, formatNumber } from "../../../core/words.js";
+import { formatNumber } from "../../../core/words.js";
+import { formatSpan } from "../format.js";
 import { t } from "../words.js";
 
 const TONES = { PENDING: "", STARTED: "", RETRY: "warning", SUCCESS: "good", FAILURE: "danger", CANCELLED: "" };
@@ -16,5 +17,5 @@ export function Progress({ task }) {
 }
 
 export function durationOf(task) {
-  return task.ended_at ? formatDuration((new Date(task.ended_at) - new Date(task.created_at)) / 1000) : "";
+  return task.ended_at ? formatSpan((new Date(task.ended_at) - new Date(task.created_at)) / 1000) : "";
 }

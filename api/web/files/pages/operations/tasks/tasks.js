@@ -3,10 +3,11 @@ import { html, useEffect, useRef, useState } from "../../../core/html.js";
 import { followEvents } from "../../../core/events.js";
 import { call } from "../../../core/http.js";
 import { navigate, place } from "../../../core/router.js";
-import { formatDuration, formatNumber, formatTime } from "../../../core/words.js";
+import { formatNumber, formatTime } from "../../../core/words.js";
 import { Button } from "../../../components/button.js";
 import { Field } from "../../../components/field.js";
 import { Figure, Figures } from "../figure.js";
+import { formatSpan } from "../format.js";
 import { ListingEnd, useListing } from "../listing.js";
 import { usePolled } from "../polling.js";
 import { pathOf } from "../sections.js";
@@ -83,7 +84,7 @@ function TaskTable({ tasks }) {
     { name: "kind", label: t("task"), kind: "wide", show: (task) => html`<div><a href=${pathOf("tasks", task.id)}>${t(`kind_${task.kind}`)}</a>${task.subject.title && html`<div class="minor">${task.subject.title}</div>`}</div>` },
     { name: "state", label: t("state"), show: (task) => html`<${StateBadge} state=${task.state} />` },
     { name: "progress", label: t("progress"), show: (task) => html`<${Progress} task=${task} />` },
-    { name: "created", label: t("created"), show: (task) => formatTime(task.created_at) },
+    { name: "created", label: t("created"), kind: "time", show: (task) => formatTime(task.created_at) },
     { name: "duration", label: t("duration"), kind: "number", show: (task) => durationOf(task) },
     { name: "cause", label: t("cause"), kind: "wide", show: (task) => (task.cause ? html`<span>${task.cause.title}</span>` : "") },
   ];
@@ -98,7 +99,7 @@ function Statistics({ stats }) {
     <${Figure} label=${t("open_tasks")} value=${formatNumber(count("PENDING", "STARTED", "RETRY"))} of=${t("last_24_hours")} />
     <${Figure} label=${t("task_SUCCESS")} value=${formatNumber(count("SUCCESS"))} of=${t("last_24_hours")} />
     <${Figure} label=${t("task_FAILURE")} value=${formatNumber(count("FAILURE"))} of=${t("last_24_hours")} state=${count("FAILURE") ? "danger" : ""} />
-    <${Figure} label=${t("kind_generate_ai_response")} value=${answers ? formatDuration(answers.p50_s) : null} of=${answers ? t("duration_of", { p95: formatDuration(answers.p95_s) }) : t("none_ended")} />
-    <${Figure} label=${t("kind_vectorize_document")} value=${documents ? formatDuration(documents.p50_s) : null} of=${documents ? t("duration_of", { p95: formatDuration(documents.p95_s) }) : t("none_ended")} />
+    <${Figure} label=${t("kind_generate_ai_response")} value=${answers ? formatSpan(answers.p50_s) : null} of=${answers ? t("duration_of", { p95: formatSpan(answers.p95_s) }) : t("none_ended")} />
+    <${Figure} label=${t("kind_vectorize_document")} value=${documents ? formatSpan(documents.p50_s) : null} of=${documents ? t("duration_of", { p95: formatSpan(documents.p95_s) }) : t("none_ended")} />
   </${Figures}>`;
 }
