@@ -5,6 +5,7 @@ export const SECTIONS = [
   { name: "health", role: "admin", load: () => import("./health/health.js") },
   { name: "tasks", role: "admin", load: () => import("./tasks/tasks.js") },
   { name: "dead-letters", role: "admin", load: () => import("./tasks/dead_letters.js") },
+  { name: "limits", role: "operator", load: () => import("./limits/limits.js") },
   { name: "configuration", role: "operator", load: () => import("./configuration/configuration.js") },
 ];
 

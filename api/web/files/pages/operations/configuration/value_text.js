@@ -8,19 +8,10 @@ export function textOf(value) {
   return typeof value === "string" ? value : JSON.stringify(value);
 }
 
-/**
- * What was typed, as the key takes it: numbers and lists as JSON, everything else as it is.
- * @param {string} kind of the key: integer, number, boolean, choice, text, secret, list
- */
+/** What was typed, as the key takes it. @param {string} kind of the key: integer, number, boolean, choice, text, path, secret */
 export function valueOf(kind, text) {
-  if (kind === "integer" || kind === "number") return text.trim() === "" || Number.isNaN(Number(text)) ? text : Number(text);
-  if (kind === "boolean") return text === "true";
-  if (["text", "choice", "secret"].includes(kind)) return text;
-  try {
-    return JSON.parse(text);
-  } catch {
-    return text; // the API says what it expects
-  }
+  if (kind === "integer" || kind === "number") return text.trim() === "" || Number.isNaN(Number(text)) ? text : Number(text); // else the API says what it expects
+  return kind === "boolean" ? text === "true" : text;
 }
 
 /** The choices that the limits of a key list, such as "auto · off · on"; [] for other limits. @returns {string[]} */
