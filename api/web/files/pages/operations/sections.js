@@ -7,6 +7,7 @@ export const SECTIONS = [
   { name: "dead-letters", role: "admin", load: () => import("./tasks/dead_letters.js") },
   { name: "limits", role: "operator", load: () => import("./limits/limits.js") },
   { name: "configuration", role: "operator", load: () => import("./configuration/configuration.js") },
+  { name: "explain", role: "admin", load: () => import("./explain/explain.js") },
 ];
 
 /** The path of a section and of what it shows. @param {...string} parts */

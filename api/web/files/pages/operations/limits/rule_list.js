@@ -30,9 +30,9 @@ export function ruleOf(form) {
 /** The errors of one rule by its field: the API names them by the rule's place, such as rules[3].rate. */
 export function errorsOf(problem, index) {
   const found = {};
-  for (const { field, message } of problem?.errors ?? []) {
+  for (const { field, detail } of problem?.errors ?? []) {
     const [, place, name] = /rules(?:\[|\.)(\d+)\]?\.?(\w*)/.exec(field) ?? [];
-    if (Number(place) === index) found[name || "name"] = message;
+    if (Number(place) === index) found[name || "name"] = detail;
   }
   return found;
 }

@@ -14,6 +14,6 @@ test("texts of a form become numbers; an empty burst is left to the API", () => 
 });
 
 test("errors belong to the rule that the API names", () => {
-  const problem = { errors: [{ field: "rules[1].rate", message: "too small" }, { field: "rules.0.name", message: "taken" }] };
+  const problem = { errors: [{ field: "rules[1].rate", detail: "too small" }, { field: "rules.0.name", detail: "taken" }] };
   equal([errorsOf(problem, 1), errorsOf(problem, 0)], [{ rate: "too small" }, { name: "taken" }]);
 });

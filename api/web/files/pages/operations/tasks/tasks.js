@@ -1,6 +1,6 @@
 // Tasks as they happen: filters, statistics, one in detail, many at once.
 import { html, useEffect, useRef, useState } from "../../../core/html.js";
-import { followEvents } from "../../../core/events.js";
+import { followWhileVisible } from "../../../core/events.js";
 import { call } from "../../../core/http.js";
 import { navigate, place } from "../../../core/router.js";
 import { formatNumber, formatTime } from "../../../core/words.js";
@@ -60,7 +60,7 @@ function useTaskStream(listing, filter) {
   useEffect(() => {
     const stop = new AbortController();
     let isFirst = true;
-    followEvents("/tasks/stream", {
+    followWhileVisible("/tasks/stream", {
       signal: stop.signal,
       onState: (state) => setLive(state === "open"),
       onEvent: ({ event, data }) => {
