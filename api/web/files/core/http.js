@@ -2,6 +2,7 @@
 import { language, locale } from "./words.js";
 
 export const API = "/api/v1";
+const AT_ROOT = /^\/(v1\/|readyz$|metrics$)/; // served outside of it
 
 /** A response that is no success: an RFC 9457 problem, or code "network" when there was none. */
 export class Problem extends Error {
@@ -97,7 +98,7 @@ async function attempt(method, path, { body, form, key, ifMatch, headers, signal
   if (key) sent["Idempotency-Key"] = key;
   if (ifMatch) sent["If-Match"] = ifMatch;
   try {
-    return await fetch(path.startsWith("/v1/") ? path : API + path, {
+    return await fetch(AT_ROOT.test(path) ? path : API + path, {
       method,
       headers: sent,
       body: form ?? (body === undefined ? undefined : JSON.stringify(body)),
