@@ -28,7 +28,8 @@ export function whenSessionEnds(call) {
 
 /** A new value for `Idempotency-Key`: one per act of a person, kept over its repeats. */
 export function newKey() {
-  return crypto.randomUUID();
+  // crypto.randomUUID is for secure contexts alone; an installation in a private network may have no TLS
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 /**
@@ -38,7 +39,12 @@ export function newKey() {
  * @param {{body?: unknown, form?: FormData, key?: string, ifMatch?: string, headers?: Record<string, string>, signal?: AbortSignal, refresh?: boolean}} [options]
  */
 export async function send(method, path, options = {}) {
-  const answer = await attempt(method, path, options);
+  return withSession(() => attempt(method, path, options), options);
+}
+
+/** The response of `attempt`, which is repeated once after the session was refreshed; raises Problem. @param {() => Promise<Response>} attempt */
+export async function withSession(attempt, options = {}) {
+  const answer = await attempt();
   if (answer.ok) return answer;
   const problem = await problemOf(answer);
   if (answer.status !== 401 || options.refresh === false) throw problem;
@@ -46,7 +52,7 @@ export async function send(method, path, options = {}) {
     onSessionEnd();
     throw problem;
   }
-  const again = await attempt(method, path, options);
+  const again = await attempt();
   if (!again.ok) throw await problemOf(again);
   return again;
 }
@@ -89,24 +95,35 @@ async function refreshOnce() {
   return true;
 }
 
-async function attempt(method, path, { body, form, key, ifMatch, headers, signal }) {
+/** The headers of a request: language, session, and what its options say. */
+export function headersOf(method, { body, key, ifMatch, headers } = {}) {
   const sent = { "Accept-Language": locale.value, ...headers };
   if (method !== "GET" && csrfToken) sent["X-CSRF-Token"] = csrfToken;
   if (body !== undefined) sent["Content-Type"] = "application/json";
   if (key) sent["Idempotency-Key"] = key;
   if (ifMatch) sent["If-Match"] = ifMatch;
+  return sent;
+}
+
+async function attempt(method, path, options) {
+  const { body, form, signal } = options;
   try {
     return await fetch(path.startsWith("/v1/") ? path : API + path, {
       method,
-      headers: sent,
+      headers: headersOf(method, options),
       body: form ?? (body === undefined ? undefined : JSON.stringify(body)),
       signal,
       credentials: "same-origin",
     });
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new Problem(NETWORK[language.value]);
+    throw networkProblem();
   }
+}
+
+/** The problem of a request that got no response. */
+export function networkProblem() {
+  return new Problem(NETWORK[language.value]);
 }
 
 const NETWORK = {
