@@ -12,7 +12,7 @@ from api.web.shell import POLICY
 from api.web.static_files import FILES, StaticFiles
 from tests.support.browser import NEEDS_CHROMIUM, open_browser, visit
 
-URL = "http://modules.test"
+URL = "http://modules.localhost"  # browsers trust it like a site with TLS
 TESTS = sorted(path.relative_to(FILES).as_posix() for path in FILES.rglob("*.test.js"))
 TESTING = (Path(__file__).parent / "modules" / "testing.js").read_bytes()
 

@@ -4,6 +4,7 @@ import { Problem, send } from "./http.js";
 const WAIT_MS_MIN = 250;
 const WAIT_MS_MAX = 8000;
 const SILENCE_MS_MAX = 25000; // the API sends a comment every 10 s
+const HIDDEN_MS_MAX = 20000; // browsers have six connections to a host, for all tabs together: those that nobody looks at give theirs back
 
 /** Splits the text of an event stream into events: feed chunks, get `{id, event, data}`; `data` is parsed JSON. */
 export class EventParser {
@@ -67,6 +68,81 @@ export async function followEvents(path, { onEvent, signal, lastEventId = "", on
     await pause(wait * (0.75 + Math.random() / 2), signal);
     wait = Math.min(wait * 2, WAIT_MS_MAX);
   }
+}
+
+/**
+ * Follows a stream that has no end, as long as somebody looks at the page: a tab in the background lets go of it, and takes it up again, from
+ * the last event, when it is shown. Takes what `followEvents` takes.
+ */
+export async function followWhileVisible(path, options) {
+  let last = options.lastEventId || "";
+  while (!options.signal.aborted) {
+    const watch = new AbortController();
+    const stop = () => watch.abort();
+    options.signal.addEventListener("abort", stop);
+    let timer;
+    const change = () => {
+      clearTimeout(timer);
+      if (document.hidden) timer = setTimeout(stop, HIDDEN_MS_MAX);
+    };
+    document.addEventListener("visibilitychange", change);
+    change();
+    try {
+      await followEvents(path, {
+        ...options,
+        signal: watch.signal,
+        lastEventId: last,
+        onEvent: (event) => {
+          if (event.id) last = event.id;
+          return options.onEvent(event);
+        },
+      });
+      if (!watch.signal.aborted) return;
+    } finally {
+      clearTimeout(timer);
+      options.signal.removeEventListener("abort", stop);
+      document.removeEventListener("visibilitychange", change);
+    }
+    await untilVisible(options.signal);
+  }
+}
+
+/**
+ * Follows a stream without an end once per browser: one tab has the connection, and passes the events on to the others.
+ * A tab gets what comes from now on; what was before, it asks for itself. Takes what `followEvents` takes.
+ */
+export async function followOncePerBrowser(path, options) {
+  const { onEvent, signal } = options;
+  const channel = new BroadcastChannel(`claw.events.${path}`);
+  channel.addEventListener("message", (message) => onEvent(message.data));
+  signal.addEventListener("abort", () => channel.close());
+  const lead = () =>
+    followEvents(path, {
+      ...options,
+      onEvent: (event) => {
+        channel.postMessage(event);
+        return onEvent(event);
+      },
+    });
+  try {
+    await (navigator.locks ? navigator.locks.request(`claw.events.${path}`, { signal }, lead) : lead());
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  }
+}
+
+function untilVisible(signal) {
+  return new Promise((resolve) => {
+    const look = () => {
+      if (document.hidden && !signal.aborted) return;
+      document.removeEventListener("visibilitychange", look);
+      signal.removeEventListener("abort", look);
+      resolve();
+    };
+    document.addEventListener("visibilitychange", look);
+    signal.addEventListener("abort", look);
+    look();
+  });
 }
 
 /**

@@ -28,7 +28,7 @@ export function whenSessionEnds(call) {
 
 /** A new value for `Idempotency-Key`: one per act of a person, kept over its repeats. */
 export function newKey() {
-  // crypto.randomUUID is for secure contexts alone; an installation in a private network may have no TLS
+  // crypto.randomUUID is missing where the page came over plain HTTP from another machine
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 

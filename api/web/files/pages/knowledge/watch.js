@@ -1,6 +1,6 @@
 // The progress of a knowledge base's documents, as the API tells of it while the page is open.
 import { batch, signal, useEffect, useMemo } from "../../core/html.js";
-import { followEvents } from "../../core/events.js";
+import { followWhileVisible } from "../../core/events.js";
 import { StateCounts, isNewer } from "./documents.js";
 import { baseUrl } from "./requests.js";
 
@@ -25,7 +25,7 @@ export class ProgressWatch {
       clearTimeout(this.timer);
     };
     this.problem.value = null;
-    followEvents(`${baseUrl(this.baseId)}/events`, {
+    followWhileVisible(`${baseUrl(this.baseId)}/events`, {
       signal: stop.signal,
       onState: (state) => {
         this.isOpen.value = state === "open";
