@@ -5,11 +5,18 @@ export const API = "/api/v1";
 
 /** A response that is no success: an RFC 9457 problem, or code "network" when there was none. */
 export class Problem extends Error {
-  /** @param {{status?: number, code: string, title?: string, detail?: string, remedy?: string, retry_after_s?: number, errors?: {field: string, message: string}[]}} body */
+  /** @param {{status?: number, code: string, title?: string, detail?: string, remedy?: string, retry_after_s?: number, errors?: {field: string, detail: string, limit: string}[]}} body */
   constructor(body) {
     super(body.detail || body.title || body.code);
-    Object.assign(this, { status: 0, title: "", detail: "", remedy: "", retry_after_s: null, errors: [], ...body });
+    Object.assign(this, { status: 0, title: "", detail: "", remedy: "", retry_after_s: null, errors: [], ...inLanguage(body) });
   }
+}
+
+/** A problem of the API, also one inside other data, with title and remedy in the language of the page. @param {object} problem */
+export function inLanguage(problem) {
+  const detail = problem.detail === problem.remedy ? "" : problem.detail; // the remedy says it in either language
+  if (language.value !== "zh") return { ...problem, detail };
+  return { ...problem, detail, title: problem.title_zh || problem.title, remedy: problem.remedy_zh || problem.remedy };
 }
 
 let csrfToken = "";

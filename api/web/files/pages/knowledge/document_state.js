@@ -1,4 +1,5 @@
 import { html } from "../../core/html.js";
+import { inLanguage } from "../../core/http.js";
 import { formatDuration, formatTime } from "../../core/words.js";
 import { isOpen } from "./documents.js";
 import { t } from "./words.js";
@@ -20,5 +21,9 @@ export function DocumentState({ row }) {
 /** Why a document failed or waits, and what to do about it. @param {{problem: object | null}} props */
 export function Cause({ problem }) {
   if (!problem) return null;
-  return html`<p class="cause"><strong>${problem.title}</strong> ${problem.detail && problem.detail !== problem.title ? `${problem.detail} ` : ""}<span>${problem.remedy}</span></p>`;
+  const { title, detail, remedy } = inLanguage(problem);
+  return html`<div class="cause">
+    <p><strong>${title}</strong>${detail && detail !== title && detail !== remedy ? html` <span class="minor">${detail}</span>` : ""}</p>
+    ${remedy && remedy !== title && html`<p>${remedy}</p>`}
+  </div>`;
 }

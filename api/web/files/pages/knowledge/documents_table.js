@@ -70,6 +70,7 @@ export function DocumentsTable({ base, isOwn, watch, queue, bytesMax }) {
 
 function StateFilter({ state, counts, choose }) {
   const countOf = (name) => (name ? (counts.counts[name] ?? 0) : counts.documents);
+  if (!state && counts.isKnown && counts.documents === 0) return null;
   const shown = ["", ...STATES].filter((name) => name === "" || name === state || countOf(name) > 0);
   return html`<div class="row wrap filter" role="group" aria-label=${t("filter")}>
     ${shown.map(

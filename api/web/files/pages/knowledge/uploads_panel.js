@@ -3,6 +3,7 @@ import { formatBytes, formatNumber } from "../../core/words.js";
 import { Button } from "../../components/button.js";
 import { Icon } from "../../components/icon.js";
 import { t as common } from "../../components/words.js";
+import { Cause } from "./document_state.js";
 import { t } from "./words.js";
 
 const SHOWN_MAX = 40; // those that wait behind them are counted
@@ -15,7 +16,7 @@ export function UploadsPanel({ queue }) {
   const sorted = [...uploads].sort((one, other) => ORDER[one.state] - ORDER[other.state]);
   return html`<section class="card uploads" aria-label=${t("uploads")}>
     <header class="row">
-      <h2 class="stretch">${t("uploads")} <span class="minor">${t("uploads_left", { count: formatNumber(uploads.length - ended.length) })}</span></h2>
+      <h2 class="stretch">${t("uploads")} ${uploads.length > ended.length && html`<span class="minor">${t("uploads_left", { count: formatNumber(uploads.length - ended.length) })}</span>`}</h2>
       ${ended.length > 0 && html`<${Button} kind="quiet" onClick=${() => queue.clear()}>${t("clear_failed")}</${Button}>`}
     </header>
     <ul>
@@ -38,7 +39,7 @@ function UploadRow({ upload, queue }) {
       ${state === "waiting" && html`<p class="minor">${t("waiting")}</p>`}
       ${state === "pausing" && html`<p class="minor">${problem.title} ${t("tries_again")}</p>`}
       ${state === "refused" && html`<p class="cause">${t(`refused_${refusal}`, { size: formatBytes(bytes), max: formatBytes(bytesMax ?? 0) })}</p>`}
-      ${state === "failed" && html`<p class="cause"><strong>${problem.title || common("problem")}</strong> ${problem.detail !== problem.title ? problem.detail : ""} ${problem.remedy}</p>`}
+      ${state === "failed" && html`<${Cause} problem=${problem.title ? problem : { title: common("problem"), detail: problem.message }} />`}
     </div>
     ${state === "failed" && html`<${Button} icon="refresh" onClick=${() => queue.retry(id)}>${common("retry")}</${Button}>`}
     <${Button} kind="quiet" icon="close" label=${`${t(hasFailed ? "remove_upload" : "stop_upload")}: ${name}`} onClick=${() => queue.remove(id)} />

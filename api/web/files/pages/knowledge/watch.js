@@ -1,6 +1,7 @@
 // The progress of a knowledge base's documents, as the API tells of it while the page is open.
 import { batch, signal, useEffect, useMemo } from "../../core/html.js";
 import { followWhileVisible } from "../../core/events.js";
+import { Problem } from "../../core/http.js";
 import { StateCounts, isNewer } from "./documents.js";
 import { baseUrl } from "./requests.js";
 
@@ -44,7 +45,7 @@ export class ProgressWatch {
   #take({ event, data }) {
     batch(() => {
       if (event === "failed") {
-        this.problem.value = Object.assign(new Error(data.title), data);
+        this.problem.value = new Problem(data);
       } else if (event === "snapshot") {
         this.folded.take(data);
         this.#show(data.open);
