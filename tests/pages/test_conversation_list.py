@@ -93,7 +93,9 @@ async def test_what_happens_in_one_tab_is_seen_in_the_other(visitor: Visitor, se
     other = await visitor.tab()
     await other.goto(visitor.url)
     client = await client_of(session, email)
-    async with session.post(f"/api/v1/conversations/{first}/messages", json={"content": "How much leave?"}, headers=client.headers) as answer:
+    async with session.post(
+        f"/api/v1/conversations/{first}/messages", json={"content": "How much leave?"}, headers=client.headers
+    ) as answer:
         assert answer.status == 202
     await other.evaluate(TELL, first)
     await expect(rows(visitor)).to_have_text([re.compile("^(?!New conversation)."), "Other"])
@@ -109,7 +111,9 @@ async def test_settings_are_saved_with_what_changed_elsewhere(visitor: Visitor, 
     await dialog.get_by_label("Assistant").check()
     await dialog.get_by_label("Instructions").fill("Be brief.")
     await dialog.get_by_role("checkbox").first.check()
-    async with session.patch(f"/api/v1/conversations/{made}", json={"title": "Leave of 2026", "system_prompt": "Be long."}, headers=client.headers) as answer:
+    async with session.patch(
+        f"/api/v1/conversations/{made}", json={"title": "Leave of 2026", "system_prompt": "Be long."}, headers=client.headers
+    ) as answer:
         assert answer.status == 200
     await dialog.get_by_role("button", name="Save").click()
     await expect(dialog.get_by_text("was just changed elsewhere: Instructions")).to_be_visible()
