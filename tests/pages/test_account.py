@@ -113,9 +113,10 @@ async def test_a_webhook_gets_a_test_and_its_log_says_how_it_went(visitor: Visit
 
 
 async def test_an_administrator_invites_and_removes_a_member(browser: Browser, up: Up, visitor: Visitor) -> None:
-    """Who registers first in an organisation administers it; the link of the invitation registers a member."""
+    """The link of the invitation registers a member, who loses access as soon as they are removed."""
     page = visitor.page
-    await register(visitor)
+    code, printed = await up.command("admin", "create", await register(visitor), "--role", "admin", "--promote")
+    assert code == 0, printed
     await visitor.go("/account/organisation")
     await page.get_by_role("button", name="Invite somebody").click()
     await page.get_by_role("dialog").get_by_role("button", name="Invite somebody").click()
