@@ -2,6 +2,7 @@
 
 import base64
 import re
+import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -127,7 +128,9 @@ async def test_texts_and_addresses_are_found_with_a_reason(visitor: Visitor) -> 
     await page.get_by_label("Title").fill(HOSTILE)
     await page.get_by_label("Text", exact=True).fill("# Leave\n\nEverybody has twenty-five days of leave.")
     await page.get_by_role("dialog").get_by_role("button", name="Add", exact=True).click()
-    async with web_page("<title>Parking</title><main><h1>Parking</h1><p>The garage opens at seven, and bicycles stand in the yard.</p></main>") as url:
+    async with web_page(
+        "<title>Parking</title><main><h1>Parking</h1><p>The garage opens at seven, and bicycles stand in the yard.</p></main>"
+    ) as url:
         await page.get_by_role("button", name="Add addresses").click()
         await page.get_by_label("Addresses").fill(f"{url}\njavascript:alert(1)")
         await page.get_by_role("dialog").get_by_role("button", name="Add", exact=True).click()
@@ -193,6 +196,24 @@ async def test_an_upload_that_does_not_arrive_stays_until_it_does(visitor: Visit
     assert page.url == f"{visitor.url}{path}"
 
 
+async def test_an_upload_that_did_not_arrive_is_remembered_over_a_refresh(visitor: Visitor) -> None:
+    page = visitor.page
+    await make_base(visitor)
+    await page.route("**/documents/upload", lambda route: route.fulfill(status=409, content_type="application/problem+json", body=PROBLEM))
+    await drop(page, {"a.txt": b"The storage was full."})
+    await expect(page.get_by_text("The storage is full")).to_be_visible()
+    await page.unroute("**/documents/upload")
+    await page.reload()
+    await expect(page.get_by_text("The storage is full")).to_be_visible()
+    await page.get_by_label("Choose the file again").last.set_input_files(
+        [{"name": "a.txt", "mimeType": "", "buffer": b"It is there now."}]
+    )
+    await ends(page, "a.txt", "Searchable")
+    await page.reload()
+    await expect(row(page, "a.txt")).to_be_visible()
+    await expect(page.get_by_text("The storage is full")).to_have_count(0)
+
+
 async def test_an_encrypted_file_is_opened_with_its_password(visitor: Visitor) -> None:
     page = visitor.page
     await make_base(visitor)
@@ -221,7 +242,9 @@ async def test_the_index_is_rebuilt_beside_the_one_in_use(visitor: Visitor) -> N
     await expect(page.get_by_role("heading", name="Kept from before")).to_have_count(0)
 
 
-async def test_a_colleague_reads_what_is_shared_and_changes_nothing(browser: Browser, up: Up, session: aiohttp.ClientSession, visitor: Visitor) -> None:
+async def test_a_colleague_reads_what_is_shared_and_changes_nothing(
+    browser: Browser, up: Up, session: aiohttp.ClientSession, visitor: Visitor
+) -> None:
     page = visitor.page
     path = await make_base(visitor, "Shared rules")
     await choose(page, "a.txt", b"Colleagues may read this.")
@@ -234,7 +257,7 @@ async def test_a_colleague_reads_what_is_shared_and_changes_nothing(browser: Bro
     token = await _invite(up, session, await page.locator("nav.rail a[title]").get_attribute("title") or "")
     async with visit(browser, up.url) as colleague:
         await colleague.go(f"/invitation#token={token}")
-        await colleague.page.locator("input[name=email]").fill(f"colleague-{token[-8:].lower().strip("-_")}@example.org")
+        await colleague.page.locator("input[name=email]").fill(f"{uuid.uuid4().hex}@example.org")
         await colleague.page.locator("input[name=password]").fill(PASSWORD)
         await colleague.page.locator("form button[type=submit]").click()
         await expect(colleague.page.locator("nav.rail")).to_be_visible()
