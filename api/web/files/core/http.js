@@ -2,6 +2,7 @@
 import { language, locale } from "./words.js";
 
 export const API = "/api/v1";
+const AT_ROOT = /^\/(v1\/|readyz$|metrics$)/; // served outside of it
 
 /** A response that is no success: an RFC 9457 problem, or code "network" when there was none. */
 export class Problem extends Error {
@@ -115,7 +116,7 @@ export function headersOf(method, { body, key, ifMatch, headers } = {}) {
 async function attempt(method, path, options) {
   const { body, form, signal } = options;
   try {
-    return await fetch(path.startsWith("/v1/") ? path : API + path, {
+    return await fetch(AT_ROOT.test(path) ? path : API + path, {
       method,
       headers: headersOf(method, options),
       body: form ?? (body === undefined ? undefined : JSON.stringify(body)),
