@@ -14,6 +14,7 @@ from playwright.async_api import Browser, Locator, Page, Route, expect
 
 from tests.pages.conftest import PASSWORD, register
 from tests.support import pdf_writer
+from tests.support.accessibility import check_accessibility
 from tests.support.browser import Visitor, visit
 from tests.support.file_kinds import pdf, word, workbook
 from tests.system.conftest import Up
@@ -44,7 +45,8 @@ async def drop(page: Page, files: Mapping[str, bytes]) -> None:
     transfer = await page.evaluate_handle(
         """(files) => {
             const transfer = new DataTransfer();
-            for (const [name, content] of files) transfer.items.add(new File([Uint8Array.from(atob(content), (c) => c.charCodeAt(0))], name));
+            const bytesOf = (content) => Uint8Array.from(atob(content), (c) => c.charCodeAt(0));
+            for (const [name, content] of files) transfer.items.add(new File([bytesOf(content)], name));
             return transfer;
         }""",
         encoded,
@@ -273,6 +275,31 @@ async def test_a_colleague_reads_what_is_shared_and_changes_nothing(
         await expect(page.get_by_role("dialog")).to_have_count(0)
         await colleague.go(path)
         await expect(colleague.page.get_by_role("alert")).to_contain_text("Not found")
+
+
+async def test_everybody_can_use_the_pages(visitor: Visitor) -> None:
+    """axe-core finds nothing serious, in both languages and both themes."""
+    page = visitor.page
+    path = await make_base(visitor)
+    await drop(page, {"a.csv": b"Place,Days\nYard,25\nGarage,3\n", "broken.docx": word("never")[:700], "song.mp3": b"ID3"})
+    await ends(page, "broken.docx", "Failed")
+    await ends(page, "a.csv", "Searchable")
+    await check_accessibility(page)  # with an upload that was refused
+    for language, scheme in (("zh", "dark"), ("en", "light")):
+        await page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+        await page.evaluate(f"() => localStorage.setItem('claw.appearance', JSON.stringify({{language: '{language}'}}))")
+        for part in ("", "/index", "/documents/a.csv", "/search"):
+            await visitor.go(f"{path}{part}")
+            await expect(page.locator("main h1, main h2").first).to_be_visible()
+            await expect(page.get_by_role("status").filter(has_text=re.compile("Loading|正在加载"))).to_have_count(0)
+            if part == "/search":
+                await page.get_by_role("searchbox").fill("days in the yard")
+                await page.keyboard.press("Enter")
+                await expect(page.locator("ol.passages > li").first).to_be_visible()
+            await check_accessibility(page)
+    await visitor.go("/knowledge")
+    await page.get_by_role("button", name="New knowledge base").click()
+    await check_accessibility(page)
 
 
 async def _invite(up: Up, session: aiohttp.ClientSession, email: str) -> str:
