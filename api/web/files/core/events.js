@@ -1,37 +1,11 @@
 // Server-sent events by fetch: with the session's cookie and headers, resumed after the last event wherever the connection ends.
+import { EventParser } from "./event_parser.js";
 import { Problem, send } from "./http.js";
 
 const WAIT_MS_MIN = 250;
 const WAIT_MS_MAX = 8000;
 const SILENCE_MS_MAX = 25000; // the API sends a comment every 10 s
 const HIDDEN_MS_MAX = 20000; // browsers have six connections to a host, for all tabs together: those that nobody looks at give theirs back
-
-/** Splits the text of an event stream into events: feed chunks, get `{id, event, data}`; `data` is parsed JSON. */
-export class EventParser {
-  constructor() {
-    this.rest = "";
-    this.fields = { id: "", event: "", data: [] };
-  }
-
-  /** @param {string} chunk @returns {{id: string, event: string, data: unknown}[]} */
-  feed(chunk) {
-    const lines = (this.rest + chunk).split(/\r\n|\n|\r(?!$)/);
-    this.rest = lines.pop();
-    const events = [];
-    for (const line of lines) {
-      if (line === "") {
-        if (this.fields.data.length) events.push({ id: this.fields.id, event: this.fields.event || "message", data: JSON.parse(this.fields.data.join("\n")) });
-        this.fields = { id: "", event: "", data: [] };
-      } else if (!line.startsWith(":")) {
-        const [name, ...value] = line.split(":");
-        const text = value.join(":").replace(/^ /, "");
-        if (name === "data") this.fields.data.push(text);
-        else if (name === "id" || name === "event") this.fields[name] = text;
-      }
-    }
-    return events;
-  }
-}
 
 /**
  * Follows an event stream until `onEvent` returns true, the API says that it has ended (204), or `signal` aborts.

@@ -1,4 +1,5 @@
-import { EventParser, followEvents, followOncePerBrowser, followWhileVisible } from "./events.js";
+import { EventParser } from "./event_parser.js";
+import { followEvents, followOncePerBrowser, followWhileVisible } from "./events.js";
 import { equal, test, until } from "/testing.js";
 
 const text = 'id: 1\nevent: delta\ndata: {"text": "早"}\n\n: heartbeat\n\nid: 2\nevent: completed\ndata: {"a":\ndata: 1}\n\n';
