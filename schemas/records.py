@@ -107,6 +107,7 @@ class Conversation(Struct, frozen=True, kw_only=True):
     """``revision`` is the ETag: it grows by one with every change. ``titled_by`` "": no title yet, or one of an early release.
 
     ``mode`` ``grounded``: answers rest on passages alone; ``assistant``: the model may answer without them, and says so.
+    ``pinned``: its owner keeps it at hand.
     """
 
     id: str
@@ -123,6 +124,7 @@ class Conversation(Struct, frozen=True, kw_only=True):
     deleted: bool = False
     revision: int = 1
     mode: AnswerMode = "grounded"
+    pinned: bool = False
 
 
 class RecordOwner(Struct, frozen=True):

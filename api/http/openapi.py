@@ -239,6 +239,10 @@ def openapi_config() -> OpenAPIConfig:
             Tag(name="chat", description="Questions and streamed answers."),
             Tag(name="knowledge", description="Knowledge bases."),
             Tag(name="documents", description="Documents of knowledge bases."),
+            Tag(
+                name="sources",
+                description="Sources of citations: the version that was read, as page images or passages, with the quote highlighted.",
+            ),
             Tag(name="retrieval", description="Search, and answers without a conversation."),
             Tag(name="widget", description="Questions of visitors of a page that embeds `<claw-chat>`: docs/embed.md."),
             Tag(name="openai", description="Compatible with OpenAI's clients: set their base URL to `/v1`. Errors have OpenAI's format."),

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from api.web.static_files import StaticFiles
 
 START = "core/start.js"
-STYLES = ("design/tokens.css", "design/base.css", "design/components.css")
+STYLES = ("design/tokens.css", "design/base.css", "design/components.css", "design/markdown.css")
 # the folder of the page by the first part of the path; everything else is not found
 PAGES: Mapping[str, str] = MappingProxyType(
     {
@@ -20,6 +20,7 @@ PAGES: Mapping[str, str] = MappingProxyType(
         "verify-email": "sign_in",
         "reset-password": "sign_in",
         "invitation": "sign_in",
+        "erasure": "sign_in",
     }
 )
 

@@ -66,6 +66,13 @@ class Refresh(RequestBody, frozen=True, kw_only=True):
     cookie: InCookies = False
 
 
+class LoginProvider(Struct, frozen=True, kw_only=True):
+    """An identity provider: ``name`` stands in addresses, ``title`` on a button."""
+
+    name: str
+    title: str
+
+
 class PasswordChange(RequestBody, frozen=True, kw_only=True):
     """Both passwords."""
 

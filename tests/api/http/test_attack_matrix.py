@@ -165,6 +165,8 @@ async def _make_objects(victim: Person) -> dict[str, str]:
         "reply_id": asked["reply_id"],
         "knowledge_base_id": victim.base,
         "document_id": "d",
+        "version": str(written.json()["version"]),
+        "page": "1",
         "task_id": written.json()["task_id"],
         "query_id": await _ask_without_conversation(victim),
         "webhook_id": webhook["id"],

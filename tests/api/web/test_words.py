@@ -12,6 +12,7 @@ DICTIONARIES.remove(FILES / "core" / "words.js")
 _LANGUAGE = re.compile(r"^  (zh|en): \{\n(.*?)^  \},", re.MULTILINE | re.DOTALL)
 _KEY = re.compile(r"^    (\w+):", re.MULTILINE)
 _VALUES = re.compile(r"\{(\w+)\}")
+_IMPORT = re.compile(r"""from ["']([./\w]*words\.js)["']""")
 _USE = re.compile(r"""\bt\(\s*["'](\w+)["']""")
 
 
@@ -38,7 +39,7 @@ def test_words_that_modules_name_exist(file: Path) -> None:
     named = {
         key
         for module in file.parent.rglob("*.js")
-        if "/words.js" in module.read_text(encoding="utf-8")
+        if file in {(module.parent / name).resolve() for name in _IMPORT.findall(module.read_text(encoding="utf-8"))}
         for key in _USE.findall(module.read_text(encoding="utf-8"))
     }
     assert named <= set(_read(file)["en"])

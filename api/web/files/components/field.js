@@ -16,7 +16,7 @@ export function Field({ label, hint, error, kind = "input", children, ...rest })
   </div>`;
 }
 
-/** The message about a field in the problem of a form, or "". @param {any} problem @param {string} name such as "body.email" */
+/** The message about a field in the problem of a form, or "". @param {any} problem @param {string} name such as "email" */
 export function errorOf(problem, name) {
-  return problem?.errors?.find((error) => error.field === name)?.message || "";
+  return problem?.errors?.find((error) => error.field === name)?.detail || "";
 }

@@ -4,7 +4,9 @@ import { hasRole, signOut, user } from "../core/session.js";
 import { chooseTheme, theme } from "../core/theme.js";
 import { chooseLanguage, language } from "../core/words.js";
 import { Icon } from "./icon.js";
+import { Logo } from "./logo.js";
 import { Menu } from "./menu.js";
+import { NoticeBell } from "./notice_bell.js";
 import { showProblem } from "./toasts.js";
 import { t } from "./words.js";
 
@@ -19,12 +21,13 @@ export function Frame({ current, children }) {
   return html`<div class="frame">
     <a class="skip" href="#main" onClick=${skip}>${t("skip")}</a>
     <nav class="rail" aria-label=${t("main_navigation")}>
-      <a class="brand" href="/" aria-label="Claw"><span aria-hidden="true">🐾</span></a>
+      <a class="brand" href="/" aria-label="Claw"><${Logo} /></a>
       ${LINKS.filter((link) => !link.role || hasRole(link.role)).map(
         (link) => html`<a key=${link.page} href=${link.href} aria-current=${link.page === current ? "page" : null}><${Icon} name=${link.icon} /><span>${t(link.page)}</span></a>`,
       )}
       <span class="stretch"></span>
       <${Menu} icon="settings" label=${`${t("language")} / ${t("theme")}`} align="start up" items=${appearanceItems()} />
+      <${NoticeBell} />
       <a href="/account" aria-current=${current === "account" ? "page" : null} title=${user.value.email}><${Icon} name="user" /><span>${t("account")}</span></a>
     </nav>
     <div class="page" id="main" tabindex="-1">${children}</div>

@@ -1,4 +1,4 @@
-import { html, useEffect, useRef, useState } from "../core/html.js";
+import { html, useEffect, useLayoutEffect, useRef, useState } from "../core/html.js";
 import { Button } from "./button.js";
 
 /**
@@ -7,7 +7,12 @@ import { Button } from "./button.js";
  */
 export function Menu({ label, icon = "more", items, children, align = "end" }) {
   const [isOpen, setOpen] = useState(false);
+  const [isUp, setUp] = useState(false); // where there is no room below
   const box = useRef(null);
+  useLayoutEffect(() => {
+    const list = isOpen && box.current.querySelector("[role=menu]");
+    setUp(Boolean(list) && list.getBoundingClientRect().bottom > innerHeight && box.current.getBoundingClientRect().top > list.offsetHeight);
+  }, [isOpen]);
   useEffect(() => {
     if (!isOpen) return undefined;
     box.current.querySelector("[role^=menuitem]")?.focus();
@@ -33,7 +38,7 @@ export function Menu({ label, icon = "more", items, children, align = "end" }) {
   };
   return html`<div class="menu" ref=${box}>
     <${Button} kind="quiet" icon=${icon} label=${label} aria-haspopup="menu" aria-expanded=${isOpen ? "true" : "false"} onClick=${() => setOpen(!isOpen)}>${children}</${Button}>
-    ${isOpen && html`<div class=${`menu-list ${align}`} role="menu" aria-label=${label} onKeyDown=${walk}>
+    ${isOpen && html`<div class=${`menu-list ${align}${isUp ? " up" : ""}`} role="menu" aria-label=${label} onKeyDown=${walk}>
       ${items.filter(Boolean).map(
         (item) => html`<button key=${item.label} type="button" tabindex="-1" role=${item.checked === undefined ? "menuitem" : "menuitemradio"} aria-checked=${item.checked === undefined ? null : String(item.checked)} class=${item.danger ? "danger" : ""} onClick=${() => {
           close();

@@ -29,6 +29,8 @@ export const dictionary = {
     copy: "复制",
     empty: "这里还没有内容。",
     undo: "撤销",
+    notices: "通知",
+    notices_unread: "通知：{count} 条未读",
   },
   en: {
     chat: "Chat",
@@ -57,6 +59,8 @@ export const dictionary = {
     copy: "Copy",
     empty: "Nothing here yet.",
     undo: "Undo",
+    notices: "Notices",
+    notices_unread: "Notices: {count} unread",
   },
 };
 

@@ -2,14 +2,22 @@
 import { language, locale } from "./words.js";
 
 export const API = "/api/v1";
+const AT_ROOT = /^\/(v1\/|readyz$|metrics$)/; // served outside of it
 
 /** A response that is no success: an RFC 9457 problem, or code "network" when there was none. */
 export class Problem extends Error {
-  /** @param {{status?: number, code: string, title?: string, detail?: string, remedy?: string, retry_after_s?: number, errors?: {field: string, message: string}[]}} body */
+  /** @param {{status?: number, code: string, title?: string, detail?: string, remedy?: string, retry_after_s?: number, errors?: {field: string, detail: string, limit: string}[]}} body */
   constructor(body) {
     super(body.detail || body.title || body.code);
-    Object.assign(this, { status: 0, title: "", detail: "", remedy: "", retry_after_s: null, errors: [], ...body });
+    Object.assign(this, { status: 0, title: "", detail: "", remedy: "", retry_after_s: null, errors: [], ...inLanguage(body) });
   }
+}
+
+/** A problem of the API, also one inside other data, with title and remedy in the language of the page. @param {object} problem */
+export function inLanguage(problem) {
+  const detail = problem.detail === problem.remedy ? "" : problem.detail; // the remedy says it in either language
+  if (language.value !== "zh") return { ...problem, detail };
+  return { ...problem, detail, title: problem.title_zh || problem.title, remedy: problem.remedy_zh || problem.remedy };
 }
 
 let csrfToken = "";
@@ -39,7 +47,12 @@ export function newKey() {
  * @param {{body?: unknown, form?: FormData, key?: string, ifMatch?: string, headers?: Record<string, string>, signal?: AbortSignal, refresh?: boolean}} [options]
  */
 export async function send(method, path, options = {}) {
-  const answer = await attempt(method, path, options);
+  return withSession(() => attempt(method, path, options), options);
+}
+
+/** The response of `attempt`, which is repeated once after the session was refreshed; raises Problem. @param {() => Promise<Response>} attempt */
+export async function withSession(attempt, options = {}) {
+  const answer = await attempt();
   if (answer.ok) return answer;
   const problem = await problemOf(answer);
   if (answer.status !== 401 || options.refresh === false) throw problem;
@@ -47,7 +60,7 @@ export async function send(method, path, options = {}) {
     onSessionEnd();
     throw problem;
   }
-  const again = await attempt(method, path, options);
+  const again = await attempt();
   if (!again.ok) throw await problemOf(again);
   return again;
 }
@@ -90,24 +103,35 @@ async function refreshOnce() {
   return true;
 }
 
-async function attempt(method, path, { body, form, key, ifMatch, headers, signal }) {
+/** The headers of a request: language, session, and what its options say. */
+export function headersOf(method, { body, key, ifMatch, headers } = {}) {
   const sent = { "Accept-Language": locale.value, ...headers };
   if (method !== "GET" && csrfToken) sent["X-CSRF-Token"] = csrfToken;
   if (body !== undefined) sent["Content-Type"] = "application/json";
   if (key) sent["Idempotency-Key"] = key;
   if (ifMatch) sent["If-Match"] = ifMatch;
+  return sent;
+}
+
+async function attempt(method, path, options) {
+  const { body, form, signal } = options;
   try {
-    return await fetch(path.startsWith("/v1/") ? path : API + path, {
+    return await fetch(AT_ROOT.test(path) ? path : API + path, {
       method,
-      headers: sent,
+      headers: headersOf(method, options),
       body: form ?? (body === undefined ? undefined : JSON.stringify(body)),
       signal,
       credentials: "same-origin",
     });
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new Problem(NETWORK[language.value]);
+    throw networkProblem();
   }
+}
+
+/** The problem of a request that got no response. */
+export function networkProblem() {
+  return new Problem(NETWORK[language.value]);
 }
 
 const NETWORK = {

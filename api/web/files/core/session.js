@@ -30,6 +30,11 @@ export async function register(details, key) {
 /** Ends the session here, or with `everywhere` all sessions of the account. */
 export async function signOut(everywhere = false) {
   await (everywhere ? call("DELETE", "/auth/sessions") : call("POST", "/auth/logout"));
+  forgetSession();
+}
+
+/** After the session has ended otherwise, such as with the account: nobody is signed in, in all tabs. */
+export function forgetSession() {
   setCsrfToken("");
   user.value = null;
   channel?.postMessage("ended");

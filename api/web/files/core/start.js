@@ -21,6 +21,7 @@ export const PAGES = {
   "verify-email": "sign_in",
   "reset-password": "sign_in",
   invitation: "sign_in",
+  erasure: "sign_in",
 };
 
 function App() {

@@ -3,7 +3,9 @@ import { html, useEffect } from "../../core/html.js";
 import { navigate, place } from "../../core/router.js";
 import { user } from "../../core/session.js";
 import { appearanceItems } from "../../components/frame.js";
+import { Logo } from "../../components/logo.js";
 import { Menu } from "../../components/menu.js";
+import { ErasureProgress } from "./erasure_progress.js";
 import { RegisterForm } from "./register_form.js";
 import { ResetForm, ResetRequestForm } from "./reset_forms.js";
 import { SignInForm } from "./sign_in_form.js";
@@ -27,16 +29,18 @@ export default function SignInPage() {
   const form =
     parts[0] === "register" || parts[0] === "invitation"
       ? html`<${RegisterForm} invitation=${parts[0] === "invitation" ? token : ""} done=${done} />`
-      : parts[0] === "verify-email"
+      : parts[0] === "erasure"
+        ? html`<${ErasureProgress} id=${fragment.get("id") || ""} />`
+        : parts[0] === "verify-email"
         ? html`<${VerifyAddress} token=${token} done=${done} />`
         : parts[0] === "reset-password"
           ? token
             ? html`<${ResetForm} token=${token} />`
             : html`<${ResetRequestForm} />`
-          : html`<${SignInForm} done=${done} />`;
+          : html`<${SignInForm} done=${done} next=${nextPath(query)} />`;
   return html`<main class="centre sign-in">
     <div class="card">
-      <header class="row"><h1 class="stretch"><span aria-hidden="true">🐾 </span>Claw</h1><${Menu} icon="settings" label=${t("appearance")} items=${appearanceItems()} /></header>
+      <header class="row"><h1 class="stretch"><${Logo} />Claw</h1><${Menu} icon="settings" label=${t("appearance")} items=${appearanceItems()} /></header>
       <p class="minor">${t("slogan")}</p>
       ${form}
     </div>

@@ -18,7 +18,7 @@ export function RegisterForm({ invitation, done }) {
     await register({ ...values, ...(invitation ? { invitation } : {}) }, key.current.key);
     done();
   });
-  const input = (name) => ({ name, value: values[name], error: errorOf(entry.problem, `body.${name}`), onInput: (event) => setValues({ ...values, [name]: event.target.value }) });
+  const input = (name) => ({ name, value: values[name], error: errorOf(entry.problem, name), onInput: (event) => setValues({ ...values, [name]: event.target.value }) });
   if (registration !== "open" && !invitation) {
     return html`<div class="stack"><p>${t(registration === "closed" ? "closed" : "by_invitation")}</p><a href="/sign-in">${t("sign_in")}</a></div>`;
   }

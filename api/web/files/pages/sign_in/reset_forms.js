@@ -36,7 +36,7 @@ export function ResetForm({ token }) {
   });
   return html`<form onSubmit=${(event) => (event.preventDefault(), change.run())}>
     <h2>${t("reset")}</h2>
-    <${Field} label=${t("new_password")} type="password" autocomplete="new-password" required minlength="8" hint=${t("password_hint")} error=${errorOf(change.problem, "body.password")} value=${password} onInput=${(event) => setPassword(event.target.value)} />
+    <${Field} label=${t("new_password")} type="password" autocomplete="new-password" required minlength="8" hint=${t("password_hint")} error=${errorOf(change.problem, "password")} value=${password} onInput=${(event) => setPassword(event.target.value)} />
     <${ProblemNote} problem=${change.problem} />
     <${Button} kind="primary" type="submit" busy=${change.busy}>${t("reset")}</${Button}>
   </form>`;
