@@ -69,7 +69,7 @@ async def test_a_click_on_a_citation_shows_the_words_on_the_page(visitor: Visito
     await upload(client, "Lights", pdf(Sheet().rule(50, 700, 500, 700), Sheet().lines(50, 700, ENGLISH).text(50, 100, "Page 2")))
     await visitor.go("/")
     panel = await open_citation(visitor, "When is the harbour lantern lit?", "Lights")
-    await expect(panel.get_by_text("Page 2 of 2")).to_be_visible()
+    await expect(panel.get_by_text("Page 2 of 2")).to_be_visible(timeout=60_000)
     await expect(panel.locator(".source-box")).to_have_count(2, timeout=60_000)
     assert all(0.03 < ink < 0.6 for ink in await ink_in(panel))
     await visitor.page.keyboard.press("ArrowLeft")
@@ -90,7 +90,7 @@ async def test_a_document_that_has_changed_since_says_so(visitor: Visitor, sessi
     await upload(client, "Leave", pdf(Sheet().text(50, 700, "自明年起年假改为三十天。", font="C1")))
     citation = visitor.page.locator(".message.answer").last.get_by_role("button", name=": Leave").first
     await citation.click()
-    await expect(panel.get_by_role("status").first).to_contain_text("has changed since this answer")
+    await expect(panel.get_by_role("status").first).to_contain_text("has changed since this answer", timeout=60_000)
     await panel.get_by_role("button", name="Open the present version").click()
     await expect(panel.get_by_role("button", name="Back to the version of the answer")).to_be_visible()
     await expect(panel.locator("img")).to_be_visible(timeout=60_000)
