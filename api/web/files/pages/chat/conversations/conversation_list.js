@@ -8,6 +8,7 @@ import { ProblemNote } from "../../../components/problem_note.js";
 import { ConversationRow } from "./conversation_row.js";
 import { useConversations } from "./conversations.js";
 import { groupConversations, sortByActivity } from "./groups.js";
+import { MessageHits } from "./message_hits.js";
 import { t } from "./words.js";
 
 await loadStyle("pages/chat/conversations/conversations.css"); // part of the page that imports this
@@ -66,6 +67,7 @@ function Lists({ currentId, close }) {
     ${isArchive && !q && html`<h2 class="conversations-heading">${t("archived")}</h2>`}
     <div class="conversations-scroll">
       <${Items} list=${list} q=${q} isArchive=${isArchive} currentId=${currentId} />
+      ${q && list.isEnd && html`<${MessageHits} key=${q} q=${q} />`}
     </div>
     ${!isArchive && !q && html`<button type="button" class="conversations-archive" onClick=${() => setArchive(true)}><${Icon} name="archive" />${t("show_archived")}</button>`}`;
 }
