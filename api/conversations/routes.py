@@ -32,7 +32,7 @@ from streams.tables.record_table import RecordPage as TablePage
 
 Branch = Annotated[UUID | None, QueryParameter(description="Only this message and those above it, the newest first.")]
 Below = Annotated[
-    bool,
+    bool | None,
     QueryParameter(
         description="With `branch`: begin at the end of the branch, following the newest message below each; the first page only."
     ),
