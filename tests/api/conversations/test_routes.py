@@ -115,7 +115,8 @@ async def test_messages_are_searched_in_what_is_bounded(house: House, ada: Perso
     await new.ask(content="Anything else?")
     for _ in range(CONVERSATIONS_MAX):
         await ada.conversation()
-    found, cursor, pages = [], "", 0
+    found: list[dict[str, Any]] = []
+    cursor, pages = "", 0
     while cursor or not pages:
         page = (await ada.call("GET", "/conversations/search", params={"q": "LEAVE days", "cursor": cursor})).json()
         found, cursor, pages = [*found, *page["items"]], page["next_cursor"], pages + 1
