@@ -24,7 +24,7 @@ const PHONE = matchMedia("(max-width: 44rem)");
 export function ConversationList({ currentId, title = "" }) {
   const isPhone = useMatch(PHONE);
   const [isOpen, setOpen] = useState(false);
-  useEffect(() => setOpen(false), [place.value.path, isPhone]);
+  useEffect(() => setOpen(false), [place.value, isPhone]);
   if (!isPhone) return html`<aside class="conversations" aria-label=${t("conversations")}><${Lists} currentId=${currentId} /></aside>`;
   return html`<div class="conversations-bar">
     <${Button} kind="quiet" icon="menu" label=${t("open_list")} aria-expanded=${String(isOpen)} onClick=${() => setOpen(true)} />
