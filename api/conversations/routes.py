@@ -154,7 +154,7 @@ async def messages(
     limit: Limit = 20,
     cursor: Cursor = "",
     branch: Branch = None,
-    below: Below = None,
+    below: Below = False,  # noqa: FBT002
 ) -> Page[MessageView]:
     """Questions and answers with citations, of all branches by time, or of one branch; an answer appears once it has ended."""
     ports, caller = request.ports(ChatPorts), request.user

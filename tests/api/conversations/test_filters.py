@@ -22,7 +22,7 @@ def test_words_are_found_in_any_case_width_and_order(q: str) -> None:
 @pytest.mark.parametrize(
     ("status", "pinned", "q"), [("archived", None, ""), (None, False, ""), (None, None, "strasse x"), ("active", True, "三")]
 )
-def test_everything_that_is_asked_for_has_to_hold(status: str | None, pinned: bool | None, q: str) -> None:  # noqa: FBT001
+def test_everything_that_is_asked_for_has_to_hold(status: str | None, pinned: bool | None, q: str) -> None:
     asked = ConversationFilter.of(status=status, pinned=pinned, q=q)
     assert asked.is_set
     assert not asked.accepts(conversation())
