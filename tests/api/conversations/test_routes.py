@@ -85,7 +85,8 @@ async def test_pin_title_and_archive_leave_a_conversation_where_it_is(house: Hou
     assert (before["pinned"], after["pinned"], after["updated_at"]) == (False, True, before["updated_at"])
 
     async def listed(**params: Any) -> list[str]:
-        found, cursor = [], ""
+        found: list[str] = []
+        cursor: str | None = ""
         while cursor is not None:
             page = (await ada.call("GET", "/conversations", params={**params, "limit": 1, "cursor": cursor})).json()
             found += [item["id"] for item in page["items"]]
