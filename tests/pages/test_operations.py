@@ -197,12 +197,12 @@ async def test_tasks_come_as_they_begin(operator: Visitor, session: aiohttp.Clie
     page = operator.page
     await operator.go("/operations/tasks")
     await expect(page.get_by_text("Live", exact=True)).to_be_visible()
-    await expect(page.get_by_role("link", name="Answer").first).to_be_visible()
+    await expect(page.get_by_role("link", name="Answer", exact=True).first).to_be_visible()
     await page.get_by_label("Kind").select_option("vectorize_document")
     client, title = await _with_base(await client_of(session, operator_email)), f"note {uuid.uuid4().hex[:6]}"
     await client.submit(title.replace(" ", "-"), "Something new.", title=title)
     await expect(page.get_by_role("row").filter(has_text=title)).to_contain_text("Succeeded")
-    await expect(page.get_by_role("link", name="Answer")).to_have_count(0)
+    await expect(page.get_by_role("link", name="Answer", exact=True)).to_have_count(0)
 
 
 async def test_a_member_is_invited_made_an_administrator_and_disabled(operator: Visitor, browser: Browser, up: Up) -> None:
