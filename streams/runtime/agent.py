@@ -69,7 +69,8 @@ class Agent:
     ``late`` is called several times a second with the seconds by which the event loop is late and the number of cores the process uses.
 
     ``step_many`` does what ``step`` does for up to ``together_max`` events of different keys that were read at once, and returns the
-    outgoing events of each. If it raises, nothing counts as done: each event is handled by ``step``.
+    outgoing events of each. If it raises, nothing counts as done: each event is handled by ``step``. With ``in_order``
+    it gets those of each partition in their order, however many there are of one key.
 
     ``by_turns``: tenants take turns. It costs a look at the tenant of every event whose key does not begin with it.
     """

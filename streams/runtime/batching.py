@@ -19,11 +19,12 @@ RunBatch = Callable[[list[tuple[R, Execution]]], Awaitable[list[WorkOutcome]]]
 class BatchRunner(Generic[R]):
     """The ``Work`` of an agent's runners: a batch is what they start in one iteration of the loop or during earlier runs.
 
-    ``many`` gets 1..``most`` events, never two of one key, and returns an outcome for each; it must not raise.
+    ``many`` gets 1..``most`` events, never two of one key that the runner keeps apart, and returns an outcome for each; it must not raise.
+    ``runs_max``: batches at once; with one, and one tenant, events are handed over in the order in which they are started.
     """
 
-    def __init__(self, many: RunBatch[R], most: int, weight: Weight = equal_weight) -> None:
-        self._many, self._most = many, most
+    def __init__(self, many: RunBatch[R], most: int, weight: Weight = equal_weight, runs_max: int = RUNS_MAX) -> None:
+        self._many, self._most, self._runs_max = many, most, runs_max
         self._waiting: FairQueue[tuple[R, Execution, asyncio.Future[WorkOutcome]]] = FairQueue(weight)
         self._runs: set[asyncio.Task[None]] = set()
         self._scheduled = False
@@ -40,7 +41,7 @@ class BatchRunner(Generic[R]):
 
     def _start_runs(self) -> None:
         self._scheduled = False
-        while self._waiting and len(self._runs) < RUNS_MAX:
+        while self._waiting and len(self._runs) < self._runs_max:
             batch: list[tuple[R, Execution, asyncio.Future[WorkOutcome]]] = []
             while self._waiting and len(batch) < self._most:
                 entry = self._waiting.pop()

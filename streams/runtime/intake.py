@@ -83,7 +83,8 @@ class Intake:
             self._tenant_of = lambda arrival: tenant_of(arrival.delivery)
         self._work: Work[Arrival] = self._run_one
         if agent.step_many is not None:
-            self._work = BatchRunner(self._run_batch, agent.together_max, self._weight)
+            runs = {"runs_max": 1} if agent.in_order else {}
+            self._work = BatchRunner(self._run_batch, agent.together_max, self._weight, **runs)
 
     def offer(self, message: Any) -> None:
         """Take a message from the stream; never blocks. A message of a partition that was revoked is read again by its new owner."""
@@ -175,6 +176,7 @@ class Intake:
             key_queue_max=lanes.key_queue_max,
             window=lanes.window,
             in_order=self.agent.in_order,
+            run_max=self.agent.together_max if self.agent.in_order and self.agent.step_many is not None else 1,
             hold=lambda held: consumer.hold(partition, self.agent.name, held),
             broken=self._report_failure,
             carried=self._carried.get(partition),
