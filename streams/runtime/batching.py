@@ -4,6 +4,7 @@ wait get into a batch by their tenants' turns.
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Generic, TypeVar
 
 from adapters.fairness import FairQueue, Weight, equal_weight
@@ -51,8 +52,9 @@ class BatchRunner(Generic[R]):
                 run = asyncio.create_task(self._run(batch))
                 self._runs.add(run)
                 run.add_done_callback(self._on_run_done)
+                abandon = partial(self._abandon, run, batch)
                 for _, _, future in batch:
-                    future.add_done_callback(lambda _, run=run, batch=batch: self._abandon(run, batch))  # type: ignore[misc]
+                    future.add_done_callback(abandon)
 
     async def _run(self, batch: list[tuple[R, Execution, asyncio.Future[WorkOutcome]]]) -> None:
         try:
@@ -72,6 +74,8 @@ class BatchRunner(Generic[R]):
         self._runs.discard(run)
         self._start_runs()
 
-    def _abandon(self, run: asyncio.Task[None], batch: list[tuple[R, Execution, asyncio.Future[WorkOutcome]]]) -> None:
-        if not run.done() and all(future.cancelled() for _, _, future in batch):
+    def _abandon(
+        self, run: asyncio.Task[None], batch: list[tuple[R, Execution, asyncio.Future[WorkOutcome]]], ended: asyncio.Future[WorkOutcome]
+    ) -> None:
+        if ended.cancelled() and not run.done() and all(future.cancelled() for _, _, future in batch):
             run.cancel()

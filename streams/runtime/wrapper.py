@@ -56,7 +56,7 @@ class Wrapper:
     def __init__(self, agent: Agent, ports: WorkerPorts, poison: PoisonDetector) -> None:
         self._agent, self._ports, self._poison = agent, ports, poison
         prefix = ports.settings.kafka.topic_prefix
-        self._decoders = {} if agent.raw else {prefix + topic.name: decoder(topic) for topic in agent.reads}
+        self._decoders = {} if agent.raw else {prefix + topic.name: decoder(topic, agent.parts.get(topic)) for topic in agent.reads}
         self._compacted = {prefix + topic.name for topic in agent.reads if topic.is_compacted}
         self._hooks = ports.hooks
         self._retries = Retries(agent, ports.clock, ports.settings.lanes.retry_s, ports.hooks)
@@ -247,7 +247,7 @@ class Wrapper:
 
         return try_once
 
-    def _decode(self, delivery: Delivery) -> Event | Delivery:
+    def _decode(self, delivery: Delivery) -> Any:
         if self._agent.raw:
             return delivery
         try:
