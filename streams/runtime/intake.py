@@ -101,10 +101,14 @@ class Intake:
         if not runner.offer(arrival) and runner.is_open:
             self._consumer().unacked.discard(message)  # read twice; the first copy will be acknowledged
 
-    def head(self, partition: Partition) -> Execution | None:
-        """The oldest unacknowledged event of the partition."""
-        runner = self._runners.get(partition)
-        return None if runner is None else runner.head
+    def heads(self) -> dict[Partition, Execution]:
+        """The oldest unacknowledged event of each partition that has one."""
+        return {partition: head for partition, runner in self._runners.items() if (head := runner.head) is not None}
+
+    @property
+    def in_flight(self) -> int:
+        """The events in work."""
+        return sum(runner.load.running for runner in self._runners.values() if not runner.is_idle)
 
     def loads(self) -> dict[Partition, Load]:
         """The load of each assigned partition."""
@@ -115,7 +119,8 @@ class Intake:
         """The events of each tenant that were read and are not done."""
         total: Counter[str] = Counter()
         for runner in self._runners.values():
-            total.update(runner.backlog)
+            if not runner.is_idle:
+                total.update(runner.backlog)
         return total
 
     def release(self, partitions: Iterable[Partition]) -> None:

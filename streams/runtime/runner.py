@@ -156,6 +156,8 @@ class KeyedRunner(Generic[R]):
     @property
     def load(self) -> Load:
         """The load now."""
+        if self.is_idle:
+            return Load(0, 0, 0, self._in_flight_max)
         finished = sum(entry.done for entry in self._order)
         running = sum(entry.execution.begun_s is not None and not entry.done for entry in self._order)
         unbegun = len(self._order) - finished - running + len(self._waiting)
@@ -165,6 +167,11 @@ class KeyedRunner(Generic[R]):
     def backlog(self) -> Counter[str]:
         """The events of each tenant that are not done."""
         return Counter(entry.execution.tenant for entries in (self._order, self._waiting) for entry in entries if not entry.done)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it has no event."""
+        return not (self._order or self._waiting)
 
     @property
     def is_open(self) -> bool:
