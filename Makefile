@@ -27,7 +27,7 @@ CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/claw
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .DEFAULT_GOAL := demo
-.PHONY: demo up test faults fairness chaos-http contract check bench environment
+.PHONY: demo up test browser faults fairness chaos-http contract check bench environment
 
 demo: environment
 	@$(BIN)/claw demo
@@ -35,8 +35,14 @@ demo: environment
 up: environment
 	@set -a; if [ -f .env ]; then . ./.env; fi; exec $(BIN)/claw up
 
-test: environment
+test: environment browser
 	@$(BIN)/pytest -n $(TEST_PROCESSES) $(ARGS)
+
+# the browser that pages are tested in; without it their tests are skipped, and say so
+browser:
+	@command -v chromium >/dev/null || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && apt-get -qq update >/dev/null \
+		&& DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends chromium fonts-noto-cjk >/dev/null; } \
+		|| echo "no Chromium, and none can be installed here: the tests of pages are skipped" >&2
 
 faults: environment
 	@$(BIN)/claw faults $(ARGS)

@@ -216,4 +216,6 @@ def chunk_of(hit: Hit) -> ChunkText:
         place=hit.place,
         text=hit.text,
         tokens=estimate_tokens(hit.text),
+        overlap=hit.overlap,
+        tables=hit.tables,
     )

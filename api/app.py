@@ -1,6 +1,6 @@
 """The application: the routes of every area, the layers around them, and their ports.
 
-From the outside in: the envelope (request id, trace, metrics), CORS when origins are listed, routing, the gate
+From the outside in: the envelope (request id, trace, metrics), CORS, routing, the gate
 (authentication, limits, rights), the handler. Errors of every layer leave as problems.
 """
 
@@ -82,5 +82,6 @@ def create_app(settings: Settings, stuck: Callable[[str], None] = _go_on) -> Lit
         logging_config=None,
         debug=False,
     )
-    app.asgi_handler = Envelope(Cors(app.asgi_handler, origins) if origins else app.asgi_handler, metrics, secrets.token_bytes)
+    any_origin = tuple(path for area in AREAS for path in area.any_origin)
+    app.asgi_handler = Envelope(Cors(app.asgi_handler, origins, any_origin), metrics, secrets.token_bytes)
     return app

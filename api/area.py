@@ -63,9 +63,13 @@ class Opening:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiArea:
-    """``routers`` lie below /api/v1, ``root_routers`` at the root. Without ``open_ports`` an area uses the ports of others."""
+    """``routers`` lie below /api/v1, ``root_routers`` at the root. Without ``open_ports`` an area uses the ports of others.
+
+    ``any_origin``: paths, or beginnings of paths that end in ``/``, which pages of every origin may call, never with a cookie.
+    """
 
     name: str
     routers: Sequence[Callable[[], Router]] = ()
     root_routers: Sequence[Callable[[], Router]] = ()
     open_ports: Callable[[Opening], object] | None = None
+    any_origin: Sequence[str] = ()

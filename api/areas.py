@@ -16,8 +16,11 @@ from api.openai.area import AREA as OPENAI
 from api.operations.area import AREA as OPERATIONS
 from api.schedules.area import AREA as SCHEDULES
 from api.socket.area import AREA as SOCKET
+from api.sources.area import AREA as SOURCES
 from api.statistics.area import AREA as STATISTICS
 from api.tasks.area import AREA as TASKS
+from api.web.area import AREA as WEB
+from api.widget.area import AREA as WIDGET
 
 AREAS: tuple[ApiArea, ...] = (
     HTTP,
@@ -28,6 +31,7 @@ AREAS: tuple[ApiArea, ...] = (
     CHATS,
     CONVERSATIONS,
     DOCUMENTS,
+    SOURCES,
     NOTICES,
     SOCKET,
     TASKS,
@@ -37,4 +41,6 @@ AREAS: tuple[ApiArea, ...] = (
     STATISTICS,
     ERASURES,
     OPENAI,
+    WEB,
+    WIDGET,
 )

@@ -22,6 +22,7 @@ from domain.schedules.area import AREA as SCHEDULES
 from domain.statistics.area import AREA as STATISTICS
 from domain.tasks.area import AREA as TASKS
 from domain.usage.area import AREA as USAGE
+from domain.widgets.area import AREA as WIDGETS
 from schemas.errors import Code
 from streams.tables.projection import Record
 from streams.tables.rebuild import Rebuild, rebuild_records
@@ -44,6 +45,7 @@ AREAS: tuple[Area, ...] = (
     TASKS,
     STATISTICS,
     ERASURES,
+    WIDGETS,
 )
 
 TOPICS: tuple[Topic, ...] = (*(topic for area in AREAS for topic in area.topics), DEAD_LETTERS)

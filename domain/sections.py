@@ -10,6 +10,7 @@ from domain.notices.settings import MailSettings, WebhookSettings
 from domain.schedules.settings import ScheduleSettings
 from domain.statistics.settings import StatisticsSettings
 from domain.tasks.settings import TaskSettings
+from domain.widgets.settings import WidgetSettings
 from schemas.settings import Settings
 from schemas.settings.section import Section
 
@@ -23,6 +24,7 @@ SECTIONS: tuple[type[Section], ...] = (
     ScheduleSettings,
     JobSettings,
     ErasureSettings,
+    WidgetSettings,
 )  # an area's section stands in its own ``settings.py`` and imports nothing but schemas
 
 

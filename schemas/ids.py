@@ -66,6 +66,11 @@ def chunk_id(key: str, version: int, ordinal: int, generation: int = 0) -> str:
     return derive("chunk", key, version, ordinal, generation) if generation else derive("chunk", key, version, ordinal)
 
 
+def chunk_ordinal(chunk: str, key: str, version: int, generation: int, count: int) -> int | None:
+    """The ordinal of the chunk with this id among the ``count`` of a version; None when it is none of them. Microseconds for each."""
+    return next((ordinal for ordinal in range(count) if chunk_id(key, version, ordinal, generation) == chunk), None)
+
+
 def collection_name(knowledge_base: str, generation: int) -> str:
     """The name of a collection in the index: each build of a knowledge base has its own, the first one the knowledge base's id."""
     return f"{knowledge_base}~{generation}" if generation else knowledge_base

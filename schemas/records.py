@@ -6,6 +6,7 @@ from typing import Literal
 from msgspec import Struct
 
 from schemas.events import Event
+from schemas.widgets import WidgetAccess
 
 Tier = Literal["free", "pro", "enterprise"]
 AccountRole = Literal["user", "admin", "operator"]
@@ -52,7 +53,7 @@ class Credential(Struct, frozen=True, kw_only=True):
     ``mode`` of a key: that of questions which name none; ``grounded`` also forbids the other one. None: the question decides.
     ``addresses``: the CIDRs from which a key may be used; () anywhere. ``secret_at``: the time from which the secret of a rotated key was
     derived; None: a derived id's was derived from its creation, another's is random. ``rotations``: the requests of the last rotations, the
-    newest last.
+    newest last. ``widget``: the key of a widget, which has no scopes; None for every other.
     """
 
     id: str
@@ -71,6 +72,7 @@ class Credential(Struct, frozen=True, kw_only=True):
     secret_at: datetime | None = None
     previous: ReplacedSecret | None = None
     rotations: tuple[str, ...] = ()
+    widget: WidgetAccess | None = None
 
 
 class Invitation(Struct, frozen=True, kw_only=True):
@@ -105,6 +107,7 @@ class Conversation(Struct, frozen=True, kw_only=True):
     """``revision`` is the ETag: it grows by one with every change. ``titled_by`` "": no title yet, or one of an early release.
 
     ``mode`` ``grounded``: answers rest on passages alone; ``assistant``: the model may answer without them, and says so.
+    ``pinned``: its owner keeps it at hand.
     """
 
     id: str
@@ -121,6 +124,7 @@ class Conversation(Struct, frozen=True, kw_only=True):
     deleted: bool = False
     revision: int = 1
     mode: AnswerMode = "grounded"
+    pinned: bool = False
 
 
 class RecordOwner(Struct, frozen=True):

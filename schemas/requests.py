@@ -6,7 +6,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from schemas.chats import Turn
-from schemas.documents import Locator, Shelf
+from schemas.documents import Locator, Shelf, TablePart
 from schemas.errors import Problem
 from schemas.events import Event
 
@@ -90,7 +90,7 @@ class Passages(Struct, frozen=True, kw_only=True, tag="passages", tag_field="kin
 
 
 class ChunkText(Struct, frozen=True, kw_only=True):
-    """A chunk with its literal text."""
+    """A chunk with its literal text; its first ``overlap`` characters also end the chunk before. ``tables``: where rows are in it."""
 
     chunk_id: str
     ordinal: int
@@ -99,6 +99,8 @@ class ChunkText(Struct, frozen=True, kw_only=True):
     place: Locator | None = None
     text: str
     tokens: int
+    overlap: int = 0
+    tables: tuple[TablePart, ...] = ()
 
 
 class Chunks(Struct, frozen=True, kw_only=True, tag="chunks", tag_field="kind"):

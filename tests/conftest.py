@@ -34,6 +34,7 @@ from tests.support.own_redis import OwnRedis
 
 PARTITIONS = 4
 SYSTEM = "tests/system/"
+TOGETHER = (SYSTEM, "tests/pages/")  # folders whose tests share a stack
 INSPECTION = (
     "memory|usage",
     "dump",
@@ -80,24 +81,24 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whatever asks for the servers is a stack test, whether it says so or not. The slow kinds come first: the system tests, then modules
-    with a stack test, so that processes which share the work end together.
+    """Whatever asks for the servers is a stack test, whether it says so or not. The slow kinds come first: tests that share a stack, then
+    modules with a stack test, so that processes which share the work end together.
     """
     for item in items:
         if "servers" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.stack)
     stacked = {item.path for item in items if item.get_closest_marker("stack")}
-    items.sort(key=lambda item: (not item.nodeid.startswith(SYSTEM), item.path not in stacked))
+    items.sort(key=lambda item: (not item.nodeid.startswith(SYSTEM), not item.nodeid.startswith(TOGETHER), item.path not in stacked))
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Which tests stay together when processes share the work (``-n``): those of a module, and all system tests, which share a stack."""
+    """Which tests stay together when processes share the work (``-n``): those of a module, and those of a folder that share a stack."""
     from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]  # noqa: PLC0415 - only where processes share the work
 
     class ModuleScheduling(LoadScopeScheduling):  # type: ignore[misc]  # untyped
         def _split_scope(self, nodeid: str) -> str:
-            return SYSTEM if nodeid.startswith(SYSTEM) else nodeid.split("::", 1)[0]
+            return next((folder for folder in TOGETHER if nodeid.startswith(folder)), nodeid.split("::", 1)[0])
 
     config.option.loadscopereorder = False  # the order is that of collection
     return ModuleScheduling(config, log)

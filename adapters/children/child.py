@@ -23,8 +23,8 @@ from adapters.children.protocol import (
     ChildOptions,
     ChunkFrame,
     CrashReport,
+    FileTask,
     OcrStarted,
-    ParseTask,
     Task,
     TaskAnswer,
     encode_frame,
@@ -228,7 +228,7 @@ class ChildProcess:
 
     async def _copy_source(self, task: Task) -> Task:
         """The task with a copy of the document's file where the child can read it; the child empties that folder afterwards."""
-        if not isinstance(task, ParseTask) or not task.source.path:
+        if not isinstance(task, FileTask) or not task.source.path:
             return task
         copy = self._folder.path / COPY_NAME
         try:

@@ -24,9 +24,9 @@ from adapters.children.protocol import (
     ChildOptions,
     ChunkFrame,
     CrashReport,
+    FileTask,
     OcrStarted,
     ParseBatch,
-    ParseTask,
     Ready,
     Task,
     TaskRefusal,
@@ -108,7 +108,7 @@ def _serve(tasks: BinaryIO, speaker: _ReplyWriter, work: TaskHandler, options: C
 
 
 def _perform(task: Task, speaker: _ReplyWriter, work: TaskHandler, options: ChildOptions) -> None:
-    if isinstance(task, ParseTask | ParseBatch):
+    if isinstance(task, FileTask | ParseBatch):
         confinement.allow_cpu(options.cpu_s)
         confinement.allow_memory(options.memory_mib)
     answer: ChildMessage
@@ -120,7 +120,7 @@ def _perform(task: Task, speaker: _ReplyWriter, work: TaskHandler, options: Chil
         answer = TaskRefusal(refusal.code, refusal.detail)
     except MemoryError:
         answer = TaskRefusal("document_too_complex", f"it takes more than {options.memory_mib:,} MiB (CLAW_DOCUMENT_PARSE_MEMORY_MIB)")
-    if isinstance(task, ParseTask):
+    if isinstance(task, FileTask):
         # before the answer: after it, the next document may be there. LibreOffice, once loaded, cannot work without its profile
         empty_folder(options.folder, keep=LIBREOFFICE_PROFILE)
     speaker.write(answer)

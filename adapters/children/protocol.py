@@ -6,6 +6,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
+from adapters.pages.highlights import QuoteOnPages
 from adapters.parsing.core.source import Bounds, DocumentSource
 from schemas.documents import Chunk, Note, Vectors
 
@@ -73,6 +74,26 @@ class PassageTask(Struct, tag=True, frozen=True):
     texts: list[str]
 
 
+class QuoteTask(Struct, tag=True, frozen=True, kw_only=True):
+    """Look for a quote on the pages of a file: ``first`` to ``last``, or on any with ``first`` 0. ``context``: the text around it."""
+
+    source: DocumentSource
+    bounds: Bounds
+    quote: str
+    context: str = ""
+    first: int = 0
+    last: int = 0
+
+
+class ImageTask(Struct, tag=True, frozen=True, kw_only=True):
+    """Make an image of a page of a file, at most so many pixels wide."""
+
+    source: DocumentSource
+    bounds: Bounds
+    page: int
+    width: int
+
+
 class Ready(Struct, tag=True, frozen=True):
     """From the fork server, once: it is loaded. ``measures`` of confinement are in force."""
 
@@ -127,6 +148,12 @@ class PassageResult(Struct, tag=True, frozen=True):
     vectors: list[bytes]
 
 
+class ImageResult(Struct, tag=True, frozen=True):
+    """Answer to an ImageTask."""
+
+    data: bytes
+
+
 class TaskRefusal(Struct, tag=True, frozen=True):
     """The task raised Refused."""
 
@@ -153,8 +180,9 @@ class CrashReport(Struct, tag=True, frozen=True):
     detail: str
 
 
-Task = ParseTask | ParseBatch | EncodeTask | PassageTask
-TaskAnswer = ParseSummary | ParseBatchResult | EncodeResult | PassageResult | TaskRefusal
+FileTask = ParseTask | QuoteTask | ImageTask
+Task = FileTask | ParseBatch | EncodeTask | PassageTask
+TaskAnswer = ParseSummary | ParseBatchResult | EncodeResult | PassageResult | QuoteOnPages | ImageResult | TaskRefusal
 ServerMessage = Ready | Forked | Exited | Loaded
 ChildMessage = OcrStarted | ChunkFrame | TaskAnswer | CrashReport
 

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from litestar import Response, Router, delete, get, patch, post
 from litestar.params import FromPath, JSONBody
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from adapters.secrets.signing import url_text
@@ -21,11 +22,14 @@ from api.http.responses import begin_idempotent, etag, find_created, invalid_fie
 from domain.accounts.address_ranges import canonical_range
 from domain.accounts.key_text import key_hash, key_text
 from domain.accounts.topics import CREDENTIALS_CHANGED
+from domain.widgets.limits import WidgetLimits
+from domain.widgets.origins import canonical_origin
 from schemas import ids
-from schemas.bodies.auth import ApiKey, ApiKeyCreate, ApiKeyCreated, ApiKeyPatch, ApiKeyRotate
+from schemas.bodies.auth import DEFAULT_SCOPES, ApiKey, ApiKeyCreate, ApiKeyCreated, ApiKeyPatch, ApiKeyRotate, WidgetKey
 from schemas.bodies.pages import Page
 from schemas.errors import FieldError, Refused
 from schemas.records import Credential, CredentialChanged, ReplacedSecret
+from schemas.widgets import WidgetAccess
 from streams.log.outgoing import Outgoing
 
 KEYS_MAX = 100  # of one account
@@ -40,6 +44,12 @@ async def create(request: ApiRequest, data: JSONBody[ApiKeyCreate]) -> Response[
     if data.expires_at is not None and data.expires_at <= now:
         raise invalid_field("expires_at", "is in the past", "a time in the future")
     addresses = _canonical_addresses(data.addresses)
+    if data.widget is not None and data.scopes is not UNSET:
+        raise invalid_field(
+            "scopes", "are not for the key of a widget, which asks its knowledge bases and does nothing else", "leave it out"
+        )
+    widget = await _check_widget(request, data.widget) if data.widget is not None else None
+    scopes = () if widget is not None else DEFAULT_SCOPES if data.scopes is UNSET else data.scopes
     await begin_idempotent(request)
     credential_id = await request.new_id("api-key", caller.tenant, caller.account_id)
     secret = _secret(request, credential_id, now)
@@ -50,11 +60,12 @@ async def create(request: ApiRequest, data: JSONBody[ApiKeyCreate]) -> Response[
         kind="api_key",
         secret_hash=key_hash(secret),
         name=data.name,
-        scopes=tuple(dict.fromkeys(data.scopes)),
+        scopes=tuple(dict.fromkeys(scopes)),
         created_at=now,
         expires_at=data.expires_at,
         mode=data.mode,
         addresses=addresses,
+        widget=widget,
     )
     async with ports.core.records.lease(keys_lease(caller.account_id)):
         present = await find_created(request, ports.core.read_models.account_credentials, _scope(request), credential_id)
@@ -62,7 +73,8 @@ async def create(request: ApiRequest, data: JSONBody[ApiKeyCreate]) -> Response[
             return _creation_response(present, _secret(request, credential_id, present.created_at))
         if await ports.core.read_models.account_credentials.count(_scope(request)) >= KEYS_MAX:
             raise Refused("forbidden", f"an account may have {KEYS_MAX} API keys; delete one")
-        await _write(request, credential, "api_key.create", scopes=" ".join(credential.scopes), addresses=" ".join(addresses))
+        detail = {"scopes": " ".join(credential.scopes), "addresses": " ".join(addresses)}
+        await _write(request, credential, "api_key.create", **detail, **_widget_detail(credential))
     return _creation_response(credential, secret)
 
 
@@ -80,14 +92,19 @@ async def read(request: ApiRequest, key_id: FromPath[UUID]) -> Response[ApiKey]:
     return await _response(request, await _find(request, str(key_id)))
 
 
-@patch("/api-keys/{key_id:str}", opt=PERSON, responses=PROBLEMS, summary="Rename an API key")
+@patch("/api-keys/{key_id:str}", opt=PERSON, responses=PROBLEMS, summary="Change an API key")
 async def change(request: ApiRequest, key_id: FromPath[UUID], data: JSONBody[ApiKeyPatch]) -> Response[ApiKey]:
-    """With ``If-Match`` a concurrent change is refused with ``412``."""
+    """Its name, and of a widget's key what it may do. With ``If-Match`` a concurrent change is refused with ``412``."""
+    widget = await _check_widget(request, data.widget) if data.widget is not UNSET else None
     async with request.core.records.lease(keys_lease(request.user.account_id)):
         present = await _find(request, str(key_id))
         require_match(request, present.revision)
-        changed = replace(present, name=data.name, revision=present.revision + 1)
-        await _write(request, changed, "api_key.change")
+        if widget is not None and present.widget is None:
+            raise invalid_field("widget", "is not for a key that was made without: its holders may do more", "create another key")
+        name = present.name if data.name is UNSET else data.name
+        changed = replace(present, name=name, widget=widget or present.widget, revision=present.revision + 1)
+        await _write(request, changed, "api_key.change", **_widget_detail(changed))
+    request.http.identities.forget(changed.id)
     return await _response(request, changed)
 
 
@@ -153,6 +170,29 @@ def _canonical_addresses(texts: Sequence[str]) -> tuple[str, ...]:
     if errors:
         raise Refused("validation_failed", errors=tuple(errors))
     return tuple(found)
+
+
+async def _check_widget(request: ApiRequest, given: WidgetKey) -> WidgetAccess:
+    """With its origins in one form, each once. Raises Refused naming every one that is none, and for unknown knowledge bases."""
+    origins, errors = dict[str, None](), []
+    for number, text in enumerate(given.origins):
+        try:
+            origins[canonical_origin(text)] = None
+        except ValueError as error:
+            limit = "https://host[:port] without a path, in ASCII; http for loopback alone"
+            errors.append(FieldError(f"widget.origins[{number}]", str(error), limit))
+    if errors:
+        raise Refused("validation_failed", errors=tuple(errors))
+    bases = tuple(dict.fromkeys(map(str, given.knowledge_base_ids)))
+    await request.http.access.check_knowledge_bases(request.user, bases)
+    own = {name: getattr(given, name) for name in WidgetLimits._fields}
+    return WidgetAccess(origins=tuple(origins), knowledge_base_ids=bases, **own)
+
+
+def _widget_detail(credential: Credential) -> dict[str, str]:
+    """What the audit log has of a widget's key."""
+    widget = credential.widget
+    return {} if widget is None else {"origins": " ".join(widget.origins), "knowledge_bases": " ".join(widget.knowledge_base_ids)}
 
 
 async def _find(request: ApiRequest, key_id: str) -> Credential:

@@ -17,6 +17,7 @@ from api.http.audit import audit_event
 from api.http.gate import PUBLIC, address_of
 from api.http.identity import caller_of
 from api.http.openapi import PROBLEMS
+from api.http.problems import problem_response, to_problem
 from api.http.request import ApiRequest
 from api.http.responses import invalid_field
 from domain.accounts.errors import EMAIL_DOMAIN_REFUSED, OIDC_EMAIL_MISSING, OIDC_EMAIL_TAKEN, OIDC_STATE_INVALID
@@ -27,6 +28,8 @@ from domain.accounts.registration import new_account
 from domain.accounts.topics import IDENTITIES_CHANGED
 from domain.limits.rules import network_of
 from schemas import ids
+from schemas.bodies.auth import LoginProvider
+from schemas.bodies.pages import Page
 from schemas.errors import Refused
 from schemas.identities import IdentityChanged, OidcIdentity
 from schemas.limits import Rule
@@ -46,8 +49,33 @@ State = Annotated[str, QueryParameter(name="state", max_length=4_000, descriptio
 Text = Annotated[str, QueryParameter(max_length=4_000, description="As the identity provider sends it.")]
 
 
+def land_at_sign_in(request: ApiRequest, error: Exception) -> Response[Any]:
+    """A browser that is refused goes to the sign-in page, which has a sentence for the code; other clients get the problem."""
+    if "text/html" not in request.headers.get("accept", ""):
+        return problem_response(request, error)
+    code = to_problem(request.scope, error).code
+    return Response(None, status_code=HTTPStatus.SEE_OTHER, headers={"Location": f"/sign-in?problem={code}"})
+
+
+LANDING: dict[int | type[Exception], Any] = {Exception: land_at_sign_in}
+
+
+@get("/auth/oidc", opt=PUBLIC, responses=PROBLEMS, security=[{}], summary="List the identity providers")
+async def providers(request: ApiRequest) -> Page[LoginProvider]:
+    """Where people may log in elsewhere; none when no identity provider is set up. Begin at ``/auth/oidc/{name}``."""
+    oidc = request.ports(AccountPorts).oidc.settings
+    known = [LoginProvider(name=oidc.provider, title=oidc.title or oidc.provider)] if oidc.provider else []
+    return Page(items=tuple(known))
+
+
 @get(
-    "/auth/oidc/{provider:str}", opt=PUBLIC, responses=PROBLEMS, security=[{}], status_code=HTTPStatus.SEE_OTHER, summary="Log in elsewhere"
+    "/auth/oidc/{provider:str}",
+    opt=PUBLIC,
+    responses=PROBLEMS,
+    security=[{}],
+    status_code=HTTPStatus.SEE_OTHER,
+    exception_handlers=LANDING,
+    summary="Log in elsewhere",
 )
 async def begin(request: ApiRequest, provider: FromPath[str], return_to: ReturnTo = "/") -> Response[None]:
     """Sends the browser to the identity provider. It comes back to the callback, and goes on to ``return_to`` with a session in cookies."""
@@ -75,6 +103,7 @@ async def begin(request: ApiRequest, provider: FromPath[str], return_to: ReturnT
     responses=PROBLEMS,
     security=[{}],
     status_code=HTTPStatus.SEE_OTHER,
+    exception_handlers=LANDING,
     summary="Come back from a login elsewhere",
 )
 async def callback(
@@ -195,4 +224,4 @@ def _cookie_name(state: str) -> str:
 
 def router() -> Router:
     """The routes of this module."""
-    return Router("", route_handlers=[begin, callback], tags=["auth"])
+    return Router("", route_handlers=[providers, begin, callback], tags=["auth"])

@@ -46,6 +46,11 @@ class PublishedQuestion:
     queue: QueueEstimate | None = None
 
 
+def reply_lock_s(ports: ChatPorts) -> float:
+    """How long a reply holds the lock of its conversation, in seconds, when nothing releases it."""
+    return ports.core.settings.model.total_timeout_s + ANSWER_MARGIN_S
+
+
 def check_question(ports: ChatPorts, field: str, content: str) -> None:
     """Refused("validation_failed") for a question that is too long or blank."""
     chars_max = ports.core.settings.limits.message_chars_max
@@ -123,7 +128,7 @@ async def _gather_settled(
 async def _acquire_reply_lock(request: ApiRequest, conversation_id: str, reply_id: str) -> LockOrigin:
     """Take the conversation's reply lock: ``local`` to this process when Redis is down, ``taken over`` from a reply that has ended."""
     ports, tenant = request.ports(ChatPorts), request.user.tenant
-    life_s = ports.core.settings.model.total_timeout_s + ANSWER_MARGIN_S
+    life_s = reply_lock_s(ports)
     origin: LockOrigin = "free"
     holder = ports.running.holder((tenant, conversation_id), life_s) or reply_id
     if holder == reply_id:
@@ -170,7 +175,7 @@ async def _release_reply_lock(request: ApiRequest, conversation_id: str, reply_i
 
 async def _release_later(ports: ChatPorts, tenant: str, conversation_id: str, reply_id: str) -> None:
     """Release the lock once Redis is back, for the other replicas; until then it would count as an open reply for minutes."""
-    until_s = ports.core.clock.monotonic_s() + ports.core.settings.model.total_timeout_s + ANSWER_MARGIN_S
+    until_s = ports.core.clock.monotonic_s() + reply_lock_s(ports)
     while ports.core.clock.monotonic_s() < until_s:  # then it has expired
         await asyncio.sleep(RELEASE_S)
         with suppress(Unavailable):

@@ -14,6 +14,7 @@ from schemas.errors import Refused
 from schemas.records import AnswerMode
 
 MODEL_SAMPLING = Sampling()
+BELOW_MAX = 2_000  # messages that are walked down, one round trip each, to the end of a branch
 NEWEST_BESIDES = 2  # listed beyond a branch's bound: the newest answer itself, and this question when it was written before
 
 
@@ -130,6 +131,17 @@ async def read_branch(ports: ChatPorts, scope: str, start_id: str, limit: int) -
     if not found:
         raise Refused("not_found", f"there is no message {start_id}")
     return found, wanted[0] if wanted else ""
+
+
+async def find_branch_end(ports: ChatPorts, scope: str, start_id: str) -> str:
+    """The last message below ``start_id``, following the newest message at each fork; at most ``BELOW_MAX`` messages further down."""
+    end_id = start_id
+    for _ in range(BELOW_MAX):
+        below = (await ports.core.read_models.messages.group_members(scope, (end_id,)))[end_id]
+        if not below:
+            break
+        end_id = below[-1]
+    return end_id
 
 
 async def branch_ids(ports: ChatPorts, scope: str, tip: Message, count_max: int) -> list[str]:

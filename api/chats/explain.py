@@ -36,7 +36,7 @@ async def explain(request: ApiRequest, conversation_id: FromPath[UUID], reply_id
         ports.core.read_models.messages.get(f"{caller.tenant}/{conversation_id}", str(reply_id)),
         _location(ports, caller.tenant, str(reply_id)),
     )
-    if message is None or message.role != "assistant" or not _may_see(caller, message):
+    if message is None or message.role != "assistant" or not may_see(caller, message):
         raise Refused("not_found", f"there is no reply {reply_id}, or it has not ended")
     return await _explain(ports, caller.tenant, message, location)
 
@@ -57,7 +57,7 @@ async def _explain(ports: ChatPorts, tenant: str, message: Message, location: Re
     return explain_reply(RecordedReply(message, trail, feedback, visible), ports.core.live.settings)
 
 
-def _may_see(caller: Caller, message: Message) -> bool:
+def may_see(caller: Caller, message: Message) -> bool:
     """The asker, an admin in person, or an admin's key with the scope ops."""
     admin = caller.has_role("admin") and (caller.scopes is None or "ops" in caller.scopes)
     return admin or message.user_id == caller.account_id

@@ -1,7 +1,8 @@
 """Questions without a conversation: answered once, stored for a day.
 
 No reply lock is taken and no message of the user is written: only the question is published, and the answer arrives through the relay. The
-conversation id is derived from the asker and the reply's id, so only the asker can find the reply, without a record of its owner.
+conversation id is derived from the asker and the reply's id, so only the asker can find the reply, without a record of its owner. The asker
+is an account, or a widget's key.
 """
 
 import asyncio
@@ -49,7 +50,8 @@ class StandaloneQuestion(Struct, frozen=True, kw_only=True):
 
 def conversation_of(caller: Caller, reply_id: str) -> str:
     """The id of the conversation that has only this reply of the caller."""
-    return ids.derive("lone-conversation", caller.tenant, caller.account_id, reply_id)
+    asker = caller.account_id if caller.widget is None else caller.key_id  # a widget's replies are found with its key alone
+    return ids.derive("lone-conversation", caller.tenant, asker, reply_id)
 
 
 async def ask_standalone(request: ApiRequest, asked: StandaloneQuestion) -> tuple[Reply, QueueEstimate | None]:

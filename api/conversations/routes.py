@@ -2,17 +2,18 @@
 
 from contextlib import suppress
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import msgspec
 from litestar import Response, Router, delete, get, patch, post
 from litestar.params import FromPath, JSONBody, QueryParameter
 
-from api.chats.branches import read_branch
+from api.chats.branches import find_branch_end, read_branch
 from api.chats.feedback import feedback_of
 from api.chats.modes import choose_mode
 from api.chats.ports import ChatPorts
+from api.conversations.filters import SEARCH_CHARS_MAX, ConversationFilter
 from api.http.access import conversations_of
 from api.http.gate import CHAT
 from api.http.late_repeats import ANSWERED
@@ -30,6 +31,19 @@ from streams.tables.cursor import invalid_cursor
 from streams.tables.record_table import RecordPage as TablePage
 
 Branch = Annotated[UUID | None, QueryParameter(description="Only this message and those above it, the newest first.")]
+Below = Annotated[
+    bool,
+    QueryParameter(
+        description="With `branch`: begin at the end of the branch, following the newest message below each; the first page only."
+    ),
+]
+
+OfStatus = Annotated[Literal["active", "archived"] | None, QueryParameter(description="Only those with this status.")]
+OfPinned = Annotated[bool | None, QueryParameter(description="Only those that are pinned, or only those that are not.")]
+Search = Annotated[
+    str, QueryParameter(max_length=SEARCH_CHARS_MAX, description="Only those whose title has all of these words, in any case and order.")
+]
+UNMOVED = {"title", "titled_by", "pinned", "status"}  # a change of these alone leaves a conversation where it is in the list
 
 
 @post("/conversations", opt=CHAT | ANSWERED, responses=PROBLEMS, summary="Create a conversation")
@@ -65,9 +79,19 @@ async def create(request: ApiRequest, data: JSONBody[ConversationCreate]) -> Res
 
 
 @get("/conversations", opt=CHAT, responses=PROBLEMS, summary="List conversations, the last active first")
-async def list_(request: ApiRequest, limit: Limit = 20, cursor: Cursor = "") -> Page[ConversationView]:
-    """A question moves its conversation to the top."""
-    page = await request.core.read_models.conversations.list(conversations_of(request.user), limit=limit, cursor=cursor)
+async def list_(
+    request: ApiRequest, limit: Limit = 20, cursor: Cursor = "", status: OfStatus = None, pinned: OfPinned = None, q: Search = ""
+) -> Page[ConversationView]:
+    """A question moves its conversation to the top. A page of a filtered list reads at most 1,000 conversations: it may have fewer items
+    than ``limit``, and a cursor to go on with.
+    """
+    wanted, scope = ConversationFilter.of(status=status, pinned=pinned, q=q), conversations_of(request.user)
+    table = request.core.read_models.conversations
+    page = await (
+        table.list_accepted(scope, wanted.accepts, limit=limit, cursor=cursor)
+        if wanted.is_set
+        else table.list(scope, limit=limit, cursor=cursor)
+    )
     request.core.count_table_lookup(request.user.tenant, "user_conversations", found=bool(page.items))
     return map_page(page, ConversationView.of)
 
@@ -80,7 +104,9 @@ async def read(request: ApiRequest, conversation_id: FromPath[UUID]) -> Response
 
 @patch("/conversations/{conversation_id:str}", opt=CHAT, responses=PROBLEMS, summary="Update a conversation")
 async def change(request: ApiRequest, conversation_id: FromPath[UUID], data: JSONBody[ConversationPatch]) -> Response[ConversationView]:
-    """Fields left out stay as they are. With ``If-Match`` a concurrent change is refused with ``412``."""
+    """Fields left out stay as they are. With ``If-Match`` a concurrent change is refused with ``412``. Title, pin and archive leave a
+    conversation where it is in the list.
+    """
     ports, caller = request.ports(ChatPorts), request.user
     changes = given_fields(data)
     if "knowledge_base_ids" in changes:
@@ -93,7 +119,8 @@ async def change(request: ApiRequest, conversation_id: FromPath[UUID], data: JSO
     async with ports.core.records.lease(f"conversation/{conversation_id}"):
         present = await ports.http.access.find_conversation(caller, str(conversation_id))
         require_match(request, present.revision)
-        changed = msgspec.structs.replace(present, **changes, updated_at=ports.core.clock.now(), revision=present.revision + 1)
+        updated_at = present.updated_at if changes.keys() <= UNMOVED else ports.core.clock.now()
+        changed = msgspec.structs.replace(present, **changes, updated_at=updated_at, revision=present.revision + 1)
         await _write(request, changed)
     return _response(changed)
 
@@ -122,7 +149,12 @@ async def remove(request: ApiRequest, conversation_id: FromPath[UUID]) -> None:
 
 @get("/conversations/{conversation_id:str}/messages", opt=CHAT, responses=PROBLEMS, summary="List messages, the newest first")
 async def messages(
-    request: ApiRequest, conversation_id: FromPath[UUID], limit: Limit = 20, cursor: Cursor = "", branch: Branch = None
+    request: ApiRequest,
+    conversation_id: FromPath[UUID],
+    limit: Limit = 20,
+    cursor: Cursor = "",
+    branch: Branch = None,
+    below: Below = None,
 ) -> Page[MessageView]:
     """Questions and answers with citations, of all branches by time, or of one branch; an answer appears once it has ended."""
     ports, caller = request.ports(ChatPorts), request.user
@@ -131,7 +163,10 @@ async def messages(
     if branch is None:
         page = await ports.core.read_models.messages.list(scope, limit=limit, cursor=cursor)
     else:
-        items, above = await read_branch(ports, scope, _parse_branch_cursor(cursor) if cursor else str(branch), limit)
+        start = _parse_branch_cursor(cursor) if cursor else str(branch)
+        if below and not cursor:
+            start = await find_branch_end(ports, scope, start)
+        items, above = await read_branch(ports, scope, start, limit)
         page = TablePage(items, above)
     ports.core.count_table_lookup(caller.tenant, "conversation_history", found=bool(page.items))
     siblings = await ports.core.read_models.messages.group_members(scope, tuple({message.parent_id or ROOT for message in page.items}))

@@ -210,6 +210,14 @@ async def earlier_title(request: ApiRequest, base_id: str, document_id: str) -> 
 
 async def _read_submission(ports: DocumentPorts, key: str, version: int) -> Document:
     """The submitted document, from the log. Raises Unavailable when it cannot be read."""
+    found = await find_submission(ports, key, version)
+    if found is None:
+        raise Unavailable("kafka_unavailable", f"version {version} of {key} is not on the log: a newer one is on its way")
+    return found
+
+
+async def find_submission(ports: DocumentPorts, key: str, version: int) -> Document | None:
+    """The document as it was submitted; None when compaction has removed that, or this is none of its versions. Raises Unavailable."""
     partition = ports.core.publisher.partition_for(DOCUMENTS_SUBMITTED, key)
     try:
         async with asyncio.timeout(READ_S_MAX), aclosing(ports.submissions.records(partition, version, version + 1)) as records:
@@ -219,7 +227,7 @@ async def _read_submission(ports: DocumentPorts, key: str, version: int) -> Docu
                     return event.data
     except TimeoutError as error:
         raise Unavailable("kafka_unavailable", f"version {version} was not read in {READ_S_MAX:g} s") from error
-    raise Unavailable("kafka_unavailable", f"version {version} of {key} is not on the log: a newer one is on its way")
+    return None
 
 
 async def _submit_text(request: ApiRequest, base_id: str, document_id: str, data: DocumentReplace) -> Response[DocumentAccepted]:

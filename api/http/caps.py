@@ -22,6 +22,7 @@ from streams.tables.record_table import RecordTable
 
 RecordKind = Literal["conversations", "knowledge_bases"]
 
+WIDGET_STREAMS = "widget_streams"  # name of the cap of one key
 _HELD = "places"  # in the scope's state: what frees the places of the request; None once it has ended
 
 
@@ -53,12 +54,27 @@ class Caps:
 
     async def hold(self, scope: Scope, kind: CapKind, caller: Caller) -> None:
         """Take a place until the request has ended, its stream included. Raises Refused."""
-        place = await self.take_place(kind, caller)
+        self._hold(scope, await self.take_place(kind, caller))
+
+    def _hold(self, scope: Scope, place: Place) -> None:
         held = _state_of(scope).setdefault(_HELD, [])
         if held is None:  # the frame of a socket was left before its request had begun to answer
             self._places.free(place)
         else:
             held.append(partial(self._places.free, place))
+
+    async def hold_widget_stream(self, scope: Scope, caller: Caller, streams_max: int) -> None:
+        """Take one of the streams of a widget's key, which are none of its account's, until the request has ended. Raises Refused."""
+        tenant_max = self._settings.value.of_tenant("streams")
+        taken = await self._places.take("streams", caller.tenant, caller.key_id, account_max=streams_max, tenant_max=tenant_max)
+        if not isinstance(taken, CapShortage):
+            self._hold(scope, taken)
+        elif taken.owner == "tenant":
+            raise self._refusal(taken, caller)
+        else:
+            self._core.metrics.refusals.labels(WIDGET_STREAMS).inc()
+            detail = f"{taken.used} of {taken.limit} answers of this widget are being read (streams_max of its key)"
+            raise Refused("too_many_streams", detail, retry_after_s=1, rule=WIDGET_STREAMS)
 
     @asynccontextmanager
     async def place(self, kind: CapKind, caller: Caller) -> AsyncIterator[None]:

@@ -1,10 +1,15 @@
 """Pages of other origins may call the API when the operator lists them: the CORS protocol, inside the envelope, around everything else.
 
+What widgets call (``ApiArea.any_origin``) every page may, without a cookie: a preflight has no credential that could say whose key will
+follow, and an answer with ``*`` gives a page nothing that a program without a browser does not have. Whether the key is for the page's
+origin is decided behind the gate, whose refusal the page can then read.
+
 So errors, streams and refused requests carry the headers as well, and a preflight, which browsers send without a credential, meets neither
 authentication nor limits. WebSockets have a check of their own (``api/socket/handshake.py``): browsers do not apply CORS to them.
 """
 
 import re
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any, cast
 
@@ -25,6 +30,9 @@ _HEADER_NAMES = re.compile(rb"[A-Za-z0-9!#$%&'*+.^_`|~, -]{1,2000}")  # echoed: 
 
 Headers = list[tuple[bytes, bytes]]
 
+ALLOW_ORIGIN = b"access-control-allow-origin"
+ANYBODY: Headers = [(ALLOW_ORIGIN, b"*")]  # without credentials, and the same for everybody: nothing varies
+
 
 def parse_origins(listed: str) -> frozenset[str]:
     """The origins of a comma-separated list, in lower case. Raises ConfigurationError for what is none."""
@@ -36,11 +44,13 @@ def parse_origins(listed: str) -> frozenset[str]:
 
 
 class Cors:
-    """Wraps an ASGI application; ``origins`` of ``parse_origins``."""
+    """Wraps an ASGI application; ``origins`` of ``parse_origins``, ``any_origin`` as in ``ApiArea``."""
 
-    def __init__(self, app: ASGIApp, origins: frozenset[str]) -> None:
+    def __init__(self, app: ASGIApp, origins: frozenset[str], any_origin: Sequence[str] = ()) -> None:
         self._app = app
         self._origins = origins
+        self._exact = frozenset(path for path in any_origin if not path.endswith("/"))
+        self._beginnings = tuple(path for path in any_origin if path.endswith("/"))
         self._vary = (b"vary", b"Origin")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -48,11 +58,16 @@ class Cors:
         if scope["type"] != ScopeType.HTTP:
             await self._app(scope, receive, send)
             return
+        is_open = scope["path"] in self._exact or scope["path"].startswith(self._beginnings)
+        if not is_open and not self._origins:
+            await self._app(scope, receive, send)
+            return
         said = _origin_headers(scope["headers"])
-        headers = self._headers(said.get(b"origin", b""))
-        allowed = len(headers) > 1
+        headers = ANYBODY if is_open else self._headers(said.get(b"origin", b""))
+        allowed = any(name == ALLOW_ORIGIN for name, _ in headers)
         if allowed and scope["method"] == "OPTIONS" and b"access-control-request-method" in said:
-            await _answer_preflight(send, [*headers, *_preflight_headers(said, listed=self._is_listed(said[b"origin"]))])
+            listed = not is_open and self._is_listed(said.get(b"origin", b""))
+            await _answer_preflight(send, [*headers, *_preflight_headers(said, listed=listed)])
             return
 
         async def send_with_headers(message: Message) -> None:
@@ -67,9 +82,9 @@ class Cors:
     def _headers(self, origin: bytes) -> Headers:
         """For any answer. Credentials only for an origin by its name: with ``*`` anybody's page would act as the person in front."""
         if origin and self._is_listed(origin):
-            return [self._vary, (b"access-control-allow-origin", origin), (b"access-control-allow-credentials", b"true")]
+            return [self._vary, (ALLOW_ORIGIN, origin), (b"access-control-allow-credentials", b"true")]
         if origin and ANY in self._origins:
-            return [self._vary, (b"access-control-allow-origin", b"*")]
+            return [self._vary, *ANYBODY]
         return [self._vary]  # caches keep the answers to others apart, also from one without an origin
 
     def _is_listed(self, origin: bytes) -> bool:

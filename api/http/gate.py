@@ -5,7 +5,7 @@ A credential in a header wins over one in a cookie; one in a cookie is subject t
 A route declares its access in ``opt``; one that declares nothing requires an access token.
 """
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from typing import Any
 
 from litestar.enums import ScopeType
@@ -16,7 +16,7 @@ from api.core import Core
 from api.http.audit_refusals import record_refusal
 from api.http.caps import free_held
 from api.http.envelope import response_headers_of
-from api.http.identity import AddressRefused, Caller
+from api.http.identity import Caller, KeyMisused
 from api.http.ports import HttpPorts
 from api.http.problems import deny
 from domain.accounts.errors import EMAIL_UNVERIFIED
@@ -26,6 +26,7 @@ OPEN: dict[str, Any] = {"access": "open"}  # health, metrics, schema: no credent
 PUBLIC: dict[str, Any] = {"access": "public"}  # no credential; limited by address
 PERSON: dict[str, Any] = {"access": "person"}  # an access token: API keys cannot manage keys
 ANYBODY: dict[str, Any] = {"access": "caller"}  # any valid credential
+WIDGET: dict[str, Any] = {"access": "widget"}  # the key of a widget, from a page of its origins; never a cookie
 CHAT: dict[str, Any] = {"access": "caller", "scope": "chat"}
 KNOWLEDGE_READ: dict[str, Any] = {"access": "caller", "scope": "knowledge:read"}
 KNOWLEDGE_WRITE: dict[str, Any] = {"access": "caller", "scope": "knowledge:write"}
@@ -36,6 +37,7 @@ OPS: dict[str, Any] = {"access": "caller", "scope": "ops"}
 ADMIN: dict[str, Any] = {"access": "caller", "scope": "ops", "role": "admin"}  # of the tenant
 OPERATOR: dict[str, Any] = {"access": "caller", "scope": "ops", "role": "operator"}  # of the installation
 
+COOKIELESS = frozenset({"public", "widget"})
 _ADDRESS = "address"  # in the scope's state
 
 
@@ -70,15 +72,19 @@ async def admit(scope: HTTPScope | WebSocketScope) -> None:
     ports = ports_of(scope["litestar_app"])(HttpPorts)
     authorization, hosts, forwarded_for = _read_headers(scope)
     ports.hosts.check(hosts)
-    by_cookie = not authorization and access != "public" and (token := ports.pages.access_token(scope)) != ""
+    by_cookie = not authorization and access not in COOKIELESS and (token := ports.pages.access_token(scope)) != ""
     address = ports.limiting.address_of(scope.get("client"), forwarded_for)
     scope["state"][_ADDRESS] = address
     caller, refusal = None, None
     if access != "public":
-        caller, refusal = await _identify(ports, f"Bearer {token}" if by_cookie else authorization, address)
+        if access == "widget":
+            identifying = ports.identities.authenticate_widget(authorization, _origin(scope), address)
+        else:
+            identifying = ports.identities.authenticate(f"Bearer {token}" if by_cookie else authorization, address)
+        caller, refusal = await _identify(identifying)
     await enforce_limits(ports, scope, address, caller)
     if refusal is not None:
-        if isinstance(refusal, AddressRefused):
+        if isinstance(refusal, KeyMisused):
             record_refusal(scope, refusal.caller, refusal, address)
         raise refusal
     if caller is not None:
@@ -126,11 +132,17 @@ async def enforce_limits(ports: HttpPorts, scope: HTTPScope | WebSocketScope, ad
         raise ports.limiting.refusal(decision)
 
 
-async def _identify(ports: HttpPorts, authorization: str, address: str) -> tuple[Caller | None, Refused | None]:
+async def _identify(identifying: Awaitable[Caller]) -> tuple[Caller | None, Refused | None]:
     try:
-        return await ports.identities.authenticate(authorization, address), None
+        return await identifying, None
     except Refused as refusal:
         return None, refusal
+
+
+def _origin(scope: HTTPScope | WebSocketScope) -> str:
+    """The page's origin; "" when the request names none, or several."""
+    origins = [value.decode("latin-1") for name, value in scope["headers"] if name == b"origin"]
+    return origins[0] if len(origins) == 1 else ""
 
 
 def _read_headers(scope: HTTPScope | WebSocketScope) -> tuple[str, list[str], list[str]]:

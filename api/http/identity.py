@@ -14,15 +14,18 @@ from domain.accounts.key_text import PREFIX as KEY_PREFIX
 from domain.accounts.key_text import key_hash, split_key
 from domain.limits.client_address import UNKNOWN
 from domain.read_models import ReadModels
+from domain.widgets.errors import WIDGET_KEY_NEEDED, WIDGET_KEY_REFUSED, WIDGET_ORIGIN_REFUSED
 from schemas import ids
-from schemas.errors import Refused, Unavailable
+from schemas.errors import Code, Refused, Unavailable
 from schemas.records import ROLES, Account, AccountRole, AnswerMode, Credential, Scope, Tier
+from schemas.widgets import WidgetAccess
 from streams.clock import Clock
 
 FRESH_S = 1.0  # a revoked key, an ended session or a disabled account is refused within this
 STALE_S = 900.0  # how long a caller seen here stays authenticated while Redis is down
 CALLERS_MAX = 20_000
 CREDENTIAL_CHARS_MAX = 4_096  # of the header: our tokens have some 300
+ORIGIN_CHARS_MAX = 200  # in a refusal
 NOT_VALID = "the API key is unknown or revoked"
 
 SessionState = Literal["open", "ended"]
@@ -32,7 +35,7 @@ SessionState = Literal["open", "ended"]
 class Caller:
     """The account behind a request. ``scopes`` is None for an access token, which has all rights of the account; ``key_id`` is the id of an
     API key, "" for an access token; ``mode`` is that of the key, None when it has none; ``session_id`` is "" for a key, and for an access
-    token of a release without sessions.
+    token of a release without sessions. ``widget``: somebody in front of a page that has a widget's key, and not the account itself.
     """
 
     account_id: str
@@ -45,6 +48,7 @@ class Caller:
     mode: AnswerMode | None = None
     session_id: str = ""
     verified: bool = True  # also while Redis is down and nobody can say
+    widget: WidgetAccess | None = None
 
     def has_role(self, role: AccountRole) -> bool:
         """Whether the account has this role or a higher one."""
@@ -56,11 +60,11 @@ class Caller:
             raise Refused("forbidden", f"this API key lacks the scope {scope}")
 
 
-class AddressRefused(Refused):
-    """A valid API key came from outside its address ranges: somebody may have a copy of it."""
+class KeyMisused(Refused):
+    """A valid API key came from where, or for what, it may not be used: somebody may have a copy of it."""
 
-    def __init__(self, caller: Caller, address: str) -> None:
-        super().__init__(ADDRESS_NOT_ALLOWED, f"{address} is in none of the key's address ranges")
+    def __init__(self, caller: Caller, code: Code, detail: str = "") -> None:
+        super().__init__(code, detail)
         self.caller = caller
 
 
@@ -81,8 +85,27 @@ class Identities:
         """The caller, whose client has this ``address``. While Redis is down callers seen lately, and valid access tokens, stay
         authenticated.
 
-        Raises Refused: "unauthenticated", "api_key_malformed", or "address_not_allowed" for a key with other address ranges.
+        Raises Refused: "unauthenticated", "api_key_malformed", "address_not_allowed" for a key with other address ranges, or
+        "widget_key_refused" for the key of a widget, which is no secret.
         """
+        caller = await self._identify(authorization, address)
+        if caller.widget is not None:
+            raise KeyMisused(caller, WIDGET_KEY_REFUSED)
+        return caller
+
+    async def authenticate_widget(self, authorization: str, origin: str, address: str = UNKNOWN) -> Caller:
+        """The caller behind the key of a widget in a page of this ``origin``. Raises Refused like ``authenticate``, and
+        "widget_key_needed" for every other credential, "widget_origin_refused" for a page of another origin, or of none.
+        """
+        caller = await self._identify(authorization, address)
+        if caller.widget is None:
+            raise KeyMisused(caller, WIDGET_KEY_NEEDED)
+        if origin not in caller.widget.origins:
+            said = f"the request came from a page of {origin[:ORIGIN_CHARS_MAX]}" if origin else "the request has no Origin header"
+            raise KeyMisused(caller, WIDGET_ORIGIN_REFUSED, said)
+        return caller
+
+    async def _identify(self, authorization: str, address: str) -> Caller:
         scheme, _, credential = authorization.partition(" ")
         credential = credential.strip()
         if scheme.lower() != "bearer" or not credential:
@@ -158,9 +181,9 @@ class Identities:
         account = await self._account(credential.account_id)
         caller = caller_of(account, credential.expires_at, frozenset(credential.scopes), credential.id)
         if not is_within(address, credential.addresses):
-            raise AddressRefused(caller, address)
+            raise KeyMisused(caller, ADDRESS_NOT_ALLOWED, f"{address} is in none of the key's address ranges")
         self._used(credential)
-        return replace(caller, mode=credential.mode)
+        return replace(caller, mode=credential.mode, widget=credential.widget)
 
     def _check_secret(self, credential: Credential, secret: str, now: datetime) -> None:
         """Refused("unauthenticated") unless this is the key's secret, or the one before its rotation while both are accepted."""

@@ -99,6 +99,7 @@ NEEDS = {
     "public": "Needs no credential; limited by address.",
     "person": "Needs an access token; an API key is refused.",
     "caller": "Needs an access token or an API key.",
+    "widget": "Needs the API key of a widget, and the `Origin` of a page that it is for.",
 }
 
 STREAMED = 299  # a status that is never sent
@@ -238,7 +239,12 @@ def openapi_config() -> OpenAPIConfig:
             Tag(name="chat", description="Questions and streamed answers."),
             Tag(name="knowledge", description="Knowledge bases."),
             Tag(name="documents", description="Documents of knowledge bases."),
+            Tag(
+                name="sources",
+                description="Sources of citations: the version that was read, as page images or passages, with the quote highlighted.",
+            ),
             Tag(name="retrieval", description="Search, and answers without a conversation."),
+            Tag(name="widget", description="Questions of visitors of a page that embeds `<claw-chat>`: docs/embed.md."),
             Tag(name="openai", description="Compatible with OpenAI's clients: set their base URL to `/v1`. Errors have OpenAI's format."),
             Tag(name="indexes", description="Indexes of knowledge bases, and their rebuild."),
             Tag(name="tasks", description="Work that goes on after its request: states, progress, cancel, retry; dead letters."),

@@ -16,15 +16,19 @@ from domain.limits.decision import Decision
 from domain.limits.decisions import DecisionReporter
 from domain.limits.limiter import Limiter
 from domain.limits.reservations import ReservationResult, Reservations, refusal_of
-from domain.limits.rules import ApplicableRules, applicable_rules
+from domain.limits.rules import ApplicableRules, applicable_rules, network_of
+from domain.widgets.limits import WidgetLimits, WidgetRules, limits_of, question_rules, request_rules
+from domain.widgets.settings import WidgetSettings
 from schemas.configs import RATE_LIMIT_ACCESS, Config
 from schemas.errors import Refused, Unavailable
 from schemas.limits import AccessEntry, Rule
 from schemas.settings import LimitSettings, Settings
+from schemas.widgets import WidgetAccess
 from streams.clock import Clock
 from streams.live import Live
 
 log = structlog.get_logger(__name__)
+OF_ACCOUNTS = frozenset({"user", "route"})  # scopes whose buckets belong to an account
 ALLOWED = Decision(allowed=True)
 
 
@@ -73,7 +77,7 @@ class RateLimiting:
         if verdict is not None and verdict.access == "deny":
             self._metrics.denials.labels(verdict.kind).inc()
             raise Refused("access_denied")
-        return verdict is not None
+        return verdict is not None and (caller is None or caller.widget is None)  # what exempts an account exempts no stranger
 
     async def decide(self, address: str, caller: Caller | None, path: str, route: str) -> Decision:
         """One decision over every rule that applies to the request; counted in the decision statistics."""
@@ -97,7 +101,19 @@ class RateLimiting:
     def request_rules(self, address: str, caller: Caller | None, path: str) -> ApplicableRules:
         """The request rules that apply to this caller on this path."""
         user, tier = (subject_of(caller), caller.tier) if caller else ("", "free")
+        if caller is not None and caller.widget is not None:  # strangers, who take nothing from the account's own requests
+            shared = [rule for rule in self.rules if rule.scope not in OF_ACCOUNTS]
+            rules = request_rules(self.widget_limits(caller.widget))
+            return [*applicable_rules(shared, address=address, user=user, key=caller.key_id), *_widget_buckets(rules, caller, address)]
         return applicable_rules(self.rules, address=address, user=user, tier=tier, path=path, key=key_of(caller))
+
+    def widget_limits(self, access: WidgetAccess) -> WidgetLimits:
+        """The limits in force of a widget's key."""
+        return limits_of(access, self._settings.value.of(WidgetSettings))
+
+    async def spend_widget_question(self, access: WidgetAccess, caller: Caller, address: str) -> None:
+        """Count a question of a visitor with this ``address``; Refused("rate_limited")."""
+        await self.spend(_widget_buckets(question_rules(self.widget_limits(access)), caller, address))
 
     def token_rules(self, caller: Caller) -> ApplicableRules:
         """The rules over model tokens that apply to this caller."""
@@ -170,6 +186,10 @@ class RateLimiting:
             self.lists.put(msgspec.convert(config.value, AccessEntry))
         except (msgspec.ValidationError, ValueError) as error:
             log.warning("access_entry_unusable", key=key, error=str(error))
+
+
+def _widget_buckets(rules: WidgetRules, caller: Caller, address: str) -> list[tuple[Rule, str]]:
+    return [(rules.visitor, f"{caller.key_id}/{network_of(address)}"), (rules.key, caller.key_id)]
 
 
 def subject_of(caller: Caller | None) -> str:

@@ -1,5 +1,7 @@
 """Knowledge bases: sets of documents of an account, which may be shared with its tenant."""
 
+import asyncio
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Any
 from uuid import UUID
@@ -47,10 +49,10 @@ async def create(request: ApiRequest, data: JSONBody[KnowledgeCreate]) -> Respon
             updated_at=now,
         )
         if (present := await find_created(request, request.core.read_models.knowledge_bases, caller.tenant, record.id)) is not None:
-            return _response(present, HTTPStatus.CREATED)
+            return await _response(request, present, HTTPStatus.CREATED)
         async with request.http.caps.room("knowledge_bases", caller, record.id):
             await _write(request, record)
-        return _response(record, HTTPStatus.CREATED)
+        return await _response(request, record, HTTPStatus.CREATED)
 
     return await run_idempotent(request, make)
 
@@ -59,15 +61,15 @@ async def create(request: ApiRequest, data: JSONBody[KnowledgeCreate]) -> Respon
 async def list_(request: ApiRequest, limit: Limit = 20, cursor: Cursor = "") -> Page[KnowledgeView]:
     """Your own and those shared with you. A page may be shorter than ``limit`` although another one follows."""
     page = await request.core.read_models.knowledge_bases.list(request.user.tenant, limit=limit, cursor=cursor)
-    return Page(
-        items=tuple(KnowledgeView.of(base) for base in page.items if can_read(request.user, base)), next_cursor=page.next_cursor or None
-    )
+    readable = [base for base in page.items if can_read(request.user, base)]
+    views = await asyncio.gather(*(_view(request, base) for base in readable))
+    return Page(items=tuple(views), next_cursor=page.next_cursor or None)
 
 
 @get("/knowledge/{knowledge_base_id:str}", opt=KNOWLEDGE_READ, responses=PROBLEMS, summary="Get a knowledge base")
 async def read(request: ApiRequest, knowledge_base_id: FromPath[UUID]) -> Response[KnowledgeView]:
     """With its ETag."""
-    return _response(await request.http.access.find_knowledge_base(request.user, str(knowledge_base_id)))
+    return await _response(request, await request.http.access.find_knowledge_base(request.user, str(knowledge_base_id)))
 
 
 @patch("/knowledge/{knowledge_base_id:str}", opt=KNOWLEDGE_WRITE, responses=PROBLEMS, summary="Update a knowledge base")
@@ -80,7 +82,7 @@ async def change(request: ApiRequest, knowledge_base_id: FromPath[UUID], data: J
         require_match(request, present.revision)
         changed = msgspec.structs.replace(present, **changes, updated_at=ports.core.clock.now(), revision=present.revision + 1)
         await _write(request, changed)
-    return _response(changed)
+    return await _response(request, changed)
 
 
 @delete("/knowledge/{knowledge_base_id:str}", opt=KNOWLEDGE_WRITE, responses=PROBLEMS, summary="Delete a knowledge base and its documents")
@@ -121,11 +123,18 @@ async def _write(request: ApiRequest, base: KnowledgeBase) -> None:
     request.http.access.invalidate_knowledge_bases(request.user)
 
 
-def _response(base: KnowledgeBase, status: int = HTTPStatus.OK) -> Response[KnowledgeView]:
+async def _view(request: ApiRequest, base: KnowledgeBase) -> KnowledgeView:
+    documents = None
+    with suppress(Unavailable):  # a change has happened all the same
+        documents = await request.core.read_models.documents.count(f"{base.tenant}/{base.id}")
+    return KnowledgeView.of(base, documents)
+
+
+async def _response(request: ApiRequest, base: KnowledgeBase, status: int = HTTPStatus.OK) -> Response[KnowledgeView]:
     headers = {"ETag": etag(base.revision)}
     if status == HTTPStatus.CREATED:
         headers["Location"] = f"/api/v1/knowledge/{base.id}"
-    return json_response(KnowledgeView.of(base), status, headers)
+    return json_response(await _view(request, base), status, headers)
 
 
 def router() -> Router:

@@ -20,6 +20,9 @@ class OidcSettings(Section, frozen=True, kw_only=True):
             " CLAW_PUBLIC_URL/api/v1/auth/oidc/{provider}/callback.",
         ),
     ] = ""
+    title: Annotated[
+        str, Meta(max_length=100, description="Its name on the sign-in page, such as Acme; empty: the one in the address.")
+    ] = ""
     issuer: Annotated[
         str, Meta(description="Issuer of its ID tokens, such as https://id.example.org; its metadata is found below this.")
     ] = ""

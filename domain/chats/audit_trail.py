@@ -90,6 +90,18 @@ class AuditTrails:
                     trail.missing.setdefault(part, LATE)
         return trail
 
+    async def read_passages(self, tenant: str, message: Message) -> tuple[Passage, ...]:
+        """The passages found for an answer of this tenant; none when the log no longer keeps them. Raises Unavailable when it cannot be
+        read.
+        """
+        trail = AuditTrail()
+        try:
+            async with asyncio.timeout(READ_S_MAX), self._room, open_log_reader(self._kafka) as reader:
+                await _TrailReader(reader, tenant, message, trail).read_grounded()
+        except TimeoutError:
+            raise Unavailable("overloaded", f"the log returned nothing within {READ_S_MAX:g} s") from None
+        return trail.grounded.data.passages if trail.grounded is not None else ()
+
 
 class _TrailReader:
     """One trail being read."""
@@ -99,15 +111,19 @@ class _TrailReader:
 
     async def read(self, location: ReplyLocation | None) -> None:
         message, trail = self._message, self._trail
-        trail.grounded = await self._read_event(
-            "grounded", CHATS_GROUNDED, message.grounded, _GROUNDED, lambda event: event.data.question.reply_id
-        )
+        await self.read_grounded()
         asked = message.asked or (trail.grounded.data.asked if trail.grounded is not None else None)
         trail.asked = await self._read_event("asked", CHATS_ASKED, asked, _ASKED, lambda event: event.data.reply_id)
         begin = await self._find_begin(location)
         if begin is not None:
             trail.answered_from = begin
             await self._read_answer(begin)
+
+    async def read_grounded(self) -> None:
+        """The event with the passages alone."""
+        self._trail.grounded = await self._read_event(
+            "grounded", CHATS_GROUNDED, self._message.grounded, _GROUNDED, lambda event: event.data.question.reply_id
+        )
 
     async def _read_event(
         self, part: str, topic: Topic, place: LogPlace | None, decoder: msgspec.json.Decoder[E], reply_of: Callable[[E], str]

@@ -1,6 +1,7 @@
 """The area of documents."""
 
 from domain.area import Area
+from domain.config_keys import config_keys
 from domain.documents.errors import ERRORS
 from domain.documents.open_documents import OpenDocuments
 from domain.documents.record_keys import RECORD_KEYS
@@ -23,6 +24,7 @@ from domain.documents.visibility_rebuild import VisibilityRebuild
 from domain.indexes.catalogue import CollectionCatalogue
 from schemas.documents import DocumentProgressed
 from schemas.errors import Unavailable
+from schemas.settings import DocumentSettings
 from streams.tables.rebuild import Events, RebuildPorts, RebuildResult, replay
 
 
@@ -79,6 +81,7 @@ AREA = Area(
         DOCUMENTS_REQUESTED,
     ),
     errors=ERRORS,
+    configs=config_keys(DocumentSettings, "file_bytes_max", effect="restart", public=True),
     records=(DOCUMENTS, RECORD_KEYS),
     rebuilds={"visibility": _rebuild_visibility, "documents": _rebuild_documents},
     unprojected={

@@ -15,7 +15,7 @@ from adapters.blobs.paths import PAGE_SUFFIX, page_path
 from adapters.parsing.core.source import DocumentSource
 from adapters.secrets.encryption import decrypt
 from adapters.web.fetch import Fetcher, WebPage
-from schemas.documents import Blob, Document, DocumentSubmitted
+from schemas.documents import Blob, Document, DocumentSubmitted, FileType
 from schemas.errors import Refused
 from schemas.settings.section import Secret
 
@@ -32,6 +32,26 @@ class StoredPage(Struct, frozen=True, kw_only=True):
 def blob_path(event: DocumentSubmitted, version: int) -> str:
     """The path of the file behind a submission, also before its page is fetched; "" when there is none."""
     return _path(event.data, event.tenant, version)
+
+
+class StoredFile(Struct, frozen=True, kw_only=True):
+    """The file behind a version, with its type as declared and its name."""
+
+    blob: Blob
+    media_type: FileType = ""
+    filename: str = ""
+
+
+async def find_stored_file(blobs: BlobStore, document: Document, tenant: str, version: int) -> StoredFile | None:
+    """The file that was uploaded, or the content of the page that was fetched; None for a text. Raises Refused("file_missing") for a page
+    whose description is gone, and Unavailable.
+    """
+    if document.url:
+        stored = msgspec.json.decode(await blobs.read(_path(document, tenant, version), PAGE_BYTES_MAX), type=StoredPage)
+        return StoredFile(blob=stored.blob, media_type=stored.page.media_type, filename=stored.page.filename)
+    if document.blob is None:
+        return None
+    return StoredFile(blob=document.blob, media_type=document.media_type, filename=document.filename)
 
 
 class DocumentLoader:

@@ -48,6 +48,7 @@ def default_rules(limits: LimitSettings) -> tuple[Rule, ...]:
         rule("conversations", limits.conversations_per_minute, "route", route="/conversations"),
         rule("messages", limits.messages_per_minute, "route", route="/conversations/*/messages"),
         rule("knowledge", limits.knowledge_per_minute, "route", route="/knowledge"),
+        rule("sources", limits.sources_per_minute, "route", route="/knowledge/*/documents/*/versions"),
         rule("completions", limits.messages_per_minute, "route", route="/v1/chat"),
         rule("embeddings", limits.embedding_calls_per_minute, "route", route="/v1/embeddings", exclusive=True),
         rule("embedding_tokens", limits.embedding_tokens_per_minute, "user", counts="embedding_tokens"),

@@ -39,7 +39,9 @@ async def run(settings: Settings) -> int:
     home = settings.node.home.resolve() / "demo"
     shutil.rmtree(home, ignore_errors=True)
     async with stack(home, {}, show=True) as up, aiohttp.ClientSession(base_url=up.url) as session:
-        print(f"\nthe stack is up after {time.monotonic() - began:.1f} s; everything below goes through {up.url}\n")
+        print(
+            f"\nthe stack is up after {time.monotonic() - began:.1f} s; everything below goes through {up.url}, where the pages are, too\n"
+        )
         client = await Client.register(session, "demo@example.org", secrets.token_urlsafe(24))
         try:
             await _load(client)

@@ -93,6 +93,7 @@ class Supervisor:
         self._ready = True
         self._save_state()
         self._say(f"{'admin':<10} to make an administrator: {self._plan.command} admin create EMAIL")
+        self._say(f"{'pages':<10} {self._plan.url}/ in a browser")
         self._say(f"ready {self._plan.url}")
 
     async def _start_log(self) -> None:

@@ -1,7 +1,7 @@
 """``make audit``: the locked versions against advisories.
 
-With ``CLAW_AUDIT_DB`` against a database given as a file, packages and jars; without it by ``uv audit``, which asks a public service
-about the packages. Exit codes: 0 nothing found, 1 advisories found, 2 the database is unusable, 3 nothing was compared.
+With ``CLAW_AUDIT_DB`` against a database given as a file: packages, jars and vendored npm packages. Without it by ``uv audit``, which asks
+a public service about the packages. Exit codes: 0 nothing found, 1 advisories found, 2 the database is unusable, 3 nothing was compared.
 """
 
 import os
@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ops.supply_chain import advisories
-from ops.supply_chain.components import ROOT, LockedComponent, read_jars, read_packages
+from ops.supply_chain.components import ROOT, LockedComponent, read_jars, read_packages, read_vendored
 from schemas.errors import ConfigurationError
 
 VARIABLE = "CLAW_AUDIT_DB"
@@ -21,7 +21,7 @@ SERVICE_S = 120.0
 
 def run(environ: Mapping[str, str], uv: Sequence[str]) -> int:
     """Print what was compared and what was found; returns the exit code."""
-    components = (*read_packages(), *read_jars())
+    components = (*read_packages(), *read_jars(), *read_vendored())
     if path := environ.get(VARIABLE):
         try:
             database = list(advisories.read_advisories(Path(path)))
@@ -29,7 +29,7 @@ def run(environ: Mapping[str, str], uv: Sequence[str]) -> int:
             print(f"audit: {error.detail}", file=sys.stderr)
             return UNUSABLE
         return report(components, database)
-    return _ask_service(uv, len(components) - len(read_jars()))
+    return _ask_service(uv, len(read_packages()))
 
 
 def report(components: Sequence[LockedComponent], database: Sequence[advisories.Advisory]) -> int:
@@ -63,7 +63,7 @@ def _ask_service(uv: Sequence[str], packages: int) -> int:
             file=sys.stderr,
         )
         return NOTHING_COMPARED
-    print(f"{packages} packages were compared; the jars of Kafka were not: that needs {VARIABLE}")
+    print(f"{packages} packages were compared; the jars of Kafka and the vendored npm packages were not: that needs {VARIABLE}")
     return code
 
 

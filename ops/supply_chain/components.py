@@ -1,15 +1,17 @@
-"""The locked components: Python packages of ``uv.lock`` and the jars of the embedded Kafka."""
+"""The locked components: Python packages of ``uv.lock``, the jars of the embedded Kafka, and what the pages carry of npm packages."""
 
+import json
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from ops.stack import jars
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCK = ROOT / "uv.lock"
-Ecosystem = Literal["PyPI", "Maven"]  # as the Open Source Vulnerability format has them
+VENDORED = ROOT / "api" / "web" / "packages.json"
+Ecosystem = Literal["PyPI", "Maven", "npm"]  # as the Open Source Vulnerability format has them
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -24,8 +26,8 @@ class LockedComponent:
     @property
     def purl(self) -> str:
         """Its package URL."""
-        kind, name = ("maven", self.name.replace(":", "/")) if self.ecosystem == "Maven" else ("pypi", self.name)
-        return f"pkg:{kind}/{name}@{self.version}"
+        name = self.name.replace(":", "/") if self.ecosystem == "Maven" else self.name.replace("@", "%40")
+        return f"pkg:{self.ecosystem.lower()}/{name}@{self.version}"
 
 
 def read_packages(lock: Path = LOCK) -> tuple[LockedComponent, ...]:
@@ -38,3 +40,13 @@ def read_packages(lock: Path = LOCK) -> tuple[LockedComponent, ...]:
 def read_jars() -> tuple[LockedComponent, ...]:
     """Every jar of the embedded broker's class path."""
     return tuple(sorted(LockedComponent("Maven", f"{jar.group}:{jar.artifact}", jar.version, jar.sha256) for jar in jars.read_lock()))
+
+
+def read_vendored() -> tuple[LockedComponent, ...]:
+    """Every npm package of which the pages carry files."""
+    return tuple(sorted(LockedComponent("npm", row["name"], row["version"]) for row in vendored_rows()))
+
+
+def vendored_rows() -> list[dict[str, Any]]:
+    """The vendored packages as ``packages.json`` has them: name, version, licence, purpose (``for``) and files."""
+    return list(json.loads(VENDORED.read_text(encoding="utf-8"))["packages"])

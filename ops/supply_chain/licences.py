@@ -12,7 +12,7 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
-from ops.supply_chain.components import read_packages
+from ops.supply_chain.components import read_packages, vendored_rows
 
 FILE = Path(__file__).with_name("licences.toml")
 UNKNOWN = "unknown"
@@ -87,7 +87,13 @@ def licences_page() -> str:
         "files and are not listed. Pandoc, which `pypandoc-binary` carries, is GPL-2.0-or-later and runs as a program of its own.\n\n"
     )
     judged = "\n".join(f"* {objection}" for objection in objections) or "Every licence is on the allow list, or accepted with a reason."
-    return f"{head}{judged}\n\n| package | licence | accepted because |\n|---|---|---|\n" + "\n".join(rows) + "\n"
+    table = "| package | licence | accepted because |\n|---|---|---|\n" + "\n".join(rows)
+    vendored = "\n".join(f"| {each['name']} | {each['version']} | {each['licence']} | {each['for']} |" for each in vendored_rows())
+    pages = (
+        "## Carried by the pages\n\nFiles of npm packages in `api/web/files/vendor`, each with its licence beside it.\n\n"
+        f"| package | version | licence | for |\n|---|---|---|---|\n{vendored}"
+    )
+    return f"{head}{judged}\n\n{table}\n\n{pages}\n"
 
 
 def write_licences() -> int:

@@ -2,12 +2,15 @@
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
+from uuid import UUID
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
+from schemas.bodies.conversations import KNOWLEDGE_BASES_MAX
 from schemas.bodies.pages import RequestBody
 from schemas.records import Account, AccountRole, AnswerMode, Credential, Scope, Tier
 from schemas.sessions import SessionKind, SessionRecord
+from schemas.widgets import ORIGINS_MAX, PER_DAY_MAX, PER_MINUTE_MAX, STREAMS_MAX, WidgetAccess
 
 # enough to be an address, the rest is the mail server's; `$` would also match before a trailing line feed in Python
 EMAIL = r"^[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f]+\.[^@\s.\x00-\x1f\x7f]+$(?!\n)"
@@ -61,6 +64,13 @@ class Refresh(RequestBody, frozen=True, kw_only=True):
 
     refresh_token: Annotated[str, Meta(max_length=256, description="Required without `cookie`.")] = ""
     cookie: InCookies = False
+
+
+class LoginProvider(Struct, frozen=True, kw_only=True):
+    """An identity provider: ``name`` stands in addresses, ``title`` on a button."""
+
+    name: str
+    title: str
 
 
 class PasswordChange(RequestBody, frozen=True, kw_only=True):
@@ -181,11 +191,44 @@ class CurrentSession(Struct, frozen=True, kw_only=True):
     user: User
 
 
+PerMinute = Annotated[int, Meta(ge=1, le=PER_MINUTE_MAX, description="Left out: that of the installation, `CLAW_WIDGET_*`.")]
+
+
+class WidgetKey(RequestBody, frozen=True, kw_only=True):
+    """What makes an API key that of a widget, which stands in a page for everybody to read: it asks its knowledge bases, and does nothing
+    else. Limits that are left out are those of the installation (`CLAW_WIDGET_*`).
+    """
+
+    origins: Annotated[
+        tuple[Annotated[str, Meta(max_length=300)], ...],
+        Meta(
+            min_length=1,
+            max_length=ORIGINS_MAX,
+            description="Of the pages that embed it: `https://host[:port]`; `http` for loopback alone.",
+            examples=[["https://www.example.org"]],
+        ),
+    ]
+    knowledge_base_ids: Annotated[
+        tuple[UUID, ...], Meta(min_length=1, max_length=KNOWLEDGE_BASES_MAX, description="What it is asked about, and nothing else.")
+    ]
+    visitor_requests_per_minute: PerMinute | None = None
+    visitor_questions_per_minute: PerMinute | None = None
+    requests_per_minute: PerMinute | None = None
+    questions_per_minute: PerMinute | None = None
+    questions_per_day: Annotated[int, Meta(ge=1, le=PER_DAY_MAX, description="Per day (UTC), of all visitors together.")] | None = None
+    streams_max: Annotated[int, Meta(ge=1, le=STREAMS_MAX, description="Open event streams, of all visitors together.")] | None = None
+
+
+KeyScopes = Annotated[tuple[Scope, ...], Meta(min_length=1, max_length=8)]
+DEFAULT_SCOPES: tuple[Scope, ...] = ("chat", "knowledge:read", "knowledge:write")
+
+
 class ApiKeyCreate(RequestBody, frozen=True, kw_only=True):
-    """A key for a program. By default its scopes are chat, and reading and writing knowledge."""
+    """A key for a program, by default with the scopes chat, and reading and writing knowledge; or with ``widget`` a key for pages."""
 
     name: Annotated[str, Meta(min_length=1, max_length=100, examples=["nightly import"])]
-    scopes: Annotated[tuple[Scope, ...], Meta(min_length=1, max_length=8)] = ("chat", "knowledge:read", "knowledge:write")
+    scopes: KeyScopes | UnsetType = UNSET
+    widget: WidgetKey | None = None
     expires_at: Annotated[datetime, Meta(tz=True)] | None = None
     mode: KeyMode = None
     addresses: Annotated[
@@ -199,9 +242,10 @@ class ApiKeyCreate(RequestBody, frozen=True, kw_only=True):
 
 
 class ApiKeyPatch(RequestBody, frozen=True, kw_only=True):
-    """The name of the key."""
+    """Fields that are left out stay as they are. ``widget`` is replaced as a whole; no other key becomes that of a widget."""
 
-    name: Annotated[str, Meta(min_length=1, max_length=100, examples=["nightly import"])]
+    name: Annotated[str, Meta(min_length=1, max_length=100, examples=["nightly import"])] | UnsetType = UNSET
+    widget: WidgetKey | UnsetType = UNSET
 
 
 class ApiKeyRotate(RequestBody, frozen=True, kw_only=True):
@@ -222,6 +266,7 @@ class ApiKey(Struct, frozen=True, kw_only=True):
     addresses: tuple[str, ...] = ()
     last_used_at: Annotated[datetime | None, Meta(description="To the minute; null when it was not used.")] = None
     previous_until: Annotated[datetime | None, Meta(description="Until then the secret before the last rotation is accepted.")] = None
+    widget: Annotated[WidgetAccess | None, Meta(description="Of the key of a widget, which has no scopes; null of every other.")] = None
 
     @classmethod
     def of(cls, credential: Credential, last_used_at: datetime | None = None) -> "ApiKey":
@@ -241,6 +286,7 @@ class ApiKey(Struct, frozen=True, kw_only=True):
             "addresses": credential.addresses,
             "last_used_at": last_used_at,
             "previous_until": credential.previous.until if credential.previous is not None else None,
+            "widget": credential.widget,
         }
 
 

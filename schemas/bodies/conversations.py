@@ -24,6 +24,7 @@ KnowledgeBaseIds = Annotated[
     ),
 ]
 Status = Literal["active", "archived"]
+Pinned = Annotated[bool, Meta(description="Whether it is kept at hand; a client shows pinned conversations first.")]
 Mode = Annotated[
     AnswerMode,
     Meta(description="`grounded`: answers rest on documents alone. `assistant`: the model may answer without them, and says so."),
@@ -49,10 +50,12 @@ class ConversationPatch(RequestBody, frozen=True, kw_only=True):
     knowledge_base_ids: KnowledgeBaseIds | UnsetType = UNSET
     status: Status | UnsetType = UNSET
     mode: Mode | UnsetType = UNSET
+    pinned: Pinned | UnsetType = UNSET
 
 
 class ConversationView(Struct, frozen=True, kw_only=True):
-    """A conversation as its owner sees it. ``revision`` is also its ETag; ``updated_at`` also moves with every question.
+    """A conversation as its owner sees it. ``revision`` is also its ETag. ``updated_at`` also moves with every question, but not with a
+    title, a pin or the archive.
 
     ``titled_by``: the origin of the title: a rule, a model, a person, or "" for none yet.
     """
@@ -68,6 +71,7 @@ class ConversationView(Struct, frozen=True, kw_only=True):
     updated_at: datetime
     revision: int
     mode: AnswerMode
+    pinned: bool
 
     @classmethod
     def of(cls, conversation: Conversation) -> "ConversationView":
@@ -84,6 +88,7 @@ class ConversationView(Struct, frozen=True, kw_only=True):
             updated_at=conversation.updated_at,
             revision=conversation.revision,
             mode=conversation.mode,
+            pinned=conversation.pinned,
         )
 
 
@@ -202,6 +207,38 @@ class CancelAccepted(Struct, frozen=True, kw_only=True):
     reply_id: str
     conversation_id: str
     stream: str
+
+
+class OpenReply(Struct, frozen=True, kw_only=True):
+    """A reply that has not ended, to the question ``message_id``."""
+
+    reply_id: str
+    message_id: str
+    stream: str
+
+
+class ConversationActivity(Struct, frozen=True, kw_only=True):
+    """``newest_message_id`` of all branches, "" before the first question; ``revision`` is that of the conversation."""
+
+    conversation_id: str
+    revision: int
+    newest_message_id: str
+    open_reply: OpenReply | None = None
+
+
+class ConversationUsage(Struct, frozen=True, kw_only=True):
+    """Tokens and cost of the ``answers`` of a conversation. ``cost_micros``: millionths of ``currency``. ``estimated``: some answers came
+    from a provider that reports no tokens. ``complete``: no older answers were left out.
+    """
+
+    conversation_id: str
+    answers: int
+    prompt_tokens: int
+    completion_tokens: int
+    estimated: bool
+    cost_micros: int
+    currency: str
+    complete: bool
 
 
 class ConversationFile(Struct, frozen=True, kw_only=True):

@@ -41,7 +41,9 @@ class KnowledgePatch(RequestBody, frozen=True, kw_only=True):
 
 
 class KnowledgeView(Struct, frozen=True, kw_only=True):
-    """A knowledge base as its readers see it. ``revision`` is also its ETag."""
+    """A knowledge base as its readers see it. ``revision`` is also its ETag. ``documents`` counts those
+    that it has, null while that is unknown.
+    """
 
     id: str
     name: str
@@ -51,9 +53,10 @@ class KnowledgeView(Struct, frozen=True, kw_only=True):
     created_at: datetime
     updated_at: datetime
     revision: int
+    documents: int | None = None
 
     @classmethod
-    def of(cls, base: KnowledgeBase) -> "KnowledgeView":
+    def of(cls, base: KnowledgeBase, documents: int | None) -> "KnowledgeView":
         """The record without the tenant."""
         return cls(
             id=base.id,
@@ -64,6 +67,7 @@ class KnowledgeView(Struct, frozen=True, kw_only=True):
             created_at=base.created_at,
             updated_at=base.updated_at,
             revision=base.revision,
+            documents=documents,
         )
 
 

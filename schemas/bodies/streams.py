@@ -114,6 +114,72 @@ REPLY_EVENTS: dict[str, type[Struct]] = {
 }
 
 
+# a reply, as a visitor of a page sees it that embeds a widget
+
+
+class WidgetAccepted(Struct, frozen=True, kw_only=True):
+    """``accepted``: the question is on the log; the answer is found by ``reply_id`` and the key that asked."""
+
+    reply_id: str
+    queue_position: int | None = None
+    estimated_wait_s: float | None = None
+
+
+class WidgetRetrieved(Struct, frozen=True):
+    """``retrieved``: the number of passages that the answer is made from."""
+
+    passages: int
+
+
+class WidgetCitation(Struct, frozen=True, kw_only=True):
+    """``citation``: a source of the answer. ``marker`` is its number in the text, ``[1]``; ``locator`` its place, ``p. 3 > A > B``."""
+
+    marker: int
+    title: str
+    locator: str
+    quote: str
+
+
+class WidgetSnapshot(Struct, frozen=True):
+    """``snapshot``: everything so far, in place of the events before; ``seq`` is the last delta's."""
+
+    text: str
+    seq: int
+    citations: tuple[WidgetCitation, ...]
+
+
+class WidgetCompleted(Struct, frozen=True):
+    """``completed``: the whole answer."""
+
+    text: str
+    citations: tuple[WidgetCitation, ...]
+    finish_reason: str
+
+
+class WidgetProblem(Struct, frozen=True, kw_only=True):
+    """``failed``: why there is no answer."""
+
+    code: str
+    status: int
+    title: str
+    title_zh: str
+    retry_after_s: int
+
+
+WIDGET_EVENTS: dict[str, type[Struct]] = {
+    "accepted": WidgetAccepted,
+    "queued": QueuedData,
+    "retrieved": WidgetRetrieved,
+    "snapshot": WidgetSnapshot,
+    "delta": DeltaData,
+    "citation": WidgetCitation,
+    "restart": RestartData,
+    "completed": WidgetCompleted,
+    "failed": WidgetProblem,
+    "cancelled": CancelledData,
+}
+
+
 # the progress of documents
 
 

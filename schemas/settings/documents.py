@@ -92,6 +92,18 @@ class DocumentSettings(Section, frozen=True, kw_only=True):
     picture_pixels_max: Annotated[
         int, Meta(ge=10_000, le=1_000_000_000, description="Largest picture that is recognised, alone or on a page of a PDF file.")
     ] = 80_000_000
+    page_processes: Annotated[
+        int,
+        Meta(
+            ge=0, le=32, description="Child processes of the API that make page images of files for readers; 0: passages are shown as text."
+        ),
+    ] = 1
+    page_wall_s: Annotated[float, Meta(gt=0, le=600, description="Longest work on one page image, or on one quote's boxes.")] = 15.0
+    page_requests_max: Annotated[
+        int, Meta(ge=1, le=100, description="Page images that one account is sent at once by one API process.")
+    ] = 6
+    page_cache_mib: Annotated[int, Meta(ge=0, le=4_096, description="Memory for page images that an API process keeps for readers.")] = 48
+    page_cache_s: Annotated[float, Meta(ge=0, le=86_400, description="Longest time that a page image is kept there.")] = 600.0
     fetch_timeout_s: Annotated[float, Meta(gt=0, le=600, description="Longest fetch of one web page, redirects included.")] = 20.0
     fetch_bytes_max: Annotated[int, Meta(ge=1024, le=1_073_741_824, description="Largest fetched page or file.")] = 20_971_520
     fetch_redirects_max: Annotated[int, Meta(ge=0, le=20, description="Maximum redirects; every target is checked.")] = 5

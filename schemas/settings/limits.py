@@ -54,6 +54,10 @@ class LimitSettings(Section, frozen=True, kw_only=True):
         120
     )
     knowledge_per_minute: Annotated[int, Meta(ge=1, description="Requests to /knowledge/*, per user.")] = 30
+    sources_per_minute: Annotated[
+        int,
+        Meta(ge=1, description="Requests to /knowledge/*/documents/*/versions, per user: sources of citations, and images of their pages."),
+    ] = 240
     embedding_calls_per_minute: Annotated[
         int,
         Meta(

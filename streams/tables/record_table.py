@@ -22,6 +22,8 @@ T = TypeVar("T")
 TOMBSTONE_MS = 30 * 86_400_000  # a deletion outlives every record of it on the log (delete.retention.ms), so no late write brings it back
 ORDER_DIGITS = 19  # of the largest offset Kafka has
 PAGE_MAX = 1_000  # records of one page
+SCAN_BATCH = 100  # records that a filtered list reads at a time
+SCAN_MAX = 1_000  # records that one page of a filtered list reads
 PAGE_ROUNDS_MAX = 8  # rounds of one page, past index entries whose record has expired
 CLOSE_BATCH = 500  # records removed per command: one command must not block Redis
 GROUP_MAX = 100  # members of a group that are returned, the first ones
@@ -234,6 +236,27 @@ class RecordTable(Generic[T]):
                 break
         return page
 
+    async def list_accepted(self, scope: str, accepts: Callable[[T], bool], *, limit: int, cursor: str = "") -> RecordPage[T]:
+        """At most ``limit`` records that ``accepts``, the highest rank first, after ``cursor``; cursors as those of ``list``.
+
+        A page reads at most 1,000 records: it may have fewer than ``limit``, or none, and a cursor where more are left to read.
+        """
+        after, found = _decode_member(cursor) if cursor else b"", list[T]()
+        for _ in range(0, SCAN_MAX, SCAN_BATCH):
+            members = await self._members(scope, after, SCAN_BATCH + 1, newest_first=True)
+            batch, more = members[:SCAN_BATCH], len(members) > SCAN_BATCH
+            for member, value in await self._read_entries(scope, batch):
+                if accepts(value):
+                    found.append(value)
+                    if len(found) == limit:
+                        return RecordPage(found, encode_cursor(member) if more or member != batch[-1] else "")
+            if not more:
+                if not found:
+                    await self._redis.confirm_absence()
+                return RecordPage(found, "")
+            after = batch[-1]
+        return RecordPage(found, encode_cursor(after))
+
     async def between(self, scope: str, first: float, end: float, limit: int) -> Sequence[T]:
         """At most ``limit`` records whose rank is at least ``first`` and below ``end``, in order."""
         bounds = b"[" + _encode_rank(first).encode(), b"(" + _encode_rank(end).encode()
@@ -341,6 +364,10 @@ class RecordTable(Generic[T]):
         return found
 
     async def _read_members(self, scope: str, members: Sequence[bytes]) -> Sequence[T]:
+        return [value for _, value in await self._read_entries(scope, members)]
+
+    async def _read_entries(self, scope: str, members: Sequence[bytes]) -> Sequence[tuple[bytes, T]]:
+        """The records of these entries of the index, each with its entry; those that have expired leave the index."""
         if not members:
             return []
         raw = await self._redis.execute_command("MGET", *(self._record_key(scope, _member_id(member)) for member in members))
@@ -351,7 +378,7 @@ class RecordTable(Generic[T]):
                 continue
             value = self._read(scope, _member_id(member), entry)
             if value is not None:
-                items.append(value)
+                items.append((member, value))
         return items
 
     def _read(self, scope: str, id: str, entry: bytes | None) -> T | None:  # noqa: A002

@@ -27,7 +27,17 @@ class CredentialAttack:
 
 def needs_credential(access: Access) -> bool:
     """Whether a credential is needed at all."""
+    return access["access"] in {"person", "caller", "widget"}
+
+
+def needs_account(access: Access) -> bool:
+    """Whether whoever calls acts for an account, which a stranger in front of a page does not."""
     return access["access"] in {"person", "caller"}
+
+
+def is_widgets(access: Access) -> bool:
+    """Whether it is for the keys of widgets."""
+    return access["access"] == "widget"
 
 
 def needs_role_above(role: str) -> Callable[[Access], bool]:
@@ -52,6 +62,10 @@ CREDENTIAL_ATTACKS = (
     CredentialAttack("an operator who was demoted", "8.3.2", needs_role_above("user"), HTTPStatus.FORBIDDEN, "forbidden"),
     CredentialAttack("a key without the scope", "8.2.1", lambda access: "scope" in access, HTTPStatus.FORBIDDEN, "forbidden"),
     CredentialAttack("a key", "8.2.1", lambda access: access["access"] == "person", HTTPStatus.FORBIDDEN, "forbidden"),
+    CredentialAttack("a widget's key", "8.2.1", needs_account, HTTPStatus.FORBIDDEN, "widget_key_refused"),
+    CredentialAttack("a key", "8.2.1", is_widgets, HTTPStatus.FORBIDDEN, "widget_key_needed"),
+    CredentialAttack("a user", "8.2.1", is_widgets, HTTPStatus.FORBIDDEN, "widget_key_needed"),
+    CredentialAttack("a widget's key without an origin", "3.5.1", is_widgets, HTTPStatus.FORBIDDEN, "widget_origin_refused"),
 )
 
 
@@ -83,6 +97,8 @@ OWN = NoTarget("concerns the caller alone")
 TENANT = NoTarget("concerns the caller's tenant alone")
 INSTALLATION = NoTarget("concerns the installation; the role guards it")
 ANYBODY = NoTarget("for everybody, without a credential")
+WIDGETS = NoTarget("concerns the knowledge bases of the key alone")
+WIDGET_ONLY = (403, "widget_key_needed")
 CATALOGUE = NoTarget("the same for every caller")
 
 
@@ -109,6 +125,7 @@ def base_rows() -> Mapping[str, Row]:
         "POST /api/v1/auth/register": ANYBODY,
         "POST /api/v1/auth/login": ANYBODY,
         "POST /api/v1/auth/refresh": ANYBODY,
+        "GET /api/v1/auth/oidc": ANYBODY,
         "GET /api/v1/auth/oidc/{provider}": ANYBODY,
         "GET /api/v1/auth/oidc/{provider}/callback": ANYBODY,
         "POST /api/v1/auth/reset": ANYBODY,
@@ -190,6 +207,8 @@ def base_rows() -> Mapping[str, Row]:
         f"PATCH {conversation}": Target({"title": "mine"}),
         f"DELETE {conversation}": Target(),
         f"GET {conversation}/export": Target(),
+        f"GET {conversation}/activity": Target(),
+        f"GET {conversation}/usage": Target(),
         f"GET {conversation}/messages": Target(),
         f"POST {conversation}/messages": Target({"content": "What?"}),
         f"POST {conversation}/messages/{{message_id}}/edit": Target({"content": "What?"}),
@@ -213,6 +232,10 @@ def base_rows() -> Mapping[str, Row]:
         f"GET {query}/stream": Target(),
         f"GET {query}/explain": Target(),
         f"POST {query}/cancel": Target(),
+        # another widget's key finds nothing: tests/api/widget/test_routes.py
+        "POST /api/v1/widget/questions": WIDGETS,
+        "GET /api/v1/widget/questions/{reply_id}/stream": Target(stranger=WIDGET_ONLY, colleague=WIDGET_ONLY),
+        "POST /api/v1/widget/questions/{reply_id}/cancel": Target(stranger=WIDGET_ONLY, colleague=WIDGET_ONLY),
         f"GET {base}/index": Target(),
         f"POST {base}/index/rebuild": Target({}),
         f"POST {base}/index/back": Target(),
@@ -224,6 +247,8 @@ def base_rows() -> Mapping[str, Row]:
         f"GET {document}": Target(),
         f"PUT {document}": Target({"text": "mine"}),
         f"DELETE {document}": Target(),
+        f"GET {document}/versions/{{version}}/source": Target(),
+        f"GET {document}/versions/{{version}}/pages/{{page}}": Target(),
         f"GET {document}/chunks": Target(),
         f"POST {document}/reprocess": Target(),
         "GET /api/v1/inbox/refusals": TENANT,

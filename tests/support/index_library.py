@@ -42,8 +42,17 @@ class Library:
         return SearchService(engine_of, self.visibility, self.plans, Live(RetrievalSettings(candidates=self.candidates)))
 
     async def store(
-        self, tenant: str, base: str, document: str, version: int, *texts: str, shelf: Shelf | None = None, place: Locator | None = None
+        self,
+        tenant: str,
+        base: str,
+        document: str,
+        version: int,
+        *texts: str,
+        shelf: Shelf | None = None,
+        place: Locator | None = None,
+        page: int = 0,
     ) -> None:
+        """``place`` is that of every chunk; with ``page`` each stands on a page of its own, the first on this one."""
         shelf = shelf or Shelf()
         engine, key = self.engines[shelf.embedding], ids.document_key(tenant, base, document)
         points = []
@@ -62,7 +71,7 @@ class Library:
                     text=text,
                     dense=encoded.dense,
                     sparse=encoded.sparse,
-                    place=place,
+                    place=Locator(page=page + ordinal) if page else place,
                 )
             )
         await engine.index.upsert(points)

@@ -45,7 +45,7 @@ def parse_pdf(entry: Entry) -> ParsedText:
     pages of a document that has no others), ``document_type_unsupported`` for XFA forms, ``ocr_required``, ``document_empty``.
     """
     bounds, allowance = entry.bounds, Allowance.of(entry.bounds)
-    with _open_document(entry) as document:
+    with open_pdf(entry) as document:
         if pdfium.FPDF_GetFormType(document.raw) == pdfium.FORMTYPE_XFA_FULL:  # its pages say only that another program is needed
             raise Refused("document_type_unsupported", "it is an XFA form, whose text only Adobe's programs make: print it there to a PDF")
         count = len(document)
@@ -71,7 +71,7 @@ def parse_pdf(entry: Entry) -> ParsedText:
 
 
 @contextmanager
-def _open_document(entry: Entry) -> Iterator[pdfium2.PdfDocument]:
+def open_pdf(entry: Entry) -> Iterator[pdfium2.PdfDocument]:
     """The document, closed at the end. A password for a file that needs none is ignored."""
     document = None
     for password in dict.fromkeys((entry.password or None, None)):

@@ -18,10 +18,10 @@ from adapters.parsing.pdf.ocr import OcrFailed, OcrResult, Picture, find_recogni
 from adapters.parsing.pdf.scans import DPI_DEFAULT, PIXELS_MAX, name_pages
 from schemas.errors import Refused
 
-_PAGED = ("TIFF",)  # formats whose frames are pages; in others they are a film, of which the first is read
+PAGED = ("TIFF",)  # formats whose frames are pages; in others they are a film, of which the first is read
 _ICON_PIXELS = 20_000  # of a picture inside a mail or an archive: smaller ones are logos and buttons
 _DPI_RANGE = (72.0, 1_200.0)  # what a file says beyond that is not meant
-_DAMAGE = (OSError, SyntaxError, ValueError, EOFError)
+DAMAGE = (OSError, SyntaxError, ValueError, EOFError)
 
 
 def parse_image(entry: Entry) -> ParsedText:
@@ -71,7 +71,7 @@ def _pages_of(entry: Entry, allowance: Allowance) -> Iterator[tuple[int, Picture
     Image.MAX_IMAGE_PIXELS = None  # its own limit is lower, and has no name; ours is checked before a picture is decoded
     try:
         with Image.open(io.BytesIO(entry.data)) as file:
-            count = getattr(file, "n_frames", 1) if file.format in _PAGED else 1
+            count = getattr(file, "n_frames", 1) if file.format in PAGED else 1
             if count > allowance.ocr_pages:
                 raise Refused(
                     "document_too_complex", f"it has {count:,} pages; {allowance.ocr_pages:,} are read (CLAW_DOCUMENT_OCR_PAGES_MAX)"
@@ -81,7 +81,7 @@ def _pages_of(entry: Entry, allowance: Allowance) -> Iterator[tuple[int, Picture
                 yield index + 1, _decode_page(file, index, entry)
     except UnidentifiedImageError as error:
         raise Refused("document_unreadable", "the picture is damaged, or of an unknown kind") from error
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise Refused("document_unreadable", f"the picture is damaged: {error}"[:200]) from error
 
 
@@ -102,7 +102,7 @@ def _decode_page(file: Image.Image, index: int, entry: Entry) -> Picture | None:
     try:
         file.draft("L", (max(1, round(width * scale)), max(1, round(height * scale))))  # a JPEG file is decoded no larger than needed
         grey = _flatten(file)
-    except _DAMAGE:
+    except DAMAGE:
         return None
     if grey.width * grey.height > PIXELS_MAX:
         shrink = (PIXELS_MAX / (grey.width * grey.height)) ** 0.5

@@ -37,6 +37,7 @@ async def joined(there: Provider, api_settings: Settings) -> AsyncIterator[House
     """An API process that knows the provider."""
     oidc = OidcSettings(
         provider="test",
+        title="Test Works",
         issuer=there.issuer,
         client_id=CLIENT_ID,
         client_secret=Secret(CLIENT_SECRET),
@@ -167,6 +168,23 @@ async def test_what_a_callback_may_carry(joined: House, person: dict[str, Any]):
 
 async def test_without_a_provider_there_are_no_such_logins(house: House):
     is_problem(await house.client.get(BEGIN), 404, "not_found")
+
+
+async def test_a_sign_in_page_learns_of_the_provider_and_of_a_login_that_failed(joined: House, house: House, person: dict[str, Any]):
+    """A browser is led to the page with the code; the refused login opened no session."""
+    assert (await joined.client.get("/api/v1/auth/oidc")).json()["items"] == [{"name": "test", "title": "Test Works"}]
+    assert (await house.client.get("/api/v1/auth/oidc")).json() == {"items": [], "next_cursor": None}
+    page = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+    async with browser(joined) as client:
+        for address, code in (
+            (f"{CALLBACK}?state=forged&code=x", "oidc_state_invalid"),
+            (f"{BEGIN}?return_to=//evil.example", "validation_failed"),
+            (f"{await go_there(client)}&error=access_denied", "oidc_refused"),
+        ):
+            answer = await client.get(address, headers=page)
+            assert (answer.status_code, answer.headers["location"]) == (303, f"/sign-in?problem={code}"), answer.text
+        assert (await client.get("/api/v1/auth/session")).status_code == 401
+        assert (await client.get(await go_there(client), headers=page)).headers["location"] == "/home"
 
 
 @pytest.mark.parametrize("wrong", [{"issuer": "http://id.example.org"}, {"issuer": ""}, {"issuer": "https://a.b", "role_groups": "root=x"}])

@@ -129,6 +129,7 @@ async def test_only_operators_see_configuration_and_everybody_what_is_public(rep
     await within(lambda: replicas[1].ports(Core).live.settings.auth.registration == "closed")
     public = await replicas[1].client.get("/api/v1/configs/public")
     assert public.json()["values"]["auth.registration"] == "closed"
+    assert public.json()["values"]["document.file_bytes_max"] == 104_857_600
     body = {"email": f"{uuid.uuid4().hex}@example.com", "password": "correct horse battery", "name": "Eve"}
     assert is_problem(await replicas[1].client.post("/api/v1/auth/register", json=body), 403, "registration_closed")
     await operator.call("DELETE", "/configs/auth.registration")

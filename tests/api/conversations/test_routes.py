@@ -75,6 +75,37 @@ async def test_the_last_active_conversation_comes_first(house: House, ada: Perso
     assert len(await all_events(house.settings, CONVERSATIONS_CHANGED, made[0], 1)) == 1
 
 
+async def test_pin_title_and_archive_leave_a_conversation_where_it_is(house: House, ada: Person):
+    """A list has those of a status, the pinned ones, and those whose title has the words; pages of a filtered list agree."""
+    made = [await ada.conversation(title=title) for title in ("Travel ＲＵＬＥＳ", "Rules of leave", "Menu")]
+    before = (await ada.call("GET", f"/conversations/{made[0]}")).json()
+    for each, change in ((made[0], {"pinned": True}), (made[1], {"status": "archived"}), (made[0], {"title": "Travel ＲＵＬＥＳ 2"})):
+        assert (await ada.call("PATCH", f"/conversations/{each}", json=change)).status_code == 200
+    after = (await ada.call("GET", f"/conversations/{made[0]}")).json()
+    assert (before["pinned"], after["pinned"], after["updated_at"]) == (False, True, before["updated_at"])
+
+    async def listed(**params: Any) -> list[str]:
+        found, cursor = [], ""
+        while cursor is not None:
+            page = (await ada.call("GET", "/conversations", params={**params, "limit": 1, "cursor": cursor})).json()
+            found += [item["id"] for item in page["items"]]
+            cursor = page["next_cursor"]
+        return found
+
+    assert await listed() == made[::-1]
+    assert await listed(status="active") == [made[2], made[0]]
+    assert await listed(status="archived") == [made[1]]
+    assert await listed(pinned="true") == [made[0]]
+    assert await listed(pinned="false", status="active") == [made[2]]
+    assert await listed(q="rules") == [made[1], made[0]]
+    assert await listed(q=" RULES travel ") == [made[0]]
+    assert await listed(q="nothing of this") == []
+    assert (await ada.call("PATCH", f"/conversations/{made[0]}", json={"system_prompt": "x"})).json()["updated_at"] > before["updated_at"]
+    assert await listed(pinned="true", status="archived") == []
+    is_problem(await ada.call("GET", "/conversations", params={"status": "gone"}), 422, "validation_failed")
+    is_problem(await ada.call("GET", "/conversations", params={"q": "x", "cursor": "!"}), 422, "validation_failed")
+
+
 async def test_export_as_json_has_every_branch(house: House, ada: Person):
     """Oldest first, more than a page of them; ``parent_id`` makes them a tree."""
     talk = Talk(house, ada, await ada.conversation(title="Leave"))

@@ -111,6 +111,8 @@ async def scene(house: House, dead_letters: None) -> AsyncIterator[Scene]:
     await promoted(house, stranger)
     await promoted(house, operator)
     key = (await victim.call("POST", "/api-keys", json={"name": "k", "scopes": SCOPES})).json()
+    access = {"origins": ["https://www.example.org"], "knowledge_base_ids": [victim.base]}
+    widget = (await victim.call("POST", "/api-keys", json={"name": "w", "widget": access})).json()
     login = {"email": victim.email, "password": PASSWORD}
     session, ended = [(await house.client.post("/api/v1/auth/login", json=login)).json() for _ in range(2)]
     await victim.call("DELETE", f"/auth/sessions/{ended['session_id']}")
@@ -143,6 +145,8 @@ async def scene(house: House, dead_letters: None) -> AsyncIterator[Scene]:
         "an admin of the tenant": f"Bearer {admin.token}",
         "an operator who was demoted": f"Bearer {demoted.token}",
         "a key": f"Bearer {key['key']}",
+        "a widget's key": f"Bearer {widget['key']}",
+        "a widget's key without an origin": f"Bearer {widget['key']}",
     }
     yield Scene(house, victim, objects, credentials, keys, stranger, fellow)
 
@@ -161,6 +165,8 @@ async def _make_objects(victim: Person) -> dict[str, str]:
         "reply_id": asked["reply_id"],
         "knowledge_base_id": victim.base,
         "document_id": "d",
+        "version": str(written.json()["version"]),
+        "page": "1",
         "task_id": written.json()["task_id"],
         "query_id": await _ask_without_conversation(victim),
         "webhook_id": webhook["id"],

@@ -79,7 +79,7 @@ async def test_other_content_types(ada: Person):
 
 
 async def test_no_such_route_or_method(house: House, ada: Person):
-    for path in ("/", "/api/v1/nothing", "/schema/nothing"):
+    for path in ("/nothing", "/api/v1/nothing", "/schema/nothing"):
         body = is_problem(await house.client.get(path), 404, "not_found")
         assert path in body["detail"], "a route that does not exist is not told as a record that does not"
     answer = await ada.call("PUT", "/conversations")

@@ -1,6 +1,7 @@
 """Pages of other origins: those that are listed, on every answer, before authentication."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import httpx
 import pytest
@@ -10,7 +11,9 @@ from msgspec.structs import replace
 from api.http.cors import parse_origins
 from schemas.errors import ConfigurationError
 from schemas.settings import Settings
-from tests.support.api_process import House, Person, opened
+from tests.support.api_process import House, Person, opened, with_limits
+from tests.support.browser import NEEDS_CHROMIUM, open_browser
+from tests.support.foreign_page import serve_page
 from tests.support.problems import is_problem
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -98,3 +101,73 @@ async def test_an_entry_that_is_no_origin_ends_the_start(listed: str):
 
 async def test_origins_of_extensions_and_shells_are_origins():
     assert parse_origins("app://obsidian.md, chrome-extension://abcdef,") == {"app://obsidian.md", "chrome-extension://abcdef"}
+
+
+@pytest.mark.parametrize("listed", [True, False], ids=["other origins are listed", "none are listed"])
+async def test_what_widgets_call_every_page_may_without_a_cookie(house: House, listing: House, listed: bool):
+    """Also a page that may use cookies elsewhere, and also what is refused; a preflight grants no way into a private network."""
+    running, path = listing if listed else house, "/api/v1/widget/questions"
+    for origin in ("https://stranger.example", "null", PAGE):
+        asked = {"origin": origin, **PREFLIGHT, "access-control-request-private-network": "true"}
+        preflight = await running.client.options(path, headers=asked)
+        refused = await running.client.post(path, headers={"origin": origin}, json={"question": "x"})
+        missing = await running.client.get("/api/v1/widget/nothing", headers={"origin": origin})
+        large = await running.client.post(path, headers={"origin": origin}, content=b"x" * 2_000_000)
+        assert [each.status_code for each in (preflight, refused, missing, large)] == [204, 401, 404, 401]
+        for answer in (preflight, refused, missing, large):
+            said = cors(answer)
+            assert said["access-control-allow-origin"] == "*"
+            assert "access-control-allow-credentials" not in said
+            assert "access-control-allow-private-network" not in said
+        assert preflight.headers["access-control-allow-headers"] == PREFLIGHT["access-control-request-headers"]
+        assert "Retry-After" in refused.headers["access-control-expose-headers"]
+    elsewhere = await running.client.get("/api/v1/widgets", headers={"origin": "https://stranger.example"})
+    assert cors(elsewhere) == {}
+
+
+# What a page gets to see of an answer; null where the browser keeps it from the page.
+_SEEN = """async ([url, method, authorization, body]) => {
+  const stop = new AbortController();
+  try {
+    const headers = {...(authorization && {authorization}), ...(body && {"content-type": "application/json", "idempotency-key": "k"})};
+    const answer = await fetch(url, {method, headers, body: body || null, signal: stop.signal});
+    const begun = (await answer.body.getReader().read()).value;
+    return {status: answer.status, headers: [...answer.headers.keys()], text: new TextDecoder().decode(begun)};
+  } catch (error) {
+    return null;
+  } finally {
+    stop.abort();
+  }
+}"""
+
+
+@NEEDS_CHROMIUM
+async def test_a_browser_lets_pages_of_listed_origins_read_every_answer(api_settings: Settings):
+    """Streams and errors of every kind with their headers; a page of another origin reads nothing."""
+    async with serve_page({}) as site, serve_page({}) as stranger, open_browser() as browser:
+        settings = with_limits(api_settings, knowledge_per_minute=1, burst_factor=1)
+        async with opened(replace(settings, node=replace(api_settings.node, cors_origins=site.origin))) as running:
+            person = await running.person()
+            page = await browser.new_page()
+
+            async def see(method: str, path: str, body: str = "", *, known: bool = True) -> dict[str, Any]:
+                url = f"http://127.0.0.1:{running.client.base_url.port}/{path}"
+                return dict(await page.evaluate(_SEEN, [url, method, person.headers["authorization"] if known else "", body]) or {})
+
+            stream = f"api/v1/knowledge/{person.base}/events"
+            await page.goto(stranger.origin)
+            for method, path in (("GET", "livez"), ("GET", "api/v1/users/me"), ("GET", stream)):
+                assert await see(method, path) == {}
+            await page.goto(site.origin)
+            for answer, status, headers in (
+                (await see("POST", "api/v1/conversations", "{}"), 201, {"location", "etag", "ratelimit-policy"}),
+                (await see("GET", stream), 200, {"ratelimit"}),
+                (await see("GET", stream), 429, {"retry-after"}),
+                (await see("GET", "api/v1/nowhere"), 404, set()),
+                (await see("DELETE", "api/v1/users/me"), 405, {"allow"}),
+                (await see("GET", "api/v1/users/me", known=False), 401, {"www-authenticate"}),
+                (await see("POST", "api/v1/conversations", "x" * 2_000_000), 413, {"ratelimit-policy"}),
+                (await see("GET", "v1/models/none"), 404, {"ratelimit-policy"}),
+            ):
+                assert answer["status"] == status, (status, answer)
+                assert headers | {"x-request-id", "content-type"} <= set(answer["headers"]), answer

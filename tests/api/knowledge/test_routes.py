@@ -138,3 +138,12 @@ async def test_unknown_ids(ada: Person):
     for path in (f"/conversations/{uuid.uuid4()}", f"/knowledge/{uuid.uuid4()}", f"/knowledge/{uuid.uuid4()}/documents/a"):
         is_problem(await ada.call("GET", path), 404, "not_found")
     assert ids.default_knowledge_base("x") != ada.base
+
+
+async def test_a_knowledge_base_says_how_many_documents_it_has(house: House, ada: Person):
+    path = f"/knowledge/{ada.base}"
+    assert (await ada.call("GET", path)).json()["documents"] == 0
+    for name in "ab":
+        assert (await ada.call("PUT", f"{path}/documents/{name}", json={"text": name})).status_code == 202
+    assert (await ada.call("GET", path)).json()["documents"] == 2
+    assert [base["documents"] for base in (await ada.call("GET", "/knowledge")).json()["items"] if base["id"] == ada.base] == [2]

@@ -7,6 +7,7 @@ from schemas.limits import Rule
 from schemas.settings import LimitSettings
 
 ROUTES = ("/conversations", "/conversations/{conversation_id}/messages", "/knowledge/{base_id}/documents")
+VERSIONS = "/knowledge/{base_id}/documents/{document_id}/versions/{version}/source"
 
 
 def rule(name: str = "r", **fields: object) -> Rule:
@@ -39,7 +40,7 @@ def test_duplicates_are_named_and_shadows_are_none() -> None:
 
 
 def test_the_defaults_are_acceptable() -> None:
-    assert not problems_of(default_rules(LimitSettings()), (*ROUTES, "/knowledge", "/v1/chat/completions", "/v1/embeddings"))
+    assert not problems_of(default_rules(LimitSettings()), (*ROUTES, VERSIONS, "/knowledge", "/v1/chat/completions", "/v1/embeddings"))
 
 
 def test_a_route_rule_may_name_any_word_for_a_parameter() -> None:

@@ -100,8 +100,9 @@ def other(tmp_path):
 
 def test_a_start_prints_one_line_per_part_and_then_ready(running: Stack):
     *parts, ready = running.lines()
-    assert sorted(line.split()[0] for line in parts) == sorted([*PARTS, "topics", "key", "admin"])
-    assert parts[-1].endswith(" admin create EMAIL")
+    assert sorted(line.split()[0] for line in parts) == sorted([*PARTS, "topics", "key", "admin", "pages"])
+    assert parts[-2].endswith(" admin create EMAIL")
+    assert parts[-1] == f"pages      {ready.removeprefix('ready ')}/ in a browser"
     assert re.fullmatch(r"ready http://127\.0\.0\.1:\d+", ready)
     assert {line.split()[0] for line in parts[:2]} == {"kafka", "redis"}
     assert parts[2].split()[0] == "topics"

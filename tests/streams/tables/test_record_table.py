@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from adapters.redis.client import RedisClient
 from schemas.errors import Refused
+from streams.tables import record_table
 from streams.tables.record_table import Put, RecordTable, order_of
 
 pytestmark = pytest.mark.stack
@@ -205,3 +206,29 @@ async def test_concurrent_writers_agree(table: RecordTable[Note]) -> None:
     await asyncio.gather(*(table.put("s", "a", Note(str(n)), order=order_of(n), rank=n) for n in range(50)))
     assert await table.get("s", "a") == Note("49")
     assert await table.count("s") == 1
+
+
+@FEW
+@given(accepted=st.lists(st.booleans(), max_size=40), limit=st.integers(1, 5))
+async def test_pages_of_a_filtered_list_have_every_record_once(
+    table: RecordTable[Note], monkeypatch: pytest.MonkeyPatch, accepted: list[bool], limit: int
+) -> None:
+    """However the filter cuts them; no page reads more than its bound."""
+    monkeypatch.setattr(record_table, "SCAN_BATCH", 3)
+    monkeypatch.setattr(record_table, "SCAN_MAX", 9)
+    scope = uuid.uuid4().hex
+    await table.put_many([Put(scope, str(at), Note(f"{at} {wanted}"), order_of(1), rank=at) for at, wanted in enumerate(accepted)])
+    read: list[str] = []
+
+    def accepts(note: Note) -> bool:
+        read.append(note.text)
+        return note.text.endswith("True")
+
+    found, cursor, begun = list[str](), "", 0
+    while cursor or not begun:
+        page = await table.list_accepted(scope, accepts, limit=limit, cursor=cursor)
+        assert len(page.items) <= limit
+        assert len(read) - begun <= 9
+        found += [note.text for note in page.items]
+        cursor, begun = page.next_cursor, len(read) or 1
+    assert found == [f"{at} True" for at, wanted in enumerate(accepted) if wanted][::-1]

@@ -1,0 +1,47 @@
+import { html, useEffect, useState } from "../html.js";
+import { Button } from "../../components/button.js";
+import { copyText } from "../clipboard.js";
+import { showToast } from "../../components/toasts.js";
+import { t } from "../../components/words.js";
+
+const COLOURED_CHARS_MAX = 50_000; // longer code stays plain: colouring takes time on the thread that draws
+const QUIET_MS = 250; // coloured when it has not grown for this long
+
+/**
+ * A block of code: copied with a button, coloured when its language is known and it has stopped growing.
+ * @param {{text: string, language: string}} props `language` as it stands behind the fence
+ */
+export function Code({ text, language }) {
+  const name = language.trim().split(/\s/)[0].toLowerCase().slice(0, 40);
+  const [coloured, setColoured] = useState({ text: "", nodes: null });
+  useEffect(() => {
+    if (!name || text.length > COLOURED_CHARS_MAX) return undefined;
+    let isGone = false;
+    const timer = setTimeout(async () => {
+      const nodes = await colour(text, name).catch(() => null);
+      if (!isGone && nodes) setColoured({ text, nodes });
+    }, QUIET_MS);
+    return () => {
+      isGone = true;
+      clearTimeout(timer);
+    };
+  }, [text, name]);
+  return html`<div class="code">
+    <div class="code-head"><span>${name}</span><${Button} kind="quiet" icon="copy" label=${t("copy")} onClick=${async () => (await copyText(text)) && showToast(t("copied"))} /></div>
+    <pre tabindex="0"><code>${coloured.text === text && coloured.nodes ? coloured.nodes : text}</code></pre>
+  </div>`;
+}
+
+
+async function colour(text, name) {
+  const { default: highlight } = await import("../../vendor/highlight.js");
+  if (!highlight.getLanguage(name)) return null;
+  // the tree of its result, drawn as elements: no HTML
+  return highlight.highlight(text, { language: name, ignoreIllegals: true })._emitter.rootNode.children.map(drawNode);
+}
+
+function drawNode(node) {
+  if (typeof node === "string") return node;
+  const scope = node.scope ? `hl-${node.scope.split(".")[0]}` : null;
+  return html`<span class=${scope}>${node.children.map(drawNode)}</span>`;
+}

@@ -1,0 +1,29 @@
+import { html, useEffect, useRef, useState } from "../html.js";
+
+const CHARS_MAX = 5_000; // longer ones stay as they were written
+
+/**
+ * A formula of LaTeX as MathML, which screen readers read; as it was written until it is drawn, and where it is none.
+ * @param {{text: string, raw: string, isDisplay?: boolean}} props
+ */
+export function Formula({ text, raw, isDisplay = false }) {
+  const place = useRef(null);
+  const [isDrawn, setDrawn] = useState(false);
+  useEffect(() => {
+    if (text.length > CHARS_MAX) return undefined;
+    let isGone = false;
+    import("../../vendor/temml.js")
+      .then(({ default: temml }) => {
+        if (isGone) return;
+        const fragment = document.createElement("span");
+        temml.render(text, fragment, { displayMode: isDisplay, throwOnError: true, maxExpand: 200, maxSize: [20, 40], trust: false });
+        place.current.replaceChildren(...fragment.childNodes);
+        setDrawn(true);
+      })
+      .catch(() => !isGone && setDrawn(false));
+    return () => {
+      isGone = true;
+    };
+  }, [text, isDisplay]);
+  return html`<span class=${isDisplay ? "formula display" : "formula"}><span hidden=${isDrawn}>${raw}</span><span ref=${place} hidden=${!isDrawn}></span></span>`;
+}

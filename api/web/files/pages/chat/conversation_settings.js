@@ -1,0 +1,1 @@
+export { ConversationSettings } from "./conversations/conversation_settings.js";

@@ -1,0 +1,24 @@
+// Chat: the conversations of the account, one of them, and the source of a citation beside it.
+import { html, useEffect, useState } from "../../core/html.js";
+import { place } from "../../core/router.js";
+import { SourcePanel } from "../../components/source/source_panel.js";
+import { CitationCard } from "./citations.js";
+import { Conversation } from "./conversation.js";
+import { ConversationList } from "./conversation_list.js";
+import { NewChat } from "./new_chat.js";
+
+export default function ChatPage() {
+  const { parts, fragment } = place.value;
+  const id = parts[0] === "chat" ? parts[1] || "" : "";
+  const [opened, setOpened] = useState(null); // {citation, replyId}
+  const [title, setTitle] = useState("");
+  useEffect(() => setOpened(null), [id]);
+  return html`<div class=${`chat with-conversations${opened ? " with-source" : ""}`}>
+    <${ConversationList} currentId=${id} title=${id ? title : ""} />
+    <main class="chat-main">
+      ${id ? html`<${Conversation} key=${id} id=${id} messageId=${fragment.get("message") || ""} openSource=${setOpened} onTitle=${setTitle} />` : html`<${NewChat} key="new" />`}
+    </main>
+    ${opened && html`<div class="chat-source"><${SourcePanel} citation=${opened.citation} replyId=${opened.replyId} close=${() => setOpened(null)} /></div>`}
+    <${CitationCard} />
+  </div>`;
+}

@@ -1,0 +1,80 @@
+"""What is served at the addresses of pages."""
+
+import gzip
+import re
+
+import httpx
+import pytest
+
+from api.web.shell import PAGES, first_load
+from api.web.static_files import FILES, StaticFiles
+from tests.support.api_process import House
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+FIRST_LOAD_MAX, ALL_MAX = 120_000, 300_000  # bytes on the wire
+
+
+@pytest.mark.parametrize("page", sorted(set(PAGES.values())))
+async def test_the_first_load_of_a_page_is_light(page: str) -> None:
+    files = StaticFiles()
+    assert files.weight(first_load(files, page)) <= FIRST_LOAD_MAX
+
+
+async def test_all_files_together_are_light() -> None:
+    files = StaticFiles()
+    assert files.weight(name for name in files.names() if not name.endswith(".txt")) <= ALL_MAX
+
+
+async def test_modules_and_styles_that_are_named_exist() -> None:
+    files = StaticFiles()
+    for page in set(PAGES.values()):
+        for name in first_load(files, page):
+            assert files.get(name) is not None, name
+
+
+async def test_the_browser_knows_the_same_pages() -> None:
+    text = (FILES / "core" / "start.js").read_text(encoding="utf-8")
+    listed = re.search(r"PAGES = \{(.*?)\}", text, re.DOTALL)
+    assert listed is not None
+    assert dict(re.findall(r'"?([\w-]*)"?: "(\w+)"', listed[1])) == PAGES
+
+
+@pytest.mark.parametrize("path", ["/", "/chat/1", "/knowledge", "/knowledge/a/b", "/operations", "/account", "/sign-in", "/invitation"])
+async def test_the_shell_is_served_with_its_policy(house: House, path: str) -> None:
+    answer = await house.client.get(path)
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert "default-src 'self'" in answer.headers["content-security-policy"]
+    assert "unsafe" not in answer.headers["content-security-policy"]
+    assert answer.headers["cache-control"] == "no-cache"
+    assert not re.search(r"<script(?![^>]*\bsrc=)|<style|\son\w+=|\sstyle=", answer.text)
+    for file in re.findall(r'(?:href|src)="(/static/[^"]+)"', answer.text):
+        assert (await house.client.get(file)).status_code == 200, file
+
+
+async def test_files_are_compressed_and_kept_for_ever(house: House) -> None:
+    base = f"/static/{StaticFiles().hash}"
+    async with httpx.AsyncClient(base_url=house.client.base_url, headers={"accept-encoding": "identity"}) as plain:
+        whole = await plain.get(f"{base}/core/start.js")
+    packed = await house.client.get(f"{base}/core/start.js", headers={"accept-encoding": "gzip"})
+    assert whole.content == packed.content == (FILES / "core" / "start.js").read_bytes()
+    assert packed.headers["content-encoding"] == "gzip"
+    assert int(packed.headers["content-length"]) == len(gzip.compress(whole.content, 9, mtime=0))
+    assert packed.headers["cache-control"] == "public, max-age=31536000, immutable"
+
+
+@pytest.mark.parametrize("path", ["core/events.test.js", "../routes.py", "%2e%2e/routes.py", "nothing.js", "packages.json", ""])
+async def test_nothing_else_is_served(house: House, path: str) -> None:
+    answer = await house.client.get(f"/static/{StaticFiles().hash}/{path}")
+    assert answer.status_code == 404
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_files_of_another_release_are_not_found(house: House) -> None:
+    assert (await house.client.get("/static/0123456789abcdef/core/start.js")).status_code == 404
+
+
+async def test_unknown_paths_are_still_problems(house: House) -> None:
+    answer = await house.client.get("/nothing")
+    assert answer.status_code == 404
+    assert answer.json()["code"] == "not_found"
