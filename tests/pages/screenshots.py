@@ -17,15 +17,24 @@ FOLDER = Path(__file__).resolve().parents[2] / "docs" / "screenshots"
 EMAIL, PASSWORD = "mei@example.org", "correct horse battery staple"
 
 HANDBOOK = """<html lang="zh"><style>
-body { font: 15px/1.9 "Noto Sans CJK SC", sans-serif; margin: 2.2cm; color: #222 } h1 { font-size: 26px } h2 { font-size: 18px; margin-top: 1.6em }
-td, th { border: 1px solid #999; padding: 4px 14px } table { border-collapse: collapse }</style>
+body { font: 15px/1.9 "Noto Sans CJK SC", sans-serif; margin: 2.2cm; color: #222 }
+h1 { font-size: 26px }
+h2 { font-size: 18px; margin-top: 1.6em }
+td, th { border: 1px solid #999; padding: 4px 14px }
+table { border-collapse: collapse }
+</style>
 <h1>员工手册（2026 年版）</h1>
-<h2>第一章 工作时间</h2><p>公司实行每周五天工作制，标准工作时间为上午九点至下午六点，中午休息一小时。部门可以根据业务需要安排弹性上下班。</p>
-<h2>第二章 休假</h2><p>员工每年享有十五天带薪年假，入职满五年后增加到二十天。年假应当在次年三月三十一日之前使用，未使用的年假不再保留。</p>
+<h2>第一章 工作时间</h2>
+<p>公司实行每周五天工作制，标准工作时间为上午九点至下午六点，中午休息一小时。部门可以根据业务需要安排弹性上下班。</p>
+<h2>第二章 休假</h2>
+<p>员工每年享有十五天带薪年假，入职满五年后增加到二十天。年假应当在次年三月三十一日之前使用，未使用的年假不再保留。</p>
 <p>病假需要提交医院证明。员工结婚可以休婚假十三天。</p>
-<h2>第三章 差旅</h2><p>国内出差的住宿标准为一线城市每晚不超过八百元，其他城市每晚不超过五百元。乘坐高铁以二等座为准，行程超过四小时可以乘坐飞机经济舱。</p>
-<table><tr><th>城市</th><th>住宿（元/晚）</th><th>餐补（元/天）</th></tr><tr><td>北京、上海</td><td>800</td><td>150</td></tr><tr><td>其他</td><td>500</td><td>100</td></tr></table>
-<h2>第四章 报销</h2><p>报销单应当在出差结束后三十天内提交，发票须与行程一致，由直属上级在两个工作日内审批。</p></html>"""
+<h2>第三章 差旅</h2>
+<p>国内出差的住宿标准为一线城市每晚不超过八百元，其他城市每晚不超过五百元。乘坐高铁以二等座为准。</p>
+<table><tr><th>城市</th><th>住宿（元/晚）</th><th>餐补（元/天）</th></tr>
+<tr><td>北京、上海</td><td>800</td><td>150</td></tr><tr><td>其他</td><td>500</td><td>100</td></tr></table>
+<h2>第四章 报销</h2>
+<p>报销单应当在出差结束后三十天内提交，发票须与行程一致，由直属上级在两个工作日内审批。</p></html>"""
 SECURITY = """# Security guide
 
 ## Passwords
@@ -43,10 +52,9 @@ Visitors wear a badge and are accompanied by an employee at all times.
 
 
 async def main() -> int:
-    """Exit status 1 without a Chromium."""
+    """SystemExit without a Chromium."""
     if CHROMIUM is None:
-        print("no Chromium on this machine: apt-get install chromium", file=sys.stderr)
-        return 1
+        raise SystemExit("no Chromium on this machine: apt-get install chromium")
     with tempfile.TemporaryDirectory(prefix="claw-pages-") as home:
         async with stack(Path(home), {}) as up, aiohttp.ClientSession(base_url=up.url) as session, open_browser() as browser:
             await _load(session, browser)
@@ -84,7 +92,9 @@ async def _load(session: aiohttp.ClientSession, browser: Browser) -> None:
 
 async def _make_operator(home: Path) -> None:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "ops.cli", "admin", "create", EMAIL, "--promote"), env={**os.environ, "CLAW_HOME": str(home)}, stdout=asyncio.subprocess.DEVNULL
+        *(sys.executable, "-m", "ops.cli", "admin", "create", EMAIL, "--promote"),
+        env={**os.environ, "CLAW_HOME": str(home)},
+        stdout=asyncio.subprocess.DEVNULL,
     )
     assert await process.wait() == 0
 
