@@ -252,6 +252,7 @@ async def test_whoever_has_no_role_sees_nothing_and_the_api_refuses(visitor: Vis
     assert await visitor.page.evaluate(statuses, paths) == [403] * len(paths)
 
 
+@pytest.mark.timeout(300)  # axe-core computes for long where the processor is shared
 @pytest.mark.parametrize("language", ["zh", "en"])
 async def test_every_section_is_accessible(browser: Browser, up: Up, operator_email: str, answered: str, language: str) -> None:
     async with visit(browser, up.url, language=language) as somebody:
