@@ -252,6 +252,7 @@ async def test_whoever_has_no_role_sees_nothing_and_the_api_refuses(visitor: Vis
     assert await visitor.page.evaluate(statuses, paths) == [403] * len(paths)
 
 
+@pytest.mark.timeout(300)  # axe-core computes for long where the processor is shared
 @pytest.mark.parametrize("language", ["zh", "en"])
 async def test_every_section_is_accessible(browser: Browser, up: Up, operator_email: str, answered: str, language: str) -> None:
     async with visit(browser, up.url, language=language) as somebody:
@@ -259,9 +260,10 @@ async def test_every_section_is_accessible(browser: Browser, up: Up, operator_em
         for section, selector in SECTIONS.items():
             await somebody.go(f"/operations{section}")
             await expect(somebody.page.locator(selector).first).to_be_visible()
-            for theme in ("light", "dark"):
-                await somebody.page.emulate_media(color_scheme=theme)
-                await check_accessibility(somebody.page)
+            await check_accessibility(somebody.page)
+            await somebody.page.emulate_media(color_scheme="dark")
+            await check_accessibility(somebody.page, colours_only=True)
+            await somebody.page.emulate_media(color_scheme="light")
 
 
 async def test_sections_fit_a_phone(browser: Browser, up: Up, operator_email: str, answered: str) -> None:
