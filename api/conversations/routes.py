@@ -32,7 +32,7 @@ from streams.tables.record_table import RecordPage as TablePage
 
 Branch = Annotated[UUID | None, QueryParameter(description="Only this message and those above it, the newest first.")]
 Below = Annotated[
-    bool,
+    bool | None,
     QueryParameter(
         description="With `branch`: begin at the end of the branch, following the newest message below each; the first page only."
     ),
@@ -154,7 +154,7 @@ async def messages(
     limit: Limit = 20,
     cursor: Cursor = "",
     branch: Branch = None,
-    below: Below = None,
+    below: Below = False,  # noqa: FBT002
 ) -> Page[MessageView]:
     """Questions and answers with citations, of all branches by time, or of one branch; an answer appears once it has ended."""
     ports, caller = request.ports(ChatPorts), request.user

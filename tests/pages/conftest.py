@@ -19,6 +19,8 @@ from schemas.settings import Settings
 from tests.conftest import Servers
 from tests.support.browser import NEEDS_CHROMIUM, Visitor, open_browser, visit
 from tests.support.claw_forks import ClawForks
+from tests.support.oidc_provider import CLIENT_ID, CLIENT_SECRET, Provider
+from tests.support.oidc_provider import provider as oidc_provider
 from tests.system.conftest import Up, forks
 
 __all__ = ["forks"]
@@ -35,7 +37,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def up(servers: Servers, forks: ClawForks, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Up]:
+async def identity_provider() -> AsyncIterator[Provider]:
+    """Where people may log in instead of here."""
+    async with oidc_provider() as running:
+        yield running
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def up(
+    servers: Servers, forks: ClawForks, identity_provider: Provider, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Up]:
     """The stack under test, on the session's Kafka."""
     kafka = msgspec.structs.replace(servers.kafka, partitions=2, reply_partitions=2, topic_prefix=f"p{uuid.uuid4().hex[:10]}.")
     home = tmp_path_factory.mktemp("pages")
@@ -44,6 +55,11 @@ async def up(servers: Servers, forks: ClawForks, tmp_path_factory: pytest.TempPa
             **environment_of(Settings(kafka=kafka), {}),
             **stub_model(provider.url, MODEL),
             "CLAW_LIMIT_ENABLED": "false",
+            "CLAW_OIDC_PROVIDER": "works",
+            "CLAW_OIDC_TITLE": "Test Works",
+            "CLAW_OIDC_ISSUER": identity_provider.issuer,
+            "CLAW_OIDC_CLIENT_ID": CLIENT_ID,
+            "CLAW_OIDC_CLIENT_SECRET": CLIENT_SECRET,
             "CLAW_DOCUMENT_FETCH_NETWORKS": "127.0.0.0/8",
             "CLAW_WEBHOOK_NETWORKS": "127.0.0.0/8",
         }

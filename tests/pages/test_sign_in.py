@@ -1,10 +1,13 @@
 """Who is let in, and how."""
 
+import uuid
+
 import pytest
 from playwright.async_api import Browser, expect
 
 from tests.pages.conftest import PASSWORD, register, sign_in
 from tests.support.browser import Visitor, visit
+from tests.support.oidc_provider import Provider
 from tests.system.conftest import Up
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -67,3 +70,17 @@ async def test_another_tab_learns_that_nobody_is_signed_in_any_more(visitor: Vis
     await expect(other.get_by_role("heading", name="Sign in")).to_be_visible()
     await sign_in(other, visitor.url, email)
     await expect(visitor.page.locator("nav.rail")).to_be_visible()
+
+
+async def test_somebody_signs_in_at_the_identity_provider(visitor: Visitor, identity_provider: Provider) -> None:
+    """They come back to the page that they wanted; a login that fails says why on the sign-in page."""
+    identity_provider.person |= {"sub": uuid.uuid4().hex, "email": f"{uuid.uuid4().hex}@example.org"}
+    page = visitor.page
+    await visitor.go("/account?x=1")
+    await page.get_by_role("link", name="Sign in with Test Works").click()
+    await expect(page.locator("nav.rail")).to_be_visible()
+    assert page.url == f"{visitor.url}/account?x=1"
+    await visitor.context.clear_cookies()
+    await visitor.go("/api/v1/auth/oidc/works/callback?state=forged&code=x")
+    await expect(page.get_by_role("alert")).to_contain_text("This browser began no such login")
+    await expect(page.get_by_role("link", name="Sign in with Test Works")).to_be_visible()

@@ -81,7 +81,7 @@ async def visit(
     visitor.watch(visitor.page)
     try:
         yield visitor
-        assert visitor.complaints == []
+        assert visitor.complaints == [], visitor.complaints
     finally:
         await context.close()
 

@@ -29,36 +29,33 @@ export class AnswerClient {
   }
 
   /**
-   * Read the answer, from where it was left; resolves after its last event. Rejects with ProblemError for a refusal, with AbortError when
-   * `signal` is aborted, and with TypeError when the server cannot be reached for two minutes.
+   * Read the answer, from where it was left; resolves after its last event. Rejects with ProblemError for a refusal, with the reason of
+   * `signal` when that is aborted, and with TypeError when the server cannot be reached for two minutes.
    *
    * @param {import("./transcript.js").Answer} answer whose `replyId` and `lastEventId` are kept up to date
    * @param {object} question the body of the request
    * @param {{onEvent: (event: StreamEvent) => void, onLost: () => void, signal: AbortSignal}} reader
    */
   async follow(answer, question, reader) {
-    for (let failures = 0; ; failures += 1) {
-      let wait = WAITS_MS[failures];
+    let failures = 0;
+    for (;;) {
+      let cause = new TypeError("the answer does not come");
       try {
-        const response = await this.#open(answer, question, reader.signal);
-        for await (const event of response) {
-          failures = -1;
+        for await (const event of this.#events(answer, question, reader.signal)) {
+          failures = 0;
           if (event.event === "accepted") answer.replyId = event.data.reply_id;
           if (event.id) answer.lastEventId = event.id;
           reader.onEvent(event);
           if (TERMINAL.has(event.event)) return;
         }
-        wait = WAITS_MS[Math.max(0, failures)];
       } catch (error) {
-        if (reader.signal.aborted) throw error;
-        const problem = error instanceof ProblemError ? error.problem : null;
-        const passes = problem ? problem.status === 503 || (problem.status === 429 && answer.replyId !== "") : true;
-        if (!passes || wait === undefined) throw error;
-        wait = Math.max(wait, 1_000 * (problem?.retry_after_s ?? 0));
+        if (reader.signal.aborted || !isPassing(error, answer)) throw error;
+        cause = error;
       }
-      if (wait === undefined) throw new TypeError("the answer does not come");
+      if (failures === WAITS_MS.length) throw cause;
       reader.onLost();
-      await pause(wait, reader.signal);
+      await pause(Math.max(WAITS_MS[failures], 1_000 * (cause.problem?.retry_after_s ?? 0)), reader.signal);
+      failures += 1;
     }
   }
 
@@ -67,33 +64,27 @@ export class AnswerClient {
     await fetch(`${this.root}/${answer.replyId}/cancel`, { method: "POST", headers: this.#headers(), ...PLAIN });
   }
 
-  async #open(answer, question, signal) {
-    const silence = new AbortController();
-    const both = AbortSignal.any([signal, silence.signal]);
+  /** What one connection brings. It ends when the server has been silent for too long. */
+  async *#events(answer, question, signal) {
+    const connection = new AbortController();
+    const leave = () => connection.abort(signal.reason);
+    signal.addEventListener("abort", leave);
     let timer = 0;
     const heard = () => {
       clearTimeout(timer);
-      timer = setTimeout(() => silence.abort(new TypeError("the server is silent")), SILENCE_MS_MAX);
+      timer = setTimeout(() => connection.abort(new TypeError("the server is silent")), SILENCE_MS_MAX);
     };
     heard();
-    const events = this.#events(answer, question, both, heard);
-    return (async function* () {
-      try {
-        yield* events;
-      } finally {
-        clearTimeout(timer);
-      }
-    })();
-  }
-
-  async *#events(answer, question, signal, heard) {
-    const response = answer.replyId === "" ? await this.#ask(answer, question, signal) : await this.#resume(answer, signal);
-    if (response.status === 204) { // nothing follows, and yet the end was not seen: read it from the beginning
-      answer.lastEventId = "";
-      return;
+    try {
+      const begin = answer.replyId === "" ? this.#ask(answer, question, connection.signal) : this.#resume(answer, connection.signal);
+      const response = await begin;
+      if (response.status === 204) answer.lastEventId = ""; // nothing follows, and yet the end was not seen: read it from the beginning
+      else if (response.ok) yield* readEvents(response.body, heard);
+      else throw new ProblemError(await readProblem(response));
+    } finally {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", leave);
     }
-    if (!response.ok) throw new ProblemError(await readProblem(response));
-    yield* readEvents(response.body, heard);
   }
 
   #ask(answer, question, signal) {
@@ -138,9 +129,24 @@ async function readProblem(response) {
   }
 }
 
+/** Whether the same request may succeed later. How often one may ask is the visitor's to know; how often one may read on is not. */
+function isPassing(error, answer) {
+  if (!(error instanceof ProblemError)) return true;
+  return error.problem.status === 503 || (error.problem.status === 429 && answer.replyId !== "");
+}
+
+/** Resolves after a time, or as soon as the browser is online again; rejects when `signal` is aborted. */
 function pause(milliseconds, signal) {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(resolve, milliseconds);
-    signal.addEventListener("abort", () => (clearTimeout(timer), reject(signal.reason)), { once: true });
+    const end = () => {
+      clearTimeout(timer);
+      removeEventListener("online", end);
+      signal.removeEventListener("abort", end);
+      if (signal.aborted) reject(signal.reason);
+      else resolve();
+    };
+    const timer = setTimeout(end, milliseconds);
+    addEventListener("online", end);
+    signal.addEventListener("abort", end);
   });
 }

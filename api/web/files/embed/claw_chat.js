@@ -91,7 +91,7 @@ export class ClawChat extends HTMLElement {
     const baseUrl = readBaseUrl(this.getAttribute("base-url"));
     this.knowledge = (this.getAttribute("knowledge") ?? "").split(/[\s,]+/).filter(Boolean);
     this.client = key && baseUrl ? new AnswerClient(baseUrl, key) : null;
-    this.transcript = new Transcript(`${baseUrl}:${key.slice(5, 37)}`, this.client ? tabStorage() : null);
+    this.transcript = new Transcript([baseUrl, key.slice(5, 37), ...this.knowledge].join(" "), this.client ? tabStorage() : null);
     this.#turns = this.transcript.answers.map((answer) => this.#turnOf(answer));
     this.#renderAll();
     const last = this.#turns.at(-1);

@@ -24,7 +24,7 @@ button:hover { background: var(--raised); }
 .log { flex: 1; overflow-y: auto; overscroll-behavior: contain; padding: 14px; margin: 0; list-style: none; }
 .log li.turn { margin-block-end: 18px; }
 .question, .body { overflow-wrap: anywhere; }
-.question { margin: 0 0 10px auto; inline-size: fit-content; max-inline-size: 85%; padding: 8px 12px; border-radius: 12px 12px 3px 12px; background: var(--mine); white-space: pre-wrap; }
+.question { position: relative; margin: 0 0 10px auto; inline-size: fit-content; max-inline-size: 85%; padding: 8px 12px; border-radius: 12px 12px 3px 12px; background: var(--mine); white-space: pre-wrap; }
 .body > :first-child { margin-block-start: 0; }
 .body > :last-child { margin-block-end: 0; }
 .body p, .body ul, .body ol, .body pre, .body .table { margin-block: 8px; }

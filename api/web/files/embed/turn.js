@@ -18,7 +18,9 @@ export class Turn {
     this.body.className = "body";
     this.card = element("div");
     this.state = element("div");
-    this.question = element("p", [answer.question]);
+    this.asker = element("span");
+    this.asker.className = "speech";
+    this.question = element("p", [this.asker, answer.question]);
     this.question.className = "question";
     this.node = element("li", [this.question, this.body, this.card, this.state]);
     this.node.className = "turn";
@@ -33,7 +35,7 @@ export class Turn {
   /** @param {import("./words.js").Say} say */
   render(say) {
     this.say = say;
-    this.question.setAttribute("aria-label", say("you", { question: this.answer.question }));
+    this.asker.textContent = say("you");
     const focused = this.#chips().indexOf(this.node.getRootNode().activeElement);
     this.body.replaceChildren(renderMarkdown(this.answer.text, (marker) => this.#chip(marker)));
     if (focused >= 0) this.#chips()[focused]?.focus(); // the same chip, made anew with the text that has come

@@ -21,7 +21,7 @@ export default function EraseAccount() {
   });
   return html`<h1>${t("erase")}</h1>
     <${Panel} title=${t("erase_title")} text=${t("erase_text")}>
-      <ul class="plain"><li>${t("erase_what_1")}</li><li>${t("erase_what_2")}</li><li>${t("erase_what_3")}</li></ul>
+      <ul class="bullets"><li>${t("erase_what_1")}</li><li>${t("erase_what_2")}</li><li>${t("erase_what_3")}</li></ul>
       <form class="stack narrow" onSubmit=${(event) => (event.preventDefault(), erase.run())}>
         <${Field} label=${t("erase_address")} name="address" autocomplete="off" required placeholder=${user.value?.email} value=${address} onInput=${(event) => setAddress(event.target.value)} />
         <${Field} label=${t("password")} name="password" type="password" autocomplete="current-password" hint=${t("erase_password_hint")} value=${password} onInput=${(event) => setPassword(event.target.value)} />

@@ -1,5 +1,5 @@
 // What belongs to the person who is signed in: a list of sections, and the one of the present path.
-import { html, useEffect } from "../../core/html.js";
+import { html, useEffect, useRef } from "../../core/html.js";
 import { useResource } from "../../core/resource.js";
 import { place } from "../../core/router.js";
 import { hasRole } from "../../core/session.js";
@@ -25,11 +25,13 @@ export default function AccountPage() {
   const name = place.value.parts[1] || "";
   const offered = SECTIONS.filter((each) => !each.role || hasRole(each.role));
   const section = offered.find((each) => each.name === name);
+  const sections = useRef(null);
   useEffect(() => {
+    sections.current.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" }); // a row that scrolls on phones
     document.title = `${t(section?.word ?? "account")} · Claw`;
   }, [section, language.value]);
   return html`<div class="account">
-    <nav class="account-sections" aria-label=${t("account")}>
+    <nav ref=${sections} class="account-sections" aria-label=${t("account")}>
       ${offered.map(
         (each) => html`<a key=${each.name} href=${each.name ? `/account/${each.name}` : "/account"} aria-current=${each === section ? "page" : null}><${Icon} name=${each.icon} /><span>${t(each.word)}</span></a>`,
       )}

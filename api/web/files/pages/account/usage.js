@@ -24,14 +24,19 @@ function LimitsPanel() {
     ${limits.problem && html`<${ProblemNote} problem=${limits.problem} retry=${limits.reload} />`}
     ${limits.loading && html`<${Loading} />`}
     ${limits.data && items.length === 0 && html`<p class="empty">${t("no_limits")}</p>`}
-    ${KINDS.map((kind) => ({ kind, some: items.filter((item) => item.kind === kind) }))
-      .filter(({ some }) => some.length)
-      .map(
-        ({ kind, some }) => html`<div key=${kind} class="stack limits"><h3>${t(`kind_${kind}`)}</h3>
-          ${some.map((limit) => html`<${LimitBar} key=${`${limit.name} ${limit.scope}`} limit=${limit} />`)}
-        </div>`,
-      )}
+    <${LimitGroups} items=${items.filter((item) => item.scope === "account")} />
+    ${items.some((item) => item.scope !== "account") && html`<details class="shared"><summary>${t("shared_limits")}</summary><${LimitGroups} items=${items.filter((item) => item.scope !== "account")} /></details>`}
   </${Panel}>`;
+}
+
+function LimitGroups({ items }) {
+  return KINDS.map((kind) => ({ kind, some: items.filter((item) => item.kind === kind) }))
+    .filter(({ some }) => some.length)
+    .map(
+      ({ kind, some }) => html`<div key=${kind} class="stack"><h3>${t(`kind_${kind}`)}</h3>
+        <div class="limits">${some.map((limit) => html`<${LimitBar} key=${`${limit.name} ${limit.scope}`} limit=${limit} />`)}</div>
+      </div>`,
+    );
 }
 
 function LimitBar({ limit }) {

@@ -4,7 +4,7 @@ export const dictionary = {
   zh: {
     account: "账户",
     profile: "个人资料",
-    security: "密码与登录",
+    security: "安全",
     keys: "API 密钥",
     usage: "限额与用量",
     notices: "通知",
@@ -117,6 +117,7 @@ export const dictionary = {
     kind_budget: "预算",
     kind_cap: "总量",
     kind_rate: "频率",
+    shared_limits: "与他人共享的限额",
     of: "{used} / {limit}",
     free_again: "{wait}后全部恢复",
     of_account: "账户",
@@ -272,7 +273,7 @@ export const dictionary = {
   en: {
     account: "Account",
     profile: "Profile",
-    security: "Password and sessions",
+    security: "Security",
     keys: "API keys",
     usage: "Limits and usage",
     notices: "Notices",
@@ -385,6 +386,7 @@ export const dictionary = {
     kind_budget: "Budgets",
     kind_cap: "Totals",
     kind_rate: "Rates",
+    shared_limits: "Limits that are shared with others",
     of: "{used} of {limit}",
     free_again: "all of it is free again in {wait}",
     of_account: "account",

@@ -18,6 +18,7 @@ import { sourceOf } from "./documents_view.js";
 import { PassageText } from "./passage_text.js";
 import { usePages } from "./paging.js";
 import { cancelDocument, listChunks, readDocument, readFileBytesMax } from "./requests.js";
+import { SourceDialog } from "./source_dialog.js";
 import { UploadsPanel } from "./uploads_panel.js";
 import { dictionary, t } from "./words.js";
 
@@ -97,6 +98,7 @@ function PasswordForm({ row, queue, bytesMax }) {
 }
 
 function Chunks({ base, row }) {
+  const [opened, setOpened] = useState(null);
   const pages = usePages((cursor, signal) => listChunks(base.id, row.document_id, cursor, signal), (chunk) => chunk.chunk_id, [base.id, row.document_id]);
   if (row.visible_version === null && isOpen(row.state)) return html`<p class="minor">${t("chunks_later")}</p>`;
   return html`<section class="stack" aria-label=${t("chunks_title")}>
@@ -107,11 +109,12 @@ function Chunks({ base, row }) {
     <ol class="passages">
       ${(pages.items ?? []).map(
         (chunk) => html`<li key=${chunk.chunk_id} class="card chunk">
-          <header class="row wrap"><span class="rank" aria-hidden="true">${chunk.ordinal + 1}</span><p class="stretch minor"><bdi>${chunk.locator}</bdi></p><span class="minor">${t("tokens", { count: formatNumber(chunk.tokens) })}</span></header>
+          <header class="row wrap"><span class="rank" aria-hidden="true">${chunk.ordinal + 1}</span><p class="stretch minor"><bdi>${chunk.locator}</bdi></p><span class="minor">${t("tokens", { count: formatNumber(chunk.tokens) })}</span><${Button} kind="quiet" icon="document" onClick=${() => setOpened(chunk)}>${t("place")}</${Button}></header>
           <${PassageText} text=${chunk.text} />
         </li>`,
       )}
     </ol>
     ${pages.hasMore && html`<div><${Button} busy=${pages.loading} onClick=${pages.more}>${common("more")}</${Button}></div>`}
+    ${opened && html`<${SourceDialog} passage=${{ ...opened, knowledge_base_id: base.id, document_id: row.document_id, version: row.visible_version, title: row.title || row.document_id }} close=${() => setOpened(null)} />`}
   </section>`;
 }

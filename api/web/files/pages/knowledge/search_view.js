@@ -1,4 +1,4 @@
-import { html, useRef, useState } from "../../core/html.js";
+import { html, useState } from "../../core/html.js";
 import { formatNumber } from "../../core/words.js";
 import { useAct } from "../../core/resource.js";
 import { announce } from "../../components/announcer.js";
@@ -8,13 +8,14 @@ import { ProblemNote } from "../../components/problem_note.js";
 import { documentUrl, search } from "./requests.js";
 import { PassageText } from "./passage_text.js";
 import { reasonOf } from "./search_reason.js";
+import { SourceDialog } from "./source_dialog.js";
 import { t } from "./words.js";
 
 /** Tries what a question finds, with the scores of each leg and why the passages are in this order. */
 export function SearchView({ base }) {
   const [values, setValues] = useState({ query: "", limit: 10, bm25_min: 0, dense_min: 0 });
   const [found, setFound] = useState(null);
-  const heading = useRef(null);
+  const [opened, setOpened] = useState(null);
   const act = useAct(async () => {
     const answer = await search(base.id, { ...values, limit: Number(values.limit), bm25_min: Number(values.bm25_min), dense_min: Number(values.dense_min) });
     setFound(answer);
@@ -38,21 +39,23 @@ export function SearchView({ base }) {
     <${ProblemNote} problem=${act.problem} />
     ${!found && !act.problem && html`<div class="card empty"><h2>${t("search_empty")}</h2><p class="minor">${t("search_empty_text")}</p></div>`}
     ${found && html`<div class="stack">
-      <h2 ref=${heading}>${t("passages_found", { count: formatNumber(found.passages.length) })}</h2>
+      <h2>${t("passages_found", { count: formatNumber(found.passages.length) })}</h2>
       ${found.keywords.length > 0 && html`<p class="row wrap minor">${t("keywords")} ${found.keywords.map((word) => html`<span key=${word} class="badge"><bdi>${word}</bdi></span>`)}</p>`}
       ${found.passages.length === 0 && html`<p>${t("search_nothing")}</p>`}
       ${found.passages.length > 0 && html`<details class="order"><summary>${t("order")}</summary><p class="minor">${t("order_text")}</p></details>`}
-      <ol class="passages">${found.passages.map((passage, at) => html`<${Passage} key=${passage.chunk_id} passage=${passage} number=${at + 1} all=${found.passages} keywords=${found.keywords} />`)}</ol>
+      <ol class="passages">${found.passages.map((passage, at) => html`<${Passage} key=${passage.chunk_id} passage=${passage} number=${at + 1} all=${found.passages} keywords=${found.keywords} open=${() => setOpened(passage)} />`)}</ol>
     </div>`}
+    ${opened && html`<${SourceDialog} passage=${opened} close=${() => setOpened(null)} />`}
   </section>`;
 }
 
-function Passage({ passage, number, all, keywords }) {
+function Passage({ passage, number, all, keywords, open }) {
   const { reason, values, words, meaning } = reasonOf(passage, all);
   return html`<li class="card">
     <header class="row wrap">
       <span class="rank" aria-hidden="true">${number}</span>
       <h3 class="stretch"><a href=${documentUrl(passage.knowledge_base_id, passage.document_id)}><bdi>${passage.title || passage.document_id}</bdi></a> <span class="minor"><bdi>${passage.locator}</bdi></span></h3>
+      <${Button} kind="quiet" icon="document" onClick=${open}>${t("place")}</${Button}>
     </header>
     <${PassageText} text=${passage.text} keywords=${keywords} />
     <dl class="scores">

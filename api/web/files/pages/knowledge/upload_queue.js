@@ -17,15 +17,16 @@ export class UploadQueue {
   /**
    * @param {{transport: (upload: Upload, options: {signal: AbortSignal, onProgress: (sent: number) => void}) => Promise<any>,
    *   onAccepted?: (upload: Upload, accepted: any) => void, onIdle?: (ended: {accepted: number, failed: number}) => void,
-   *   wait?: (ms: number, signal: AbortSignal) => Promise<void>}} ports
+   *   wait?: (ms: number, signal: AbortSignal) => Promise<void>, failed?: Upload[], onFailures?: (failed: Upload[]) => void}} ports
+   *   `failed`: those of before the document was loaded, without their files; `onFailures` is told of all that failed whenever they change
    */
-  constructor({ transport, onAccepted = () => {}, onIdle = () => {}, wait = pause }) {
-    Object.assign(this, { transport, onAccepted, onIdle, wait });
+  constructor({ transport, onAccepted = () => {}, onIdle = () => {}, wait = pause, failed = [], onFailures = () => {} }) {
+    Object.assign(this, { transport, onAccepted, onIdle, wait, onFailures });
+    this.next = 1;
     /** Everything that was not accepted yet, in order. */
-    this.uploads = signal([]);
+    this.uploads = signal(failed.map((upload) => ({ ...upload, id: this.next++, key: newKey(), state: "failed", sent: 0 })));
     this.stops = new Map();
     this.ended = { accepted: 0, failed: 0 };
-    this.next = 1;
   }
 
   /** Whether something is still to be sent. */
@@ -36,25 +37,28 @@ export class UploadQueue {
   /** @param {Source[]} sources those with a `refusal` are listed, and never sent */
   add(sources) {
     const added = sources.map((source) => ({ ...source, id: this.next++, key: newKey(), state: source.refusal ? "refused" : "waiting", sent: 0, problem: null }));
-    this.uploads.value = [...this.uploads.value, ...added];
+    this.#set([...this.uploads.value, ...added]);
     this.#begin();
   }
 
-  /** Sends what failed once more, with the same key: what did arrive is not submitted twice. */
-  retry(id) {
-    this.#change(id, { state: "waiting", problem: null, sent: 0 });
+  /**
+   * Sends what failed once more, with the same key: what did arrive is not submitted twice.
+   * @param {File} [file] for one that has lost its own
+   */
+  retry(id, file) {
+    this.#change(id, { state: "waiting", problem: null, sent: 0, ...(file ? { file, bytes: file.size } : {}) });
     this.#begin();
   }
 
   /** Takes it off the list, and stops it when it is under way. */
   remove(id) {
     this.stops.get(id)?.abort();
-    this.uploads.value = this.uploads.value.filter((upload) => upload.id !== id);
+    this.#set(this.uploads.value.filter((upload) => upload.id !== id));
   }
 
   /** Takes everything off the list that will not be sent by itself. */
   clear() {
-    this.uploads.value = this.uploads.value.filter(isPending);
+    this.#set(this.uploads.value.filter(isPending));
   }
 
   #begin() {
@@ -71,7 +75,7 @@ export class UploadQueue {
     try {
       const accepted = await this.#send(upload, stop.signal);
       this.ended.accepted += 1;
-      this.uploads.value = this.uploads.value.filter((other) => other.id !== upload.id);
+      this.#set(this.uploads.value.filter((other) => other.id !== upload.id));
       this.onAccepted(upload, accepted);
     } catch (problem) {
       if (!stop.signal.aborted) {
@@ -104,7 +108,14 @@ export class UploadQueue {
   }
 
   #change(id, values) {
-    this.uploads.value = this.uploads.value.map((upload) => (upload.id === id ? { ...upload, ...values } : upload));
+    this.#set(this.uploads.value.map((upload) => (upload.id === id ? { ...upload, ...values } : upload)));
+  }
+
+  #set(uploads) {
+    const failuresOf = (list) => list.filter(({ state }) => state === "failed");
+    const [before, after] = [failuresOf(this.uploads.value), failuresOf(uploads)];
+    this.uploads.value = uploads;
+    if (before.length !== after.length || after.some((upload, at) => upload !== before[at])) this.onFailures(after);
   }
 }
 

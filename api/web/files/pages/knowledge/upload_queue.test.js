@@ -80,3 +80,21 @@ test("one that is taken off the list is stopped, and is no failure", async () =>
   assert(accepted.join() === "b");
   equal(idle, [{ accepted: 1, failed: 0 }]);
 });
+
+test("what failed is told to whoever remembers it, and is sent again with another choice of its file", async () => {
+  const remembered = [];
+  const onFailures = (failed) => remembered.push(failed.map(({ name }) => name));
+  const first = makeQueue({ onFailures });
+  first.queue.add(named("a", "b"));
+  first.requests[0].fail(refusal);
+  first.requests[1].accept({});
+  await until(() => first.idle.length);
+  equal(remembered, [["a"]]);
+  const second = makeQueue({ onFailures, failed: [{ ...named("a")[0], problem: { title: "The storage is full" } }] });
+  equal(second.states(), ["a failed"]);
+  second.queue.retry(second.queue.uploads.value[0].id, new File(["other"], "a"));
+  equal(second.queue.uploads.value[0].bytes, 5);
+  second.requests[0].accept({});
+  await until(() => second.idle.length);
+  equal(remembered, [["a"], []]);
+});

@@ -1,4 +1,4 @@
-import { html } from "../../core/html.js";
+import { html, useRef } from "../../core/html.js";
 import { formatBytes, formatNumber } from "../../core/words.js";
 import { Button } from "../../components/button.js";
 import { Icon } from "../../components/icon.js";
@@ -30,6 +30,7 @@ const ORDER = { failed: 0, refused: 1, pausing: 2, sending: 2, waiting: 3 };
 
 function UploadRow({ upload, queue }) {
   const { id, name, state, sent, bytes, problem, refusal, bytesMax } = upload;
+  const input = useRef(null);
   const hasFailed = state === "failed" || state === "refused";
   return html`<li class=${hasFailed ? "upload failed" : "upload"}>
     <${Icon} name=${hasFailed ? "warning" : upload.url ? "link" : "document"} />
@@ -41,7 +42,9 @@ function UploadRow({ upload, queue }) {
       ${state === "refused" && html`<p class="cause">${t(`refused_${refusal}`, { size: formatBytes(bytes), max: formatBytes(bytesMax ?? 0) })}</p>`}
       ${state === "failed" && html`<${Cause} problem=${problem.title ? problem : { title: common("problem"), detail: problem.message }} />`}
     </div>
-    ${state === "failed" && html`<${Button} icon="refresh" onClick=${() => queue.retry(id)}>${common("retry")}</${Button}>`}
+    ${state === "failed" && (upload.file || upload.url
+      ? html`<${Button} icon="refresh" onClick=${() => queue.retry(id)}>${common("retry")}</${Button}>`
+      : html`<${Button} icon="document" onClick=${() => input.current.click()}>${t("choose_again")}</${Button}><input ref=${input} type="file" hidden aria-label=${t("choose_again")} onChange=${(event) => event.target.files.length && queue.retry(id, event.target.files[0])} />`)}
     <${Button} kind="quiet" icon="close" label=${`${t(hasFailed ? "remove_upload" : "stop_upload")}: ${name}`} onClick=${() => queue.remove(id)} />
   </li>`;
 }

@@ -7,6 +7,8 @@ import { Loading } from "../../components/loading.js";
 import { ProblemNote } from "../../components/problem_note.js";
 import { t } from "./words.js";
 
+const READ_AT_ONCE = 100; // the most that the API gives
+
 /**
  * The items of a list of the API, page by page.
  * @param {string} path @param {Record<string, unknown>} filter parameters of the list; another filter begins anew
@@ -37,11 +39,11 @@ async function readPage(path, parameters, signal) {
 }
 
 /** Every item of a list that is known to be short. */
-export async function readAll(path, signal, limit = 100) {
+export async function readAll(path, signal, filter = {}) {
   const items = [];
   let cursor = "";
   do {
-    const page = await call("GET", path + query({ limit, cursor }), { signal });
+    const page = await call("GET", path + query({ ...filter, limit: READ_AT_ONCE, cursor }), { signal });
     items.push(...page.items);
     cursor = page.next_cursor;
   } while (cursor);

@@ -5,8 +5,11 @@ export const SECTIONS = [
   { name: "health", role: "admin", load: () => import("./health/health.js") },
   { name: "tasks", role: "admin", load: () => import("./tasks/tasks.js") },
   { name: "dead-letters", role: "admin", load: () => import("./tasks/dead_letters.js") },
+  { name: "schedules", role: "admin", load: () => import("./tasks/schedules.js") },
   { name: "limits", role: "operator", load: () => import("./limits/limits.js") },
   { name: "configuration", role: "operator", load: () => import("./configuration/configuration.js") },
+  { name: "people", role: "admin", load: () => import("./people/people.js") },
+  { name: "audit", role: "admin", load: () => import("./people/audit.js") },
   { name: "explain", role: "admin", load: () => import("./explain/explain.js") },
 ];
 

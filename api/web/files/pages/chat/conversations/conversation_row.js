@@ -80,11 +80,11 @@ function TitleInput({ title, end }) {
   }, []);
   const press = (event) => {
     if (event.isComposing) return; // Enter chooses a word of an input method
-    if (event.key === "Enter") finish(input.current.value.trim());
+    if (event.key === "Enter") finish(event.target.value.trim());
     else if (event.key === "Escape") {
       event.preventDefault();
       finish(null);
     }
   };
-  return html`<input ref=${input} class="conversation-title" aria-label=${t("new_title")} maxlength="200" defaultValue=${title} onKeyDown=${press} onBlur=${() => finish(input.current.value.trim())} />`;
+  return html`<input ref=${input} class="conversation-title" aria-label=${t("new_title")} maxlength="200" defaultValue=${title} onKeyDown=${press} onBlur=${(event) => finish(event.target.value.trim())} />`;
 }

@@ -1,0 +1,24 @@
+import { html, useEffect, useRef } from "../../core/html.js";
+import { useResource } from "../../core/resource.js";
+import { Loading } from "../../components/loading.js";
+import { ProblemNote } from "../../components/problem_note.js";
+import { t } from "./words.js";
+
+const QUOTE_CHARS_MAX = 400; // highlighted, from the beginning of the passage
+
+/**
+ * A passage where it stands: on the page of its file, or among the text around it.
+ * @param {{passage: {knowledge_base_id: string, document_id: string, version: number, chunk_id: string, title: string, locator: string, text: string}, close: () => void}} props
+ */
+export function SourceDialog({ passage, close }) {
+  const dialog = useRef(null);
+  const panel = useResource(() => import("../../components/source/source_panel.js"), []);
+  useEffect(() => {
+    dialog.current.showModal();
+  }, []);
+  const citation = { ...passage, quote: passage.text.slice(0, QUOTE_CHARS_MAX) };
+  return html`<dialog ref=${dialog} class="dialog wide source-dialog" aria-label=${t("place")} onClose=${close} onClick=${(event) => event.target === dialog.current && close()}>
+    ${panel.problem && html`<${ProblemNote} problem=${panel.problem} retry=${panel.reload} />`}
+    ${panel.data ? html`<${panel.data.SourcePanel} citation=${citation} close=${close} />` : html`<${Loading} />`}
+  </dialog>`;
+}
