@@ -74,11 +74,9 @@ class Topic:
         return getattr(self.events, "__args__", None) or (self.events,)
 
 
-def decoder(topic: Topic, parts: Any = None) -> msgspec.json.Decoder[Any]:
-    """Decodes one record of ``topic``, or the ``parts`` of its events; raises msgspec.DecodeError (ValidationError included) on anything
-    else.
-    """
-    return msgspec.json.Decoder(topic.events if parts is None else parts)
+def decoder(topic: Topic) -> msgspec.json.Decoder[Event]:
+    """Decodes one record of ``topic``; raises msgspec.DecodeError (ValidationError included) on anything else."""
+    return msgspec.json.Decoder(topic.events)
 
 
 DEAD_LETTERS = Topic(

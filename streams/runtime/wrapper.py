@@ -56,7 +56,10 @@ class Wrapper:
     def __init__(self, agent: Agent, ports: WorkerPorts, poison: PoisonDetector) -> None:
         self._agent, self._ports, self._poison = agent, ports, poison
         prefix = ports.settings.kafka.topic_prefix
-        self._decoders = {} if agent.raw else {prefix + topic.name: decoder(topic, agent.parts.get(topic)) for topic in agent.reads}
+        self._decoders: dict[str, msgspec.json.Decoder[Any]] = {}
+        if not agent.raw:
+            parts = {topic: msgspec.json.Decoder(part) for topic, part in agent.parts.items()}
+            self._decoders = {prefix + topic.name: parts.get(topic) or decoder(topic) for topic in agent.reads}
         self._compacted = {prefix + topic.name for topic in agent.reads if topic.is_compacted}
         self._hooks = ports.hooks
         self._retries = Retries(agent, ports.clock, ports.settings.lanes.retry_s, ports.hooks)

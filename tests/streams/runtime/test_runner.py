@@ -156,6 +156,7 @@ class Partition:
         self.acked: list[int] = []
         self.carried: CarriedWork | None = None
         self.sizes: list[int] = []
+        self.broken: list[BaseException] = []
         self.runner = self.assign()
 
     def assign(self) -> KeyedRunner[Event]:
@@ -168,7 +169,7 @@ class Partition:
             in_order=True,
             run_max=4,
             hold=lambda _held: None,
-            broken=pytest.fail,
+            broken=self.broken.append,
             carried=self.carried,
         )
 
