@@ -37,7 +37,7 @@ export function Answer({ draft, message, store, acts }) {
     [],
   );
   const text = draft ? draft.text.value : message.content;
-  return html`<article class="message answer" id=${`message-${id}`} aria-label=${t("answer")} aria-busy=${draft ? "true" : null}>
+  return html`<article class="message answer" aria-label=${t("answer")} aria-busy=${draft ? "true" : null}>
     ${draft && html`<${Thoughts} draft=${draft} />`}
     ${text && html`<${Markdown} text=${text} ranges=${message?.unsupported_numbers ?? NONE} drawing=${drawing} />`}
     ${draft ? html`<${Progress} draft=${draft} hasText=${Boolean(text)} />` : html`<${Ending} message=${message} store=${store} acts=${acts} open=${open.current} />`}
