@@ -182,7 +182,9 @@ async def test_an_operator_reads_why_an_answer_was_given(operator: Visitor, answ
     await check_accessibility(page)
     await page.get_by_role("link", name="Why this answer?").click()
     steps = page.locator(".steps")
-    await expect(steps.get_by_role("heading")).to_have_text(["Question", "Search query", re.compile(r"Passages found \(\d+\)"), "Answer and citations"])
+    await expect(steps.get_by_role("heading")).to_have_text(
+        ["Question", "Search query", re.compile(r"Passages found \(\d+\)"), "Answer and citations"]
+    )
     await expect(steps.get_by_text("How many days of paid leave does an employee have?").first).to_be_visible()
     await expect(steps.locator(".badge", has_text="leave")).to_be_visible()
     passage = steps.locator(".passage", has_text="Handbook")
