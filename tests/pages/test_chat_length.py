@@ -16,7 +16,7 @@ __all__ = ["reader"]
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 MESSAGES = 2_000
-TASK_MS_MAX = 50
+TASK_MS_MAX, OPENING_MS_MAX = 50, 1_000
 TASK = "ThreadControllerImpl::RunTask"
 SCROLL_UP = """async () => {
   const thread = document.querySelector(".thread");
@@ -31,7 +31,7 @@ SCROLL_UP = """async () => {
 
 
 def task_times_ms(trace: bytes) -> list[float]:
-    """The processor's time of every task on the threads that draw pages, the longest first: other programs of a busy machine take none of it."""
+    """The processor's time of every task on the threads that draw pages, the longest first, whatever else the machine does."""
     events = json.loads(trace)["traceEvents"]
     drawing = {(each["pid"], each["tid"]) for each in events if each["name"] == "thread_name" and each["args"]["name"] == "CrRendererMain"}
     times = [each["tdur"] / 1000 for each in events if each["name"] == TASK and (each["pid"], each["tid"]) in drawing and "tdur" in each]
@@ -50,14 +50,13 @@ async def test_two_thousand_messages(reader: Reader, browser: Browser, up: Up) -
     await reader.visitor.go(f"/chat/{conversation}")
     await expect(page.get_by_text("answer 1999 says so")).to_be_in_viewport()
     await expect(page.locator(".slot")).to_have_count(50)
-    opening = task_times_ms(await browser.stop_tracing())
+    assert sum(task_times_ms(await browser.stop_tracing())) < OPENING_MS_MAX
     await expect(page.locator(".usage")).to_contain_text("1,000 answers · 110,000 tokens · $0.05")
     await browser.start_tracing(page=page, categories=["toplevel"])
     assert await page.evaluate(SCROLL_UP) == MESSAGES
     await expect(page.get_by_text("Question 0:")).to_be_in_viewport()
     scrolling = task_times_ms(await browser.stop_tracing())
     assert await page.locator(".message").count() < 200
-    print(f"opening: {sum(opening):.0f} ms of tasks, the longest {opening[:3]}; scrolling: {len(scrolling)} tasks, the longest {scrolling[:5]}")
     assert scrolling[0] < TASK_MS_MAX
 
 
@@ -69,16 +68,20 @@ async def test_older_messages_come_above_what_is_read(reader: Reader, up: Up) ->
         user = (await answer.json())["id"]
     await write_messages(locate_servers(load_settings(up.environ)), tenant_of(client), user, conversation, 100)
     held: list[Route] = []
+
+    async def hold(route: Route) -> None:
+        held.append(route)
+
     await reader.visitor.go(f"/chat/{conversation}")
     await expect(page.get_by_text("answer 99 says so")).to_be_in_viewport()
-    await page.route("**/messages?*cursor=*", held.append)  # the page before comes when the test says so
+    await page.route("**/messages?*cursor=*", hold)  # the page before comes when the test says so
     await page.locator(".thread").hover()
     await page.mouse.wheel(0, -20_000)
     await expect(page.get_by_text("Question 50:")).to_be_in_viewport()
-    await expect(page.get_by_text("answer 53 says so")).to_be_in_viewport()
-    place = await page.get_by_text("Question 52:").evaluate("(it) => it.getBoundingClientRect().top")
+    await expect(page.get_by_text("answer 51 says so")).to_be_in_viewport()
+    place = await page.get_by_text("answer 51 says so").evaluate("(it) => it.getBoundingClientRect().top")
     await held[0].continue_()
     await expect(page.locator(".slot")).to_have_count(100)
-    assert abs(await page.get_by_text("Question 52:").evaluate("(it) => it.getBoundingClientRect().top") - place) < 60
+    assert abs(await page.get_by_text("answer 51 says so").evaluate("(it) => it.getBoundingClientRect().top") - place) < 60
     await page.get_by_role("button", name="Jump to the end").click()
     await expect(page.get_by_text("answer 99 says so")).to_be_in_viewport()

@@ -26,7 +26,15 @@ def days(year: int) -> int:
 ```
 """
 CITATION = Citation(
-    marker=1, chunk_id="c", knowledge_base_id="k", document_id="leave", version=1, title="Leave rules", locator="part 1", quote="25 days", passage=1
+    marker=1,
+    chunk_id="c",
+    knowledge_base_id="k",
+    document_id="leave",
+    version=1,
+    title="Leave rules",
+    locator="part 1",
+    quote="25 days",
+    passage=1,
 )
 
 

@@ -24,6 +24,7 @@ export class ConversationStore {
     this.newest = ""; // the newest message of all branches that is known here
     this.isAtNewest = true; // the branch of the newest message is shown: news belong to it
     this.closing = new AbortController();
+    this.thoughts = new Map(); // what the model thought, by the reply's id: no part of the record
     this.asked = { content: "", key: "" };
     /** What is shown: the messages, and the open reply where its question is the last of them. */
     this.entries = computed(() => {
@@ -164,6 +165,7 @@ export class ConversationStore {
   }
 
   finish(draft, message) {
+    if (draft.written.thinking) this.thoughts.set(draft.id, draft.written.thinking);
     batch(() => {
       this.draft.value = null;
       if (message && this.messages.value.at(-1)?.id === draft.questionId) this.messages.value = [...this.messages.value, message];
