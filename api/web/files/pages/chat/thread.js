@@ -32,11 +32,6 @@ export function Thread({ store, acts, messageId }) {
   const heightBefore = scroller.current?.scrollHeight ?? 0;
   const follow = () => {
 <<<<<<< HEAD
-    if (!isAtEnd.current || !scroller.current) return; // a last change of size may be told after the thread has gone
-    scroller.current.scrollTop = scroller.current.scrollHeight;
-    last.current.top = scroller.current.scrollTop;
-=======
-<<<<<<< HEAD
     if (!isAtEnd.current) return;
     scroller.current.scrollTop = scroller.current.scrollHeight;
     last.current.top = scroller.current.scrollTop;
@@ -44,7 +39,6 @@ export function Thread({ store, acts, messageId }) {
     // a last change of size may be told after the thread has gone
     if (isAtEnd.current && scroller.current) scroller.current.scrollTop = scroller.current.scrollHeight;
 >>>>>>> next
->>>>>>> chat
   };
   useLayoutEffect(follow, [entries.at(-1)?.id, store.pending.value]);
   useLayoutEffect(() => {
