@@ -81,7 +81,7 @@ async def test_a_question_in_either_language_is_answered_with_sources(reader: Re
     await answer.get_by_role("button", name="Source 1: Leave rules").first.hover()
     await expect(page.get_by_role("tooltip")).to_contain_text("25 days of leave")
     await answer.get_by_role("button", name="Source 1: Leave rules").first.click()
-    source = page.get_by_role("complementary", name="Leave rules")
+    source = page.get_by_role("region", name="Source: Leave rules")
     await expect(source.locator("mark").first).to_be_visible()
     await page.keyboard.press("Escape")
     await expect(source).to_be_hidden()
@@ -176,8 +176,8 @@ async def test_nothing_that_somebody_wrote_runs(reader: Reader) -> None:
     await answer.locator("button.citation").first.hover()
     await expect(page.get_by_role("tooltip")).to_contain_text("<img src=x")
     await answer.locator("button.citation").first.click()
-    await expect(page.get_by_role("complementary", name="Pets")).to_contain_text("one dog")
-    await expect(page.locator("h1")).to_contain_text("<img src=x")
+    await expect(page.get_by_role("region", name="Source: Pets")).to_contain_text("one dog")
+    await expect(page.locator(".bubble")).to_contain_text("<img src=x")
     assert await page.evaluate("() => window.hit") is None
     assert await page.locator("main img, main script, main svg:not(.icon)").count() == 0
 

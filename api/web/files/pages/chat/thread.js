@@ -26,7 +26,8 @@ export function Thread({ store, acts, messageId }) {
   const first = entries[0]?.id;
   const heightBefore = scroller.current?.scrollHeight ?? 0;
   const follow = () => {
-    if (isAtEnd.current) scroller.current.scrollTop = scroller.current.scrollHeight;
+    // a last change of size may be told after the thread has gone
+    if (isAtEnd.current && scroller.current) scroller.current.scrollTop = scroller.current.scrollHeight;
   };
   useLayoutEffect(follow, [entries.at(-1)?.id, store.pending.value]);
   useLayoutEffect(() => {
