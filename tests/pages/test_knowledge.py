@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
-from playwright.async_api import Browser, Locator, Page, Route, expect
+from playwright.async_api import Browser, FilePayload, Locator, Page, Route, expect
 
 from tests.pages.conftest import PASSWORD, register
 from tests.support import pdf_writer
@@ -55,8 +55,12 @@ async def drop(page: Page, files: Mapping[str, bytes]) -> None:
         await page.dispatch_event("main", event, {"dataTransfer": transfer})
 
 
+def _file(name: str, content: bytes) -> FilePayload:
+    return {"name": name, "mimeType": "", "buffer": content}
+
+
 async def choose(page: Page, name: str, content: bytes) -> None:
-    await page.get_by_label("Choose files").last.set_input_files([{"name": name, "mimeType": "", "buffer": content}])
+    await page.get_by_label("Choose files").last.set_input_files(_file(name, content))
 
 
 def row(page: Page, name: str) -> Locator:
@@ -94,7 +98,7 @@ async def test_dropped_files_are_watched_to_their_end(visitor: Visitor) -> None:
     await failed.get_by_role("button", name="Try again").click()
     await expect(page.get_by_text("“broken.docx” is processed again.").first).to_be_visible()
     await ends(page, "broken.docx", "Failed")
-    await failed.get_by_label("Replace the file").first.set_input_files([{"name": "x", "mimeType": "", "buffer": word("It is whole now.")}])
+    await failed.get_by_label("Replace the file").first.set_input_files(_file("x", word("It is whole now.")))
     await ends(page, "broken.docx", "Searchable")
     await expect(failed).not_to_contain_text("cannot be parsed")
     await page.get_by_role("button", name=re.compile("^All 5")).click()
@@ -211,9 +215,7 @@ async def test_an_upload_that_did_not_arrive_is_remembered_over_a_refresh(visito
     await page.unroute("**/documents/upload")
     await page.reload()
     await expect(page.get_by_text("The storage is full")).to_be_visible()
-    await page.get_by_label("Choose the file again").last.set_input_files(
-        [{"name": "a.txt", "mimeType": "", "buffer": b"It is there now."}]
-    )
+    await page.get_by_label("Choose the file again").last.set_input_files(_file("a.txt", b"It is there now."))
     await ends(page, "a.txt", "Searchable")
     await page.reload()
     await expect(row(page, "a.txt")).to_be_visible()
@@ -227,7 +229,7 @@ async def test_an_encrypted_file_is_opened_with_its_password(visitor: Visitor) -
     await choose(page, "locked.pdf", locked)
     await ends(page, "locked.pdf", "Failed")
     await page.get_by_role("link", name="Enter the password").click()
-    await page.get_by_label("File", exact=True).set_input_files([{"name": "locked.pdf", "mimeType": "", "buffer": locked}])
+    await page.get_by_label("File", exact=True).set_input_files(_file("locked.pdf", locked))
     await page.get_by_label("Password of the file").fill("sesame")
     await page.get_by_role("button", name="Send again").click()
     await expect(page.get_by_text("A sealed page says hello.")).to_be_visible(timeout=END_MS)
