@@ -189,36 +189,26 @@ async def test_many_documents_are_reprocessed_and_deleted_at_once(visitor: Visit
 
 async def test_an_upload_that_does_not_arrive_stays_until_it_does(visitor: Visitor) -> None:
     page = visitor.page
-    path = await make_base(visitor)
+    await make_base(visitor)
 
     async def refuse(route: Route) -> None:
         await route.fulfill(status=409, content_type="application/problem+json", body=PROBLEM)
 
     await page.route("**/documents/upload", refuse)
-    await drop(page, {"a.txt": b"The storage was full."})
-    await expect(page.get_by_text("The storage is full")).to_be_visible()
-    await page.get_by_role("link", name="Test search").click()  # it stays while other pages are looked at
+    await drop(page, {"a.txt": b"The storage was full.", "b.txt": b"It was full here, too."})
+    await expect(page.get_by_text("The storage is full")).to_have_count(2)
+    await page.get_by_role("link", name="Test search").click()  # they stay while other pages are looked at
     await page.get_by_role("link", name="Documents").click()
-    await expect(page.get_by_text("Delete documents.")).to_be_visible()
+    await expect(page.get_by_text("Delete documents.")).to_have_count(2)
     await page.unroute("**/documents/upload", refuse)
-    await page.get_by_role("button", name="Try again").click()
+    await page.get_by_role("listitem").filter(has_text="a.txt").get_by_role("button", name="Try again").click()
     await ends(page, "a.txt", "Searchable")
-    assert page.url == f"{visitor.url}{path}"
-
-
-async def test_an_upload_that_did_not_arrive_is_remembered_over_a_refresh(visitor: Visitor) -> None:
-    page = visitor.page
-    await make_base(visitor)
-    await page.route("**/documents/upload", lambda route: route.fulfill(status=409, content_type="application/problem+json", body=PROBLEM))
-    await drop(page, {"a.txt": b"The storage was full."})
+    await page.reload()  # the other one is remembered, but not its file
     await expect(page.get_by_text("The storage is full")).to_be_visible()
-    await page.unroute("**/documents/upload")
+    await page.get_by_label("Choose the file again").last.set_input_files(_file("b.txt", b"It is there now."))
+    await ends(page, "b.txt", "Searchable")
     await page.reload()
-    await expect(page.get_by_text("The storage is full")).to_be_visible()
-    await page.get_by_label("Choose the file again").last.set_input_files(_file("a.txt", b"It is there now."))
-    await ends(page, "a.txt", "Searchable")
-    await page.reload()
-    await expect(row(page, "a.txt")).to_be_visible()
+    await expect(row(page, "b.txt")).to_be_visible()
     await expect(page.get_by_text("The storage is full")).to_have_count(0)
 
 
@@ -295,7 +285,7 @@ async def test_everybody_can_use_the_pages(visitor: Visitor) -> None:
     for language, scheme in (("zh", "dark"), ("en", "light")):
         await page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
         await page.evaluate(f"() => localStorage.setItem('claw.appearance', JSON.stringify({{language: '{language}'}}))")
-        for part in ("", "/index", "/documents/a.csv", "/search"):
+        for part in ("", "/index", "/documents/a.csv", "/search") if language == "zh" else ("/search",):
             await visitor.go(f"{path}{part}")
             await expect(page.locator("main h1, main h2").first).to_be_visible()
             await expect(page.get_by_role("status").filter(has_text=re.compile("Loading|正在加载"))).to_have_count(0)
