@@ -14,9 +14,10 @@ from ops.stack.launch import stack
 from tests.support.browser import CHROMIUM, DESKTOP, PHONE, Visitor, keep_screenshot, open_browser, visit
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "screenshots"
+SETTLE_MS = 4_000  # for what streams, and pictures that are drawn
 EMAIL, PASSWORD = "mei@example.org", "correct horse battery staple"
 
-HANDBOOK = """<html lang="zh"><style>
+HANDBOOK = """<html lang="zh"><title>员工手册</title><style>
 body { font: 15px/1.9 "Noto Sans CJK SC", sans-serif; margin: 2.2cm; color: #222 }
 h1 { font-size: 26px }
 h2 { font-size: 18px; margin-top: 1.6em }
@@ -113,14 +114,14 @@ async def _ask(page: Page, question: str) -> None:
     await box.fill(question)
     await box.press("Enter")
     await expect(page.locator(".message.answer").nth(answers).locator(".citation").first).to_be_visible()
-    await page.wait_for_load_state("networkidle")
+    await page.wait_for_timeout(SETTLE_MS)
 
 
 async def _take_chat(mei: Visitor) -> None:
     await _ask(mei.page, "年假有多少天？什么时候之前要用完？")
     await mei.page.locator(".message.answer .citation").first.click()
-    await expect(mei.page.locator("aside img").first).to_be_visible()
-    await mei.page.wait_for_load_state("networkidle")
+    await expect(mei.page.locator("figure img").first).to_be_visible()
+    await mei.page.wait_for_timeout(SETTLE_MS)
     await mei.page.mouse.move(5, 400)
     await keep_screenshot(mei.page, FOLDER / "chat.png")
 
