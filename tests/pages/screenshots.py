@@ -113,14 +113,14 @@ async def _ask(page: Page, question: str) -> None:
     box = page.locator("textarea")
     await box.fill(question)
     await box.press("Enter")
-    await expect(page.locator(".message.answer").nth(answers).locator(".citation").first).to_be_visible()
+    await expect(page.locator(".message.answer").nth(answers).locator(".citation").first).to_be_visible(timeout=60_000)
     await page.wait_for_timeout(SETTLE_MS)
 
 
 async def _take_chat(mei: Visitor) -> None:
     await _ask(mei.page, "年假有多少天？什么时候之前要用完？")
     await mei.page.locator(".message.answer .citation").first.click()
-    await expect(mei.page.locator("figure img").first).to_be_visible()
+    await expect(mei.page.locator("figure img").first).to_be_visible(timeout=60_000)
     await mei.page.wait_for_timeout(SETTLE_MS)
     await mei.page.mouse.move(5, 400)
     await keep_screenshot(mei.page, FOLDER / "chat.png")
