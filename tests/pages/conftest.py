@@ -25,6 +25,8 @@ from tests.system.conftest import Up, forks
 
 __all__ = ["forks"]
 
+expect.set_options(timeout=20_000)  # a busy machine
+
 PASSWORD = "correct horse battery staple"
 # slow enough to do something while an answer streams: 60 tokens at 40 ms, citing the first passage
 MODEL = "stub?first_ms=50&tokens=60&token_ms=40&cite=1"

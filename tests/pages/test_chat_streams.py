@@ -1,0 +1,108 @@
+"""An answer goes on whatever happens to whoever reads it: no gap, no repeat, one answer."""
+
+import os
+import re
+import signal
+
+import pytest
+from playwright.async_api import Browser, Page, expect
+
+from tests.pages.conftest import PASSWORD
+from tests.pages.test_chat import Reader, ask, ended, reader, text_of
+from tests.support.browser import visit
+from tests.system.conftest import Up
+
+__all__ = ["reader"]
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+# Every text of the last answer that is seen, without markers, as long as the page lives.
+WATCH = """() => {
+  window.seenTexts = [];
+  const read = () => {
+    const answers = document.querySelectorAll(".message.answer .markdown");
+    const last = answers[answers.length - 1];
+    if (!last) return;
+    const copy = last.cloneNode(true);
+    copy.querySelectorAll(".citation").forEach((each) => each.remove());
+    const text = copy.textContent;
+    if (text !== window.seenTexts[window.seenTexts.length - 1]) window.seenTexts.push(text);
+  };
+  new MutationObserver(read).observe(document.body, { subtree: true, childList: true, characterData: true });
+}"""
+MARKER = re.compile(r"\[\d*\]?")
+
+
+async def check_seen(page: Page, whole: str) -> int:
+    """Whatever was seen is the beginning of the answer, and grew; how many texts were seen."""
+    seen = [MARKER.sub("", text).strip() for text in await page.evaluate("() => window.seenTexts")]
+    assert all(whole.startswith(text) for text in seen), [text for text in seen if not whole.startswith(text)]
+    assert [len(text) for text in seen] == sorted(len(text) for text in seen)
+    return len(seen)
+
+
+async def begin(page: Page) -> None:
+    """Ask, and wait until some of the answer is there."""
+    await page.evaluate(WATCH)
+    answer = await ask(page, "How many days of leave are there?")
+    await expect(answer.locator(".citation").first).to_be_visible(timeout=30_000)
+
+
+async def test_a_refresh_a_second_tab_and_a_second_device_show_the_same(reader: Reader, browser: Browser, up: Up) -> None:
+    page = reader.page
+    async with visit(browser, up.url) as elsewhere:
+        await elsewhere.go("/sign-in")
+        await elsewhere.page.locator("input[name=email]").fill(reader.email)
+        await elsewhere.page.locator("input[name=password]").fill(PASSWORD)
+        await elsewhere.page.get_by_role("button", name="Sign in").click()
+        await ended(await ask(page, "Hello, how many days?"))
+        tab = await reader.visitor.tab()
+        for other in (tab, elsewhere.page):
+            await other.goto(page.url)
+            await expect(other.locator(".message.answer")).to_have_count(1)
+        count = page.locator(".message.answer")
+        await begin(page)
+        await page.reload()
+        await page.evaluate(WATCH)
+        for each in (page, tab, elsewhere.page):
+            await expect(each.locator(".message.answer")).to_have_count(2, timeout=20_000)
+        texts = [await ended(each.locator(".message.answer").last) for each in (page, tab, elsewhere.page)]
+        assert len(set(texts)) == 1
+        await check_seen(page, texts[0])
+        await expect(count).to_have_count(2)
+        await tab.close()
+
+
+async def test_the_network_is_gone_for_three_seconds(reader: Reader) -> None:
+    page = reader.page
+    await begin(page)
+    await reader.visitor.context.set_offline(True)
+    await page.wait_for_timeout(3000)  # what the promise says
+    await reader.visitor.context.set_offline(False)
+    whole = await ended(page.locator(".message.answer"))
+    assert await check_seen(page, whole) > 1
+    await page.reload()
+    assert await ended(page.locator(".message.answer")) == whole
+    reader.visitor.complaints[:] = [text for text in reader.visitor.complaints if "net::ERR" not in text]
+
+
+async def test_the_worker_that_writes_the_answer_is_killed(reader: Reader, up: Up) -> None:
+    page = reader.page
+    await begin(page)
+    before = up.process("chat")
+    os.kill(before.pid, signal.SIGKILL)
+    whole = await ended(page.locator(".message.answer"))
+    await expect(page.locator(".message.answer")).to_have_count(1)
+    await page.reload()
+    assert await ended(page.locator(".message.answer")) == whole
+    await up.restarted("chat", before)
+
+
+async def test_closing_the_tab_stops_nothing(reader: Reader) -> None:
+    page = reader.page
+    await begin(page)
+    address = page.url
+    await page.goto("about:blank")
+    await page.goto(address)
+    assert len(await ended(page.locator(".message.answer"))) > 100
+    assert (await text_of(page.locator(".message.answer"))).strip()
