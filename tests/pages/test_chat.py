@@ -55,10 +55,11 @@ async def ask(page: Page, question: str) -> Locator:
 
 async def text_of(answer: Locator) -> str:
     """The text of an answer, without its markers."""
-    return await answer.locator(".markdown").evaluate(
+    text: str = await answer.locator(".markdown").evaluate(
         "(it) => { const copy = it.cloneNode(true); copy.querySelectorAll('.citation').forEach((each) => each.remove());"
         " return copy.textContent.replace(/\\[\\d*\\]?$|\\[\\d+\\]/g, ''); }"
     )
+    return text
 
 
 async def ended(answer: Locator) -> str:

@@ -14,13 +14,7 @@ export function NoticeBell() {
     return () => stop.abort();
   }, [language.value]);
   const count = unreadCount.value;
-<<<<<<< HEAD
   return html`<a href="/account/notices" class="notice-bell" aria-label=${count ? t("notices_unread", { count: formatNumber(count) }) : t("notices")}>
     <${Icon} name="bell" />${count > 0 && html`<span class="count" data-count=${count > SHOWN_MAX ? `${SHOWN_MAX}+` : count}></span>`}<span>${t("notices")}</span>
-=======
-  return html`<a href="/account/notices" class="notice-bell">
-    <${Icon} name="bell" />${count > 0 && html`<span class="count" aria-hidden="true">${count > SHOWN_MAX ? `${SHOWN_MAX}+` : count}</span><span class="unseen">${t("notices_unread", { count: formatNumber(count) })}</span>`}
-    <span aria-hidden=${count > 0 ? "true" : null}>${t("notices")}</span>
->>>>>>> operations
   </a>`;
 }

@@ -31,14 +31,9 @@ export function Thread({ store, acts, messageId }) {
   const first = entries[0]?.id;
   const heightBefore = scroller.current?.scrollHeight ?? 0;
   const follow = () => {
-<<<<<<< HEAD
-    if (!isAtEnd.current) return;
+    if (!isAtEnd.current || !scroller.current) return; // a last change of size may be told after the thread has gone
     scroller.current.scrollTop = scroller.current.scrollHeight;
     last.current.top = scroller.current.scrollTop;
-=======
-    // a last change of size may be told after the thread has gone
-    if (isAtEnd.current && scroller.current) scroller.current.scrollTop = scroller.current.scrollHeight;
->>>>>>> next
   };
   useLayoutEffect(follow, [entries.at(-1)?.id, store.pending.value]);
   useLayoutEffect(() => {
