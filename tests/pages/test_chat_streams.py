@@ -16,12 +16,11 @@ __all__ = ["reader"]
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-# Every text of the last answer that is seen, without markers, as long as the page lives.
-WATCH = """() => {
+# Every text of the so manieth answer that is seen, without markers, as long as the page lives.
+WATCH = """(count = 1) => {
   window.seenTexts = [];
   const read = () => {
-    const answers = document.querySelectorAll(".message.answer .markdown");
-    const last = answers[answers.length - 1];
+    const last = document.querySelectorAll(".message.answer")[count - 1]?.querySelector(".markdown");
     if (!last) return;
     const copy = last.cloneNode(true);
     copy.querySelectorAll(".citation").forEach((each) => each.remove());
@@ -63,7 +62,7 @@ async def test_a_refresh_a_second_tab_and_a_second_device_show_the_same(reader: 
         count = page.locator(".message.answer")
         await begin(page)
         await page.reload()
-        await page.evaluate(WATCH)
+        await page.evaluate(WATCH, 2)
         for each in (page, tab, elsewhere.page):
             await expect(each.locator(".message.answer")).to_have_count(2, timeout=20_000)
         texts = [await ended(each.locator(".message.answer").last) for each in (page, tab, elsewhere.page)]
