@@ -7,11 +7,9 @@ from playwright.async_api import Browser, Route, expect
 
 from domain.sections import load_settings
 from ops.stack.embedded import locate_servers
-from tests.pages.test_chat import Reader, reader
+from tests.support.chat_page import Reader
 from tests.support.long_conversation import write_messages
 from tests.system.conftest import Up, tenant_of
-
-__all__ = ["reader"]
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

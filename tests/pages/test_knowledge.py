@@ -1,58 +1,28 @@
 """Knowledge bases in the browser: documents arrive, are watched to their end, replaced, searched, shared and deleted."""
 
-import base64
 import re
 import uuid
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
 import pytest
 from aiohttp import web
-from playwright.async_api import Browser, FilePayload, Locator, Page, Route, expect
+from playwright.async_api import Browser, FilePayload, Page, Route, expect
 
 from tests.pages.conftest import PASSWORD, register
 from tests.support import pdf_writer
 from tests.support.accessibility import check_accessibility
 from tests.support.browser import Visitor, visit
 from tests.support.file_kinds import pdf, word, workbook
+from tests.support.knowledge_page import END_MS, drop, ends, make_base, row
 from tests.system.conftest import Up
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 HOSTILE = "<img src=x onerror=alert(1)>"
-END_MS = 60_000  # of a document on a busy machine
 PROBLEM = '{"type": "urn:claw:problem:storage_full", "title": "The storage is full", "code": "storage_full", "remedy": "Delete documents."}'
-
-
-async def make_base(visitor: Visitor, name: str = "Handbook") -> str:
-    """A new account with a knowledge base, which is shown; its path."""
-    await register(visitor)
-    page = visitor.page
-    await page.get_by_role("link", name="Knowledge").click()
-    await page.get_by_role("button", name="New knowledge base").click()
-    await page.get_by_label("Name").fill(name)
-    await page.get_by_role("button", name="Create", exact=True).click()
-    await expect(page.get_by_role("heading", level=1)).to_have_text(name)
-    await expect(page.get_by_role("heading", name="No documents yet")).to_be_visible()
-    return page.url.removeprefix(visitor.url)
-
-
-async def drop(page: Page, files: Mapping[str, bytes]) -> None:
-    """Drop files on the page."""
-    encoded = [[name, base64.b64encode(content).decode()] for name, content in files.items()]
-    transfer = await page.evaluate_handle(
-        """(files) => {
-            const transfer = new DataTransfer();
-            const bytesOf = (content) => Uint8Array.from(atob(content), (c) => c.charCodeAt(0));
-            for (const [name, content] of files) transfer.items.add(new File([bytesOf(content)], name));
-            return transfer;
-        }""",
-        encoded,
-    )
-    for event in ("dragenter", "drop"):
-        await page.dispatch_event("main", event, {"dataTransfer": transfer})
 
 
 def _file(name: str, content: bytes) -> FilePayload:
@@ -63,16 +33,9 @@ async def choose(page: Page, name: str, content: bytes) -> None:
     await page.get_by_label("Choose files").last.set_input_files(_file(name, content))
 
 
-def row(page: Page, name: str) -> Locator:
-    return page.get_by_role("row").filter(has_text=name)
-
-
-async def ends(page: Page, name: str, state: str) -> None:
-    await expect(row(page, name).get_by_text(state, exact=True)).to_be_visible(timeout=END_MS)
-
-
 async def test_dropped_files_are_watched_to_their_end(visitor: Visitor) -> None:
     page = visitor.page
+    await register(visitor)
     await make_base(visitor, f"Rules {HOSTILE}")
     files = {
         "leave.pdf": pdf("Everybody has twenty-five days of leave."),
@@ -129,6 +92,7 @@ async def web_page(body: str) -> AsyncIterator[str]:
 
 async def test_texts_and_addresses_are_found_with_a_reason(visitor: Visitor) -> None:
     page = visitor.page
+    await register(visitor)
     await make_base(visitor)
     await page.get_by_role("button", name="Paste text").click()
     await page.get_by_label("Title").fill(HOSTILE)
@@ -165,6 +129,7 @@ async def test_texts_and_addresses_are_found_with_a_reason(visitor: Visitor) -> 
 
 async def test_many_documents_are_reprocessed_and_deleted_at_once(visitor: Visitor) -> None:
     page = visitor.page
+    await register(visitor)
     await make_base(visitor)
     await drop(page, {f"note {number}.txt": f"Note number {number}.".encode() for number in range(3)})
     await expect(page.get_by_role("button", name="Searchable 3")).to_be_visible(timeout=END_MS)
@@ -189,6 +154,7 @@ async def test_many_documents_are_reprocessed_and_deleted_at_once(visitor: Visit
 
 async def test_an_upload_that_does_not_arrive_stays_until_it_does(visitor: Visitor) -> None:
     page = visitor.page
+    await register(visitor)
     await make_base(visitor)
 
     async def refuse(route: Route) -> None:
@@ -214,6 +180,7 @@ async def test_an_upload_that_does_not_arrive_stays_until_it_does(visitor: Visit
 
 async def test_an_encrypted_file_is_opened_with_its_password(visitor: Visitor) -> None:
     page = visitor.page
+    await register(visitor)
     await make_base(visitor)
     locked = pdf_writer.pdf(pdf_writer.Page().text(72, 700, "A sealed page says hello."), user="sesame")
     await choose(page, "locked.pdf", locked)
@@ -227,6 +194,7 @@ async def test_an_encrypted_file_is_opened_with_its_password(visitor: Visitor) -
 
 async def test_the_index_is_rebuilt_beside_the_one_in_use(visitor: Visitor) -> None:
     page = visitor.page
+    await register(visitor)
     await make_base(visitor)
     await choose(page, "a.txt", b"One document is enough.")
     await ends(page, "a.txt", "Searchable")
@@ -245,6 +213,7 @@ async def test_a_colleague_reads_what_is_shared_and_changes_nothing(
     browser: Browser, up: Up, session: aiohttp.ClientSession, visitor: Visitor
 ) -> None:
     page = visitor.page
+    await register(visitor)
     path = await make_base(visitor, "Shared rules")
     await choose(page, "a.txt", b"Colleagues may read this.")
     await ends(page, "a.txt", "Searchable")
@@ -277,6 +246,7 @@ async def test_a_colleague_reads_what_is_shared_and_changes_nothing(
 async def test_everybody_can_use_the_pages(visitor: Visitor) -> None:
     """axe-core finds nothing serious, in both languages and both themes."""
     page = visitor.page
+    await register(visitor)
     path = await make_base(visitor)
     await drop(page, {"a.csv": b"Place,Days\nYard,25\nGarage,3\n", "broken.docx": word("never")[:700], "song.mp3": b"ID3"})
     await ends(page, "broken.docx", "Failed")

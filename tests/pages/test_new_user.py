@@ -6,11 +6,11 @@ import signal
 import pytest
 from playwright.async_api import expect
 
-from tests.pages.test_chat import ask, ended
-from tests.pages.test_chat_streams import WATCH, check_seen
-from tests.pages.test_knowledge import drop, ends, make_base, row
+from tests.pages.conftest import register
 from tests.support.browser import Visitor
+from tests.support.chat_page import WATCH, ask, check_seen, ended
 from tests.support.file_kinds import word, workbook
+from tests.support.knowledge_page import drop, ends, make_base, row
 from tests.support.pdf_writer import Page as Sheet
 from tests.support.pdf_writer import pdf
 from tests.system.conftest import Up
@@ -22,6 +22,7 @@ CHINESE = ["员工每年享有二十五个工作日的年假，未使用的", "�
 
 async def test_somebody_new_comes_to_an_answer_and_its_source(visitor: Visitor, up: Up) -> None:
     page = visitor.page
+    await register(visitor)
     await make_base(visitor)
     await drop(
         page,
@@ -44,11 +45,11 @@ async def test_somebody_new_comes_to_an_answer_and_its_source(visitor: Visitor, 
     await expect(panel.locator(".source-box").first).to_be_visible(timeout=60_000)
     await page.keyboard.press("Escape")
 
-    await page.evaluate(WATCH)
+    await page.evaluate(WATCH, 2)
     second = await ask(page, "How much does a hotel cost at most?")
     await expect(second.locator(".citation").first).to_be_visible(timeout=30_000)
     await page.reload()  # in mid-answer
-    await page.evaluate(WATCH)
+    await page.evaluate(WATCH, 2)
     await expect(second.locator(".citation").first).to_be_visible(timeout=30_000)
     before = up.process("chat")
     os.kill(before.pid, signal.SIGKILL)
