@@ -10,6 +10,7 @@
 #   make contract  the API under schemathesis, as user, administrator and operator; installs it for this run alone
 #   make check   formatting, lint, types, import rules, generated pages, lock; writes nothing here
 #   make bench   benchmarks, one JSON line per figure      BENCH=name runs one
+#   make screenshots  takes the pictures of docs/screenshots anew
 #   make audit   locked versions against advisories         CLAW_AUDIT_DB=path: a database in the OSV format; without it, asks the public one
 #   make sbom    the bill of materials, CycloneDX JSON, on standard output
 
@@ -27,7 +28,7 @@ CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/claw
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .DEFAULT_GOAL := demo
-.PHONY: demo up test browser faults fairness chaos-http contract check bench environment
+.PHONY: demo up test browser screenshots faults fairness chaos-http contract check bench environment
 
 demo: environment
 	@$(BIN)/claw demo
@@ -37,6 +38,9 @@ up: environment
 
 test: environment browser
 	@$(BIN)/pytest -n $(TEST_PROCESSES) $(ARGS)
+
+screenshots: environment browser
+	@$(BIN)/python -m tests.pages.screenshots
 
 # the browser that pages are tested in; without it their tests are skipped, and say so
 browser:

@@ -15,6 +15,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.protocol.fetch import FetchRequest
 
 from adapters.kafka_batches import UnreadableBatch, screen_records
+from adapters.kafka_sessions import FetchSession, Positions
 from schemas.errors import Unavailable
 
 BATCH_BYTES_MAX = 16 * 1_048_576  # a batch after decompression; producers fill one with about 1 MiB before they compress it
@@ -48,12 +49,19 @@ def screen_fetches(client: AIOKafkaClient, policy: FetchPolicy) -> None:
     """Let the fetcher of this client's consumer see only what it can read."""
     send = client.send
     doubted: dict[TopicPartition, int] = {}
+    sessions: dict[int, FetchSession] = {}
 
     async def send_screened(node_id: int, request: Any, **options: Any) -> Any:
-        response = await send(node_id, request, **options)
-        if isinstance(request, FetchRequest):
-            positions = {TopicPartition(topic, each[0]): each[1] for topic, partitions in request.topics for each in partitions}
-            response.topics = await _screen_topics(response.topics, positions, policy, doubted)
+        if not isinstance(request, FetchRequest):
+            return await send(node_id, request, **options)
+        positions: Positions = {
+            TopicPartition(topic, partition): (offset, bytes_max)
+            for topic, partitions in request.topics
+            for partition, offset, bytes_max in partitions
+        }
+        session = sessions.setdefault(node_id, FetchSession())
+        response = await session.send(lambda fetch: send(node_id, fetch, **options), request, positions)
+        response.topics = await _screen_topics(response.topics, positions, policy, doubted)
         return response
 
     client.send = send_screened
@@ -61,7 +69,7 @@ def screen_fetches(client: AIOKafkaClient, policy: FetchPolicy) -> None:
 
 async def _screen_topics(
     topics: Sequence[tuple[str, Sequence[Sequence[Any]]]],
-    positions: dict[TopicPartition, int],
+    positions: Positions,
     policy: FetchPolicy,
     doubted: dict[TopicPartition, int],
 ) -> list[tuple[str, list[tuple[Any, ...]]]]:
@@ -78,7 +86,7 @@ async def _screen_topics(
                 stable = fields[0] if fields and fields[0] >= 0 else highwater
                 records = screen_records(
                     bytes(data),
-                    position=positions[place],
+                    position=positions[place][0],
                     end=stable,
                     bytes_max=policy.batch_bytes_max,
                     expanded_bytes_max=room,

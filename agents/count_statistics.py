@@ -13,9 +13,10 @@ from streams.log.outgoing import Outgoing
 from streams.log.range_reader import LogRecord, RangeReader
 from streams.runtime.agent import Agent, Context
 from streams.runtime.agent_ports import AgentPorts
-from streams.tables.counters import CounterFeed, CounterFeeds
+from streams.tables.counters import Change, CounterFeed, CounterFeeds
 
 NAME, WORKER_GROUP = "count_statistics", "tables"
+TOGETHER_MAX = 128
 
 
 def build(ports: AgentPorts) -> tuple[Agent, ...]:
@@ -33,11 +34,15 @@ def agent(source: StatisticsSource, feed: CounterFeed) -> Agent:
     """``feed`` first reads earlier events that it has not counted from the log."""
 
     async def step(delivery: Delivery, context: Context) -> Sequence[Outgoing]:
-        place = context.place
-        event_id, changes = source.decode(LogRecord(place.offset, delivery.value, delivery.key or b"")) or ("", ())
-        await feed.feed(place.partition, place.offset, event_id, changes)
+        await step_many([(delivery, context)])
         return []
 
-    return Agent(
-        name=f"{NAME}_{source.counter.name.removeprefix('statistics_')}", reads=(source.topic,), step=step, raw=True, in_order=True
-    )
+    async def step_many(deliveries: Sequence[tuple[Delivery, Context]]) -> Sequence[Sequence[Outgoing]]:
+        await feed.feed_many([(d.place.partition, d.place.offset, *read(d)) for d, _ in deliveries])
+        return [()] * len(deliveries)
+
+    def read(delivery: Delivery) -> tuple[str, Sequence[Change]]:
+        return source.decode(LogRecord(delivery.place.offset, delivery.value, delivery.key or b"")) or ("", ())
+
+    name = f"{NAME}_{source.counter.name.removeprefix('statistics_')}"
+    return Agent(name=name, reads=(source.topic,), step=step, step_many=step_many, together_max=TOGETHER_MAX, raw=True, in_order=True)

@@ -4,6 +4,7 @@ The usage counter sums up what users, API keys and tenants spend, strictly in or
 together, so every event is counted exactly once, also when it is delivered twice or Redis loses data.
 """
 
+import asyncio
 from collections.abc import Sequence
 
 from domain.limits.reservations import Reservations, build_reservations
@@ -17,6 +18,7 @@ from streams.runtime.agent_ports import AgentPorts
 from streams.tables.counters import CounterFeed
 
 WORKER_GROUP = "tables"
+TOGETHER_MAX = 128
 
 
 def build(ports: AgentPorts) -> tuple[Agent, ...]:
@@ -31,11 +33,17 @@ def agent(feed: CounterFeed, reservations: Reservations) -> Agent:
     """``feed`` first reads earlier events that it has not counted from the log. The answer's reservation is settled once."""
 
     async def step(event: UsageRecorded, context: Context) -> Sequence[Outgoing]:
-        await feed.feed(context.place.partition, context.place.offset, event.id, usage_changes(event))
-        spent = event.data
-        if spent.reserved and spent.purpose == "answer":
-            user = f"{event.tenant}/{spent.user_id}"
-            await reservations.settle(user, spent.reply_id, spent.prompt_tokens + spent.completion_tokens)
+        await step_many([(event, context)])
         return []
 
-    return Agent(name="meter", reads=(USAGE_RECORDED,), step=step, in_order=True)
+    async def step_many(events: Sequence[tuple[UsageRecorded, Context]]) -> Sequence[Sequence[Outgoing]]:
+        await feed.feed_many([(context.place.partition, context.place.offset, event.id, usage_changes(event)) for event, context in events])
+        answers = (event for event, _ in events if event.data.reserved and event.data.purpose == "answer")
+        await asyncio.gather(*map(settle, answers))
+        return [()] * len(events)
+
+    async def settle(event: UsageRecorded) -> None:
+        spent = event.data
+        await reservations.settle(f"{event.tenant}/{spent.user_id}", spent.reply_id, spent.prompt_tokens + spent.completion_tokens)
+
+    return Agent(name="meter", reads=(USAGE_RECORDED,), step=step, step_many=step_many, together_max=TOGETHER_MAX, in_order=True)

@@ -66,11 +66,15 @@ def agent(views: ReadModels, documents: OpenDocuments, storage: Storage, newest_
             if newer is not None:
                 log.info("record_repeated", topic=newer.topic.name, subject=event.subject, place=context.place.offset)
                 await publisher.publish(newer)
-        progressed = [event for event, _ in events if isinstance(event, DocumentProgressed)]
-        await asyncio.gather(documents.apply_many(progressed), storage.apply_many(progressed))
+        await _follow_documents(documents, storage, [event for event, _ in events if isinstance(event, DocumentProgressed)])
         puts = [put for event, context in events for put in steps_of(event, context.place)] if tasks is not None else []
         if tasks is not None and puts:
             await tasks.put_many(puts, events[0][1].clock.now())
         return [()] * len(events)
 
     return Agent(name="project", reads=READS, step=step, step_many=step_many, together_max=256, by_turns=False)
+
+
+async def _follow_documents(documents: OpenDocuments, storage: Storage, events: Sequence[DocumentProgressed]) -> None:
+    if events:
+        await asyncio.gather(documents.apply_many(events), storage.apply_many(events))

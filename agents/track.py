@@ -1,7 +1,8 @@
 """what begins tasks: chats.asked, chats.grounded, documents.submitted, indexes.changed, mails.requested -> track -> the table of tasks
 
 Tasks are what events say of them (``domain/tasks/steps.py``). Those of topics with a record are put by ``project``, which reads them
-anyway; the deltas of an answer are never read, and nothing is published: a task costs one round trip of Redis for a batch of events.
+anyway; the deltas of an answer are never read, nor the texts of questions and passages, and nothing is published: a task costs one round
+trip of Redis for a batch of events.
 """
 
 from collections.abc import Sequence
@@ -9,15 +10,17 @@ from typing import Any
 
 from domain import composition
 from domain.areas import RECORDS
+from domain.chats.topics import CHATS_ASKED, CHATS_GROUNDED
 from domain.tasks.area import SOURCES
 from domain.tasks.settings import TaskSettings
-from domain.tasks.steps import steps_of
+from domain.tasks.steps import ChatAskedPart, ChatGroundedPart, steps_of
 from domain.tasks.table import TaskTable
 from streams.log.outgoing import Outgoing
 from streams.runtime.agent import Agent, Context
 from streams.runtime.agent_ports import AgentPorts
 
 NAME, WORKER_GROUP = "track", "tables"
+PARTS = {CHATS_ASKED: ChatAskedPart, CHATS_GROUNDED: ChatGroundedPart}
 READS = tuple(topic for topic in SOURCES if topic not in {record.topic for record in RECORDS})
 
 
@@ -39,4 +42,4 @@ def agent(table: TaskTable) -> Agent:
             await table.put_many(puts, events[0][1].clock.now())
         return [()] * len(events)
 
-    return Agent(name=NAME, reads=READS, step=step, step_many=step_many, together_max=256, by_turns=False)
+    return Agent(name=NAME, reads=READS, step=step, step_many=step_many, together_max=256, by_turns=False, parts=PARTS)

@@ -6,6 +6,7 @@ import uvloop
 
 from benchmarks import (
     adapters,
+    before,
     book,
     bulk,
     cache,
@@ -47,6 +48,7 @@ ALL = {
     "tables": tables.run,
     "statistics": statistics.run,
     "tasks": tasks.run,
+    "before": before.run,
     "sheet": sheet.run,
     "rerank": rerank.run,
 }

@@ -27,7 +27,7 @@ from benchmarks.figures import Figure, median
 from benchmarks.processes import cpu_by_name, cpu_s
 from benchmarks.stub_process import launch_stub_provider
 from claw_client import Client
-from ops.stack.launch import stack
+from ops.stack.launch import PROJECT, stack
 
 STREAMS = 64
 
@@ -41,25 +41,25 @@ async def measure_cost(variable: str, words: tuple[str, str, str], *, bar: str) 
     on, off, what = words
     async with AsyncExitStack() as opened:
         stub = await opened.enter_async_context(launch_stub_provider())
-        with_it = await opened.enter_async_context(_measuring(stub.url, stub.process.pid, {variable: "true"}))
-        without = await opened.enter_async_context(_measuring(stub.url, stub.process.pid, {variable: "false"}))
+        with_it = await opened.enter_async_context(measuring(stub.url, stub.process.pid, {variable: "true"}))
+        without = await opened.enter_async_context(measuring(stub.url, stub.process.pid, {variable: "false"}))
         pairs = [(await with_it(), await without()) for _ in range(ROUNDS)]
-    shares = [_stack_ms(one) / one.cpu_ms[STUB] / (_stack_ms(plain) / plain.cpu_ms[STUB]) - 1 for one, plain in pairs]
+    shares = [stack_ms(one) / one.cpu_ms[STUB] / (stack_ms(plain) / plain.cpu_ms[STUB]) - 1 for one, plain in pairs]
     tables = [one.cpu_ms.get("tables", 0.0) - plain.cpu_ms.get("tables", 0.0) for one, plain in pairs]
     return [
-        Figure(f"cpu_chat_{on}", round(median([_stack_ms(one) for one, _ in pairs]), 2), "ms"),
-        Figure(f"cpu_chat_{off}", round(median([_stack_ms(plain) for _, plain in pairs]), 2), "ms"),
+        Figure(f"cpu_chat_{on}", round(median([stack_ms(one) for one, _ in pairs]), 2), "ms"),
+        Figure(f"cpu_chat_{off}", round(median([stack_ms(plain) for _, plain in pairs]), 2), "ms"),
         Figure(f"cpu_share_of_{what}", round(100 * median(shares), 1), "%", bar=bar),
         Figure(f"cpu_tables_of_{what}", round(median(tables), 3), "ms"),
     ]
 
 
 @asynccontextmanager
-async def _measuring(url: str, stub: int, own: Mapping[str, str]) -> AsyncIterator[Measure]:
-    """A warm stack, as a function that runs one round of chats through it."""
+async def measuring(url: str, stub: int, own: Mapping[str, str], project: Path = PROJECT) -> AsyncIterator[Measure]:
+    """A warm stack of the checkout ``project``, as a function that runs one round of chats through it."""
     with tempfile.TemporaryDirectory(prefix="claw-bench-") as home:
         settings = settings_for(url) | dict(own)
-        async with stack(Path(home), settings) as up, open_session(up.url) as session:
+        async with stack(Path(home), settings, project=project) as up, open_session(up.url) as session:
             client = await Client.register(session, "bench@example.org", "a long benchmark passphrase")
             await load(client)
             chat: Chat = chats_through(client, [await client.create_conversation() for _ in range(STREAMS)])
@@ -74,5 +74,6 @@ async def _measuring(url: str, stub: int, own: Mapping[str, str]) -> AsyncIterat
             yield measure
 
 
-def _stack_ms(measured: Round) -> float:
+def stack_ms(measured: Round) -> float:
+    """Of all its processes."""
     return sum(ms for name, ms in measured.cpu_ms.items() if name != STUB)

@@ -6,6 +6,7 @@ from tests.structure import PACKAGES, ROOT, TESTS
 
 CROSS_CUTTING = {
     "system": "the whole stack, seen from outside",
+    "pages": "the web application in a browser, on a whole stack",
     "docs": "what the pages promise",
     "deploy": "Compose, the image, dashboards",
     "test_architecture": "rules of the structure that no import contract can say",
@@ -20,6 +21,8 @@ CROSS_CUTTING = {
     "api/http/test_hostile_connections": "every hostile pattern against a whole API process with a user",
     "api/http/test_bad_input": "the same malformed requests against every route",
     "api/http/test_outages": "every route while Kafka or Redis is down",
+    "api/web/test_modules": "the tests of the browser's modules, which lie beside them",
+    "api/web/test_words": "the words of all pages",
     "api/operations/test_start_before_topics": "a whole API process that is started before its topics exist",
     "streams/log/test_metadata": "incomplete answers about topics, through every client of the log",
     "streams/log/test_transactions": "others' open and aborted transactions, through every reader of the log",

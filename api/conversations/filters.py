@@ -19,7 +19,7 @@ class ConversationFilter(Struct, frozen=True, kw_only=True):
     @classmethod
     def of(cls, *, status: str | None, pinned: bool | None, q: str) -> "ConversationFilter":
         """The filter of a request; ``q`` as a person types it."""
-        return cls(status=status, pinned=pinned, words=tuple(dict.fromkeys(_fold(q).split())))
+        return cls(status=status, pinned=pinned, words=words_of(q))
 
     @property
     def is_set(self) -> bool:
@@ -30,10 +30,15 @@ class ConversationFilter(Struct, frozen=True, kw_only=True):
         """Whether the list has this one."""
         if self.status not in {None, conversation.status} or self.pinned not in {None, conversation.pinned}:
             return False
-        title = _fold(conversation.title) if self.words else ""
+        title = fold(conversation.title) if self.words else ""
         return all(word in title for word in self.words)
 
 
-def _fold(text: str) -> str:
+def words_of(q: str) -> tuple[str, ...]:
+    """The words to look for, folded, each once."""
+    return tuple(dict.fromkeys(fold(q).split()))
+
+
+def fold(text: str) -> str:
     """Letters without case, width and ligatures: "ＦＡＱ" is found by "faq"."""
     return unicodedata.normalize("NFKC", text).casefold()

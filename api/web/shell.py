@@ -27,7 +27,7 @@ PAGES: Mapping[str, str] = MappingProxyType(
 # Nothing but our own files runs, is loaded or is asked; no inline script or style, no plug-in, no frame around it.
 POLICY = (
     "default-src 'self'; img-src 'self' data: blob:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
-    "require-trusted-types-for 'script'; trusted-types dompurify"
+    "require-trusted-types-for 'script'; trusted-types 'none'"
 )
 
 

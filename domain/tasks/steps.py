@@ -8,10 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from msgspec import Struct
+
 from domain.tasks.errors import NOTIFICATION_FAILED
 from domain.tasks.fold import TaskPut, first, newest
 from schemas import ids
-from schemas.chats import ChatAsked, ChatGrounded, MessageChanged, MessageState, Question
+from schemas.chats import ChatAsked, ChatGrounded, Door, MessageChanged, MessageState, Question
 from schemas.documents import CANCELLED_CODE, DocumentProgressed, DocumentSubmitted, DocumentWithdrawn, Shelf, State
 from schemas.erasures import ErasureChanged
 from schemas.errors import Refused
@@ -40,8 +42,45 @@ DISCARDED: tuple[TaskState, int] = ("CANCELLED", 1)
 SWITCHED: tuple[TaskState, int] = ("SUCCESS", 2)
 
 
-def steps_of(event: Event, offset: LogOffset) -> Sequence[TaskPut]:
-    """The steps of one event at its place on the log."""
+class AskedPart(Struct, frozen=True, kw_only=True):
+    """What tasks need of a question."""
+
+    conversation_id: str
+    message_id: str
+    reply_id: str
+    user_id: str
+    asked_at: datetime
+    round: int = 0
+    door: Door = "conversation"
+    retry_of: str = ""
+
+
+class GroundingPart(Struct, frozen=True, kw_only=True):
+    """What they need of its passages."""
+
+    question: AskedPart
+
+
+class ChatAskedPart(Struct, frozen=True, kw_only=True, tag_field="type", tag=ChatAsked.type_name()):
+    """Of an event with a question and its history."""
+
+    tenant: str
+    traceparent: str
+    time: datetime
+    data: AskedPart
+
+
+class ChatGroundedPart(Struct, frozen=True, kw_only=True, tag_field="type", tag=ChatGrounded.type_name()):
+    """Of an event with a question, its history and its passages."""
+
+    tenant: str
+    traceparent: str
+    time: datetime
+    data: GroundingPart
+
+
+def steps_of(event: Event | ChatAskedPart | ChatGroundedPart, offset: LogOffset) -> Sequence[TaskPut]:
+    """The steps of one event, or of its part, at its place on the log."""
     read = _READERS.get(type(event))
     return () if read is None else read(event, offset.offset)
 
@@ -51,30 +90,30 @@ def rebuild_task_id(tenant: str, knowledge_base: str, generation: int) -> str:
     return ids.derive("task", "rebuild", plan_key(tenant, knowledge_base), generation)
 
 
-def _read_question(event: ChatAsked, offset: int) -> Sequence[TaskPut]:
+def _read_question(event: ChatAsked | ChatAskedPart, offset: int) -> Sequence[TaskPut]:
     question = event.data
     if question.door != "conversation":
         return ()
     if question.round:
-        step = _question_step(question, "RETRY", event, attempts=question.round)
+        step = _question_step(question, "RETRY", event.time, attempts=question.round)
         return (TaskPut(event.tenant, question.reply_id, "pending", newest(offset), step),)
-    return _open_task(event.tenant, question.reply_id, offset, _question_step(question, "PENDING", event))
+    return _open_task(event.tenant, question.reply_id, offset, _question_step(question, "PENDING", event.time))
 
 
-def _read_grounding(event: ChatGrounded, offset: int) -> Sequence[TaskPut]:
+def _read_grounding(event: ChatGrounded | ChatGroundedPart, offset: int) -> Sequence[TaskPut]:
     question = event.data.question
     if question.door != "conversation":
         return ()
-    step = _question_step(question, "STARTED", event, attempts=question.round + 1)
+    step = _question_step(question, "STARTED", event.time, attempts=question.round + 1)
     if question.round:
         return (TaskPut(event.tenant, question.reply_id, "progress", newest(offset), step),)
     return (TaskPut(event.tenant, question.reply_id, "started", first(offset), step),)
 
 
-def _question_step(question: Question, state: TaskState, event: Event, *, attempts: int = 0) -> TaskStep:
+def _question_step(question: Question | AskedPart, state: TaskState, time: datetime, *, attempts: int = 0) -> TaskStep:
     return TaskStep(
         state=state,
-        at=event.time if attempts else question.asked_at,
+        at=time if attempts else question.asked_at,
         kind="generate_ai_response",
         account=question.user_id,
         subject=TaskSubject(conversation_id=question.conversation_id, message_id=question.message_id),
@@ -297,9 +336,11 @@ def _plan_step(plan: IndexPlan, state: TaskState, shelf: Shelf, event: Event) ->
     )
 
 
-_READERS: Mapping[type[Event], Callable[[Any, int], Sequence[TaskPut]]] = {
+_READERS: Mapping[type, Callable[[Any, int], Sequence[TaskPut]]] = {
     ChatAsked: _read_question,
+    ChatAskedPart: _read_question,
     ChatGrounded: _read_grounding,
+    ChatGroundedPart: _read_grounding,
     MessageChanged: _read_message,
     DocumentSubmitted: _read_submission,
     DocumentWithdrawn: _read_withdrawal,

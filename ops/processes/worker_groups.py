@@ -54,7 +54,7 @@ from streams.topics import Topic
 
 KNOWLEDGE_POLL_MAX = 32  # people's questions come between the machines' documents
 TABLES_PACE_S = 0.01  # a document's state may be watched; a delete waits for its own answer
-CHAT_TABLES_PACE_S = 0.04  # not awaited: a message was written through, and what was spent or refused is only counted
+CHAT_TABLES_PACE_S = 0.1  # not awaited: a message was written through, and what was spent or refused is only counted
 
 
 class AgentModule(Protocol):

@@ -26,11 +26,15 @@ class ReadyProcess:
 
 
 @asynccontextmanager
-async def launch(command: list[str], word: str, environment: Mapping[str, str], *, show: bool = False) -> AsyncIterator[ReadyProcess]:
-    """Run a command until the block ends; enters when it prints a line that begins with ``word``. SystemExit when it ends before."""
+async def launch(
+    command: list[str], word: str, environment: Mapping[str, str], *, show: bool = False, project: Path = PROJECT
+) -> AsyncIterator[ReadyProcess]:
+    """Run a command in the folder ``project`` until the block ends; enters when it prints a line that begins with ``word``. SystemExit
+    when it ends before.
+    """
     quiet = None if show else asyncio.subprocess.DEVNULL
     process = await asyncio.create_subprocess_exec(
-        *command, env=dict(environment), cwd=PROJECT, stdout=asyncio.subprocess.PIPE, stderr=quiet, start_new_session=True
+        *command, env=dict(environment), cwd=project, stdout=asyncio.subprocess.PIPE, stderr=quiet, start_new_session=True
     )
     reading: asyncio.Task[str] | None = None
     try:
@@ -62,9 +66,12 @@ async def _read_until(process: asyncio.subprocess.Process, word: str, *, show: b
 
 
 @asynccontextmanager
-async def stack(home: Path, settings: Mapping[str, str], *, show: bool = False) -> AsyncIterator[ReadyProcess]:
-    """``claw up`` in ``home`` on free ports; ``settings`` are CLAW_* variables. ``url`` is that of the API."""
+async def stack(home: Path, settings: Mapping[str, str], *, show: bool = False, project: Path = PROJECT) -> AsyncIterator[ReadyProcess]:
+    """``claw up`` in ``home`` on free ports; ``settings`` are CLAW_* variables. ``url`` is that of the API. Another ``project`` is another
+    checkout of this repository, with an environment of its own.
+    """
     environment = {name: value for name, value in os.environ.items() if not name.startswith("CLAW_")}
     environment |= {"CLAW_HOME": str(home), "CLAW_PORT": "0", "CLAW_KAFKA_PORT": "0", "CLAW_REDIS_PORT": "0"} | dict(settings)
-    async with launch([sys.executable, "-m", "ops.cli", "up"], "ready ", environment, show=show) as up:
+    python = sys.executable if project == PROJECT else str(project / ".venv" / "bin" / "python")
+    async with launch([python, "-m", "ops.cli", "up"], "ready ", environment, show=show, project=project) as up:
         yield up

@@ -179,6 +179,16 @@ class MessageView(Struct, frozen=True, kw_only=True):
         )
 
 
+class MessageHit(Struct, frozen=True, kw_only=True):
+    """A message that has the words of a search. ``excerpt``: the text around the first of them, on one line."""
+
+    conversation: ConversationView
+    message_id: str
+    role: Role
+    created_at: datetime
+    excerpt: str
+
+
 class MessageAccepted(Struct, frozen=True, kw_only=True):
     """The question is on the log. ``stream`` is the path of the answer's event stream. ``queue_position`` is the number of questions before
     this one, ``estimated_wait_s`` the time until it is answered; null when they are unknown.

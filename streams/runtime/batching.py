@@ -4,6 +4,7 @@ wait get into a batch by their tenants' turns.
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Generic, TypeVar
 
 from adapters.fairness import FairQueue, Weight, equal_weight
@@ -19,11 +20,12 @@ RunBatch = Callable[[list[tuple[R, Execution]]], Awaitable[list[WorkOutcome]]]
 class BatchRunner(Generic[R]):
     """The ``Work`` of an agent's runners: a batch is what they start in one iteration of the loop or during earlier runs.
 
-    ``many`` gets 1..``most`` events, never two of one key, and returns an outcome for each; it must not raise.
+    ``many`` gets 1..``most`` events, never two of one key that the runner keeps apart, and returns an outcome for each; it must not raise.
+    ``runs_max``: batches at once; with one, and one tenant, events are handed over in the order in which they are started.
     """
 
-    def __init__(self, many: RunBatch[R], most: int, weight: Weight = equal_weight) -> None:
-        self._many, self._most = many, most
+    def __init__(self, many: RunBatch[R], most: int, weight: Weight = equal_weight, runs_max: int = RUNS_MAX) -> None:
+        self._many, self._most, self._runs_max = many, most, runs_max
         self._waiting: FairQueue[tuple[R, Execution, asyncio.Future[WorkOutcome]]] = FairQueue(weight)
         self._runs: set[asyncio.Task[None]] = set()
         self._scheduled = False
@@ -40,7 +42,7 @@ class BatchRunner(Generic[R]):
 
     def _start_runs(self) -> None:
         self._scheduled = False
-        while self._waiting and len(self._runs) < RUNS_MAX:
+        while self._waiting and len(self._runs) < self._runs_max:
             batch: list[tuple[R, Execution, asyncio.Future[WorkOutcome]]] = []
             while self._waiting and len(batch) < self._most:
                 entry = self._waiting.pop()
@@ -50,8 +52,9 @@ class BatchRunner(Generic[R]):
                 run = asyncio.create_task(self._run(batch))
                 self._runs.add(run)
                 run.add_done_callback(self._on_run_done)
+                abandon = partial(self._abandon, run, batch)
                 for _, _, future in batch:
-                    future.add_done_callback(lambda _, run=run, batch=batch: self._abandon(run, batch))  # type: ignore[misc]
+                    future.add_done_callback(abandon)
 
     async def _run(self, batch: list[tuple[R, Execution, asyncio.Future[WorkOutcome]]]) -> None:
         try:
@@ -71,6 +74,8 @@ class BatchRunner(Generic[R]):
         self._runs.discard(run)
         self._start_runs()
 
-    def _abandon(self, run: asyncio.Task[None], batch: list[tuple[R, Execution, asyncio.Future[WorkOutcome]]]) -> None:
-        if not run.done() and all(future.cancelled() for _, _, future in batch):
+    def _abandon(
+        self, run: asyncio.Task[None], batch: list[tuple[R, Execution, asyncio.Future[WorkOutcome]]], ended: asyncio.Future[WorkOutcome]
+    ) -> None:
+        if ended.cancelled() and not run.done() and all(future.cancelled() for _, _, future in batch):
             run.cancel()

@@ -83,7 +83,8 @@ class Intake:
             self._tenant_of = lambda arrival: tenant_of(arrival.delivery)
         self._work: Work[Arrival] = self._run_one
         if agent.step_many is not None:
-            self._work = BatchRunner(self._run_batch, agent.together_max, self._weight)
+            runs = {"runs_max": 1} if agent.in_order else {}
+            self._work = BatchRunner(self._run_batch, agent.together_max, self._weight, **runs)
 
     def offer(self, message: Any) -> None:
         """Take a message from the stream; never blocks. A message of a partition that was revoked is read again by its new owner."""
@@ -100,10 +101,14 @@ class Intake:
         if not runner.offer(arrival) and runner.is_open:
             self._consumer().unacked.discard(message)  # read twice; the first copy will be acknowledged
 
-    def head(self, partition: Partition) -> Execution | None:
-        """The oldest unacknowledged event of the partition."""
-        runner = self._runners.get(partition)
-        return None if runner is None else runner.head
+    def heads(self) -> dict[Partition, Execution]:
+        """The oldest unacknowledged event of each partition that has one."""
+        return {partition: head for partition, runner in self._runners.items() if (head := runner.head) is not None}
+
+    @property
+    def in_flight(self) -> int:
+        """The events in work."""
+        return sum(runner.load.running for runner in self._runners.values() if not runner.is_idle)
 
     def loads(self) -> dict[Partition, Load]:
         """The load of each assigned partition."""
@@ -114,7 +119,8 @@ class Intake:
         """The events of each tenant that were read and are not done."""
         total: Counter[str] = Counter()
         for runner in self._runners.values():
-            total.update(runner.backlog)
+            if not runner.is_idle:
+                total.update(runner.backlog)
         return total
 
     def release(self, partitions: Iterable[Partition]) -> None:
@@ -175,6 +181,7 @@ class Intake:
             key_queue_max=lanes.key_queue_max,
             window=lanes.window,
             in_order=self.agent.in_order,
+            run_max=self.agent.together_max if self.agent.in_order and self.agent.step_many is not None else 1,
             hold=lambda held: consumer.hold(partition, self.agent.name, held),
             broken=self._report_failure,
             carried=self._carried.get(partition),

@@ -2,7 +2,8 @@
 
 An event is *offered*, *admitted* (it counts against the window), *started* (it has a task) and *acknowledged*. What holds at any moment:
 
-* of one key at most one event is started, and keys are worked in offset order;
+* of one key at most ``run_max`` events are started, normally one, and keys are worked in offset order. With more, ``work`` gets them in
+  that order, ends them in it, and does none behind one that it leaves; it leaves every event that is detached and not begun;
 * acknowledgements are given in offset order and only for the finished prefix, so the offset never passes unfinished work;
 * at most ``window`` admitted events are unacknowledged, at most ``key_queue_max`` of them wait behind one key. What does not fit waits
   outside, and ``hold(True)`` asks the source to send no more of this partition; others are not affected;
@@ -19,6 +20,7 @@ from collections import Counter, deque
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, Generic, Protocol, TypeVar
 
 from adapters.fairness import FairSlots, Weight, equal_weight
@@ -80,6 +82,7 @@ class _Entry(Generic[R]):
     execution: Execution
     task: asyncio.Future[WorkOutcome] | None = None
     done: bool = False
+    adopted: bool = False  # ``task`` was started by this partition's last runner
 
 
 @dataclass(slots=True, eq=False)
@@ -101,6 +104,7 @@ class KeyedRunner(Generic[R]):
 
     ``work`` must not raise: should it, ``broken`` is called with the error and the event stays unacknowledged. ``in_order`` makes one key
     of the whole partition. Events without a key have no order among themselves. ``tenant_of`` and ``weight`` decide whose turn it is.
+    ``run_max``: events of one key that are started together.
     """
 
     def __init__(
@@ -114,13 +118,14 @@ class KeyedRunner(Generic[R]):
         hold: Callable[[bool], None],
         broken: Callable[[BaseException], None],
         in_order: bool = False,
+        run_max: int = 1,
         carried: CarriedWork | None = None,
         tenant_of: Callable[[R], str] = lambda _: "",
         weight: Weight = equal_weight,
     ) -> None:
         self._work, self._ack, self._tenant_of = work, ack, tenant_of
         self._key_queue_max, self._window = key_queue_max, window
-        self._in_order = in_order
+        self._in_order, self._run_max = in_order, run_max
         self._hold, self._held = hold, False
         self._broken = broken
         self._permits = carried.permits if carried is not None else FairSlots(in_flight_max, weight)
@@ -128,7 +133,7 @@ class KeyedRunner(Generic[R]):
         self._carried = carried.work if carried is not None else {}
         self._waiting: deque[_Entry[R]] = deque()  # offered, not admitted: bounded by what one poll brings after hold(True)
         self._order: deque[_Entry[R]] = deque()  # admitted, in offset order
-        self._keys: dict[Key, deque[_Entry[R]]] = {}  # the first of each is started
+        self._keys: dict[Key, deque[_Entry[R]]] = {}  # the first ones of each are started
         self._again: dict[_Entry[R], asyncio.TimerHandle] = {}
         self._last_offset = -1
         self._released = self._closed = False
@@ -151,6 +156,8 @@ class KeyedRunner(Generic[R]):
     @property
     def load(self) -> Load:
         """The load now."""
+        if self.is_idle:
+            return Load(0, 0, 0, self._in_flight_max)
         finished = sum(entry.done for entry in self._order)
         running = sum(entry.execution.begun_s is not None and not entry.done for entry in self._order)
         unbegun = len(self._order) - finished - running + len(self._waiting)
@@ -160,6 +167,11 @@ class KeyedRunner(Generic[R]):
     def backlog(self) -> Counter[str]:
         """The events of each tenant that are not done."""
         return Counter(entry.execution.tenant for entries in (self._order, self._waiting) for entry in entries if not entry.done)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it has no event."""
+        return not (self._order or self._waiting)
 
     @property
     def is_open(self) -> bool:
@@ -230,23 +242,35 @@ class KeyedRunner(Generic[R]):
             entry = self._waiting.popleft()
             self._order.append(entry)
             if queue is None:
-                self._keys[entry.key] = deque((entry,))
-                self._start(entry)
-            else:
-                queue.append(entry)
+                queue = self._keys[entry.key] = deque()
+            queue.append(entry)
+            self._start_first(queue)
         if self._held != bool(self._waiting):
             self._held = not self._held
             self._hold(self._held)
 
-    def _start(self, entry: _Entry[R]) -> None:
-        self._again.pop(entry, None)
-        if self._closed:
+    def _start_first(self, queue: deque[_Entry[R]]) -> None:
+        """Start the first events of a key that are not, up to one that is to be tried again later. Behind adopted work, which may be left,
+        no other is started.
+        """
+        if self._closed or queue[min(len(queue), self._run_max) - 1].task is not None:
             return
-        adopted = self._carried.pop(entry.record.offset, None)
-        if adopted is not None:
-            entry.task, entry.execution = adopted
+        adopted = False
+        for entry in islice(queue, self._run_max):
+            if entry in self._again or (adopted and entry.task is None and entry.record.offset not in self._carried):
+                return
+            if entry.task is None:
+                self._start(entry)
+            adopted = adopted or entry.adopted
+
+    def _start(self, entry: _Entry[R]) -> None:
+        carried = self._carried.pop(entry.record.offset, None)
+        entry.adopted = carried is not None
+        if carried is not None:
+            entry.task, entry.execution = carried
+        if carried is None or self._run_max == 1:  # of several, all that have not begun stay detached, so that they are left in order
             entry.execution.detached = False
-        else:
+        if entry.task is None:
             entry.task = asyncio.ensure_future(self._work(entry.record, entry.execution))
         entry.task.add_done_callback(lambda task: self._on_task_done(entry, task))
 
@@ -265,9 +289,9 @@ class KeyedRunner(Generic[R]):
     def _finish(self, entry: _Entry[R]) -> None:
         entry.done = True
         queue = self._keys[entry.key]
-        queue.popleft()
+        queue.remove(entry)
         if queue:
-            self._start(queue[0])
+            self._start_first(queue)
         else:
             del self._keys[entry.key]
         while self._order and self._order[0].done:
@@ -276,6 +300,12 @@ class KeyedRunner(Generic[R]):
             self._admit()
 
     def _retry_later(self, entry: _Entry[R]) -> None:
-        delay_s = min(RETRY_DELAY_S_MAX, RETRY_DELAY_S_MIN * 2**entry.execution.handovers)
-        entry.task = None
-        self._again[entry] = asyncio.get_running_loop().call_later(delay_s, self._start, entry)
+        """The first of its key is tried again after a while, and those behind it with it."""
+        entry.task, entry.adopted = None, False
+        if self._keys[entry.key][0] is entry:
+            delay_s = min(RETRY_DELAY_S_MAX, RETRY_DELAY_S_MIN * 2**entry.execution.handovers)
+            self._again[entry] = asyncio.get_running_loop().call_later(delay_s, self._retry, entry)
+
+    def _retry(self, entry: _Entry[R]) -> None:
+        del self._again[entry]
+        self._start_first(self._keys[entry.key])

@@ -26,6 +26,7 @@ REVOKE_COMMIT_S_MAX = 5.0  # the last commit before a rebalance; with the broker
 HELD_POLL_S = 0.05  # how soon a partition that was resumed is polled while others have no records
 EARLY_S = 0.01  # between polls while a rebalance ends
 POLL_S = 1.0  # an empty poll ends after this, and the loop checks whether it is to stop
+HURRIED_S, HURRIED_SHARE = 1.0, 4  # so long after records that somebody may wait for others are expected: a part of the unhurried pause
 PASSED_S = 0.25  # between two readings of the positions: no commit needs them fresher
 
 log = structlog.get_logger(__name__)
@@ -68,6 +69,7 @@ class Consumer(stock.Consumer):  # type: ignore[misc]
         self._given_up = False
         self.next_fetch_s = float("-inf")  # not before, in the loop's time: the worker group's pace
         self._rate = RecordRate()
+        self._hurried_s = float("-inf")  # when records came last that are not unhurried
 
     def _new_consumer_thread(self) -> LoopConsumer:
         return LoopConsumer(self, loop=self.loop, beacon=self.beacon)
@@ -191,7 +193,9 @@ class Consumer(stock.Consumer):  # type: ignore[misc]
         """How long to gather after this poll, so that many events share a fetch; 0 for an app without a pace, and while events are few."""
         unhurried: frozenset[str] = getattr(self.app, "unhurried", frozenset())
         if all(tp.topic in unhurried for tp in records):
-            return float(getattr(self.app, "unhurried_pace_s", 0.0))
+            pace_s = float(getattr(self.app, "unhurried_pace_s", 0.0))
+            return pace_s if now_s - self._hurried_s > HURRIED_S else pace_s / HURRIED_SHARE
+        self._hurried_s = now_s
         is_fast = self._rate.count(sum(map(len, records.values())), now_s)
         return float(getattr(self.app, "pace_s", 0.0)) if is_fast else 0.0
 

@@ -87,6 +87,9 @@ class Worker:
         self._started_at: datetime = clock.now()
         self._assigned: set[Partition] | None = None
         self._backlogs: dict[str, Backlog] = {}
+        self._shown_backlogs: dict[str, Backlog] = {}
+        self._shown_lags: dict[Partition, int] = {}
+        self._memory_bytes = 0
         self._partitions = 0
         self._outage = OutageLog("end_offsets_unknown", {"lane": worker_group.name})
         self._answered_s = clock.monotonic_s()  # when the broker last returned end offsets
@@ -215,6 +218,7 @@ class Worker:
         self._assigned = {(tp.topic, tp.partition) for tp in partitions}
         await asyncio.gather(*(intake.assign(self._assigned, self._end_offsets) for intake in self._intakes))
         self._metrics.lag.clear()
+        self._shown_lags.clear()
         self._metrics.rebalances.inc()
         self._metrics.assigned.set(len(partitions))
         log.info("partitions_assigned", lane=self._worker_group.name, partitions=len(partitions), generation=generation)
@@ -300,6 +304,7 @@ class Worker:
     async def _watch(self) -> None:
         """Returns when the worker is stuck; until then it observes the partitions."""
         while not self._watchdog.is_stuck:
+            self._memory_bytes = measure_tree(os.getpid(), processes_max=PROCESSES_MAX).resident_kib * 1024
             await asyncio.sleep(OBSERVE_S)
             await self._observe()
             for intake in self._intakes:
@@ -321,25 +326,34 @@ class Worker:
             self._watchdog.reset()
             return
         self._answered_s = self._clock.monotonic_s()
-        positions = {}
+        positions, heads = {}, [intake.heads() for intake in self._intakes]
         for partition, end in ends.items():
-            heads = [head for intake in self._intakes if (head := intake.head(partition)) is not None]
             pending_offset = self._consumer.lowest_pending_offset(TP(*partition))
-            begun = min((head.begun_s for head in heads if head.begun_s is not None), default=None)
-            positions[partition] = Position(end if pending_offset is None else pending_offset, begun, end)
-            self._metrics.lag.labels(*partition).set(positions[partition].lag)
+            begun = [head.begun_s for each in heads if (head := each.get(partition)) is not None and head.begun_s is not None]
+            positions[partition] = Position(end if pending_offset is None else pending_offset, min(begun, default=None), end)
+            self._show_lag(partition, positions[partition].lag)
         self._watchdog.observe(positions, self._clock.monotonic_s())
         loads = {intake.agent.name: intake.loads() for intake in self._intakes}
         self._throughput.observe(self._metrics.work(), positions, loads, self._clock.monotonic_s())
         self._metrics.oldest_s.set(self._oldest_s())
         self._backlogs = {intake.agent.name: Backlog.of(backlog) for intake in self._intakes if (backlog := intake.backlog)}
         for intake in self._intakes:
-            self._metrics.set_backlog(intake.agent.name, self._backlogs.get(intake.agent.name, Backlog()))
+            self._show_backlog(intake.agent.name, self._backlogs.get(intake.agent.name, Backlog()))
+
+    def _show_lag(self, partition: Partition, lag: int) -> None:
+        """Most partitions are idle most of the time."""
+        if self._shown_lags.get(partition) != lag:
+            self._shown_lags[partition] = lag
+            self._metrics.lag.labels(*partition).set(lag)
+
+    def _show_backlog(self, agent: str, backlog: Backlog) -> None:
+        if self._shown_backlogs.get(agent) != backlog:
+            self._shown_backlogs[agent] = backlog
+            self._metrics.set_backlog(agent, backlog)
 
     def _oldest_s(self) -> float:
         now_s = asyncio.get_running_loop().time()
-        heads = (intake.head(partition) for intake in self._intakes for partition in self._assigned or ())
-        return max((now_s - head.offered_s for head in heads if head is not None), default=0.0)
+        return max((now_s - head.offered_s for intake in self._intakes for head in intake.heads().values()), default=0.0)
 
     def problems(self) -> tuple[str, ...]:
         """Why this worker is not ready, one sentence each."""
@@ -376,8 +390,8 @@ class Worker:
             waiting=self._throughput.waiting,
             speeds=self._throughput.speeds,
             backlogs=self._backlogs,
-            in_flight={intake.agent.name: sum(load.running for load in intake.loads().values()) for intake in self._intakes},
-            memory_bytes=measure_tree(os.getpid(), processes_max=PROCESSES_MAX).resident_kib * 1024,
+            in_flight={intake.agent.name: intake.in_flight for intake in self._intakes},
+            memory_bytes=self._memory_bytes,
         )
 
     def _readiness(self) -> StatusResponse:

@@ -13,7 +13,8 @@ class WorkerGroup:
     """Its agents, and how often they read. ``open`` and ``close`` are called around the worker's life.
 
     ``pace_s``: under load the log is read this often at most, so that many events share a wake-up; the first one after a pause is not
-    delayed. A poll that brought only records of ``unhurried`` topics is followed by a pause of ``unhurried_pace_s``.
+    delayed. A poll that brought only records of ``unhurried`` topics is followed by a pause of ``unhurried_pace_s``, or a quarter of it
+    within a second of others.
     ``poll_max``: events taken at once; fewer where people's events come between many of machines. ``observers`` follow every step.
     ``failing`` names what its agents call outside and fails them now.
     """

@@ -56,7 +56,10 @@ class Wrapper:
     def __init__(self, agent: Agent, ports: WorkerPorts, poison: PoisonDetector) -> None:
         self._agent, self._ports, self._poison = agent, ports, poison
         prefix = ports.settings.kafka.topic_prefix
-        self._decoders = {} if agent.raw else {prefix + topic.name: decoder(topic) for topic in agent.reads}
+        self._decoders: dict[str, msgspec.json.Decoder[Any]] = {}
+        if not agent.raw:
+            parts = {topic: msgspec.json.Decoder(part) for topic, part in agent.parts.items()}
+            self._decoders = {prefix + topic.name: parts.get(topic) or decoder(topic) for topic in agent.reads}
         self._compacted = {prefix + topic.name for topic in agent.reads if topic.is_compacted}
         self._hooks = ports.hooks
         self._retries = Retries(agent, ports.clock, ports.settings.lanes.retry_s, ports.hooks)
@@ -84,7 +87,9 @@ class Wrapper:
         return WorkOutcome.DONE
 
     async def run_batch(self, deliveries: Sequence[tuple[Delivery, Execution]]) -> list[WorkOutcome]:
-        """The outcome of each. Special cases, and all events when the common step fails, are handled one by one."""
+        """The outcome of each. Special cases, and all events when the common step fails, are handled one by one; so are all events of an
+        agent that works in order as soon as one of them is a special case.
+        """
         if len(deliveries) == 1:
             return [await self(*deliveries[0])]
         structlog.contextvars.clear_contextvars()
@@ -97,11 +102,31 @@ class Wrapper:
                 ordinary.append((number, self._decode(delivery), self._context(delivery, execution, None)))
             except StepFailed:
                 continue
+        if self._agent.in_order:
+            if len(ordinary) == len(deliveries) and await self._run_step_many(deliveries, ordinary):
+                return [WorkOutcome.DONE] * len(deliveries)
+            return await self._run_in_order(deliveries)
         done = await self._run_step_many(deliveries, ordinary) if len(ordinary) > 1 else ()
         rest = [number for number in range(len(deliveries)) if number not in done]
         outcomes = dict.fromkeys(done, WorkOutcome.DONE)
         outcomes.update(zip(rest, await asyncio.gather(*(self(*deliveries[number]) for number in rest)), strict=True))
         return [outcomes[number] for number in range(len(deliveries))]
+
+    async def _run_in_order(self, deliveries: Sequence[tuple[Delivery, Execution]]) -> list[WorkOutcome]:
+        """One by one in each partition; behind one that is left everything is."""
+        outcomes = [WorkOutcome.LEFT] * len(deliveries)
+        by_partition: dict[tuple[str, int], list[int]] = {}
+        for number, (delivery, _) in enumerate(deliveries):
+            by_partition.setdefault((delivery.place.topic, delivery.place.partition), []).append(number)
+
+        async def run_partition(numbers: Sequence[int]) -> None:
+            for number in numbers:
+                outcomes[number] = await self(*deliveries[number])
+                if outcomes[number] is not WorkOutcome.DONE:
+                    return
+
+        await asyncio.gather(*map(run_partition, by_partition.values()))
+        return outcomes
 
     async def _run_step_many(
         self, deliveries: Sequence[tuple[Delivery, Execution]], ordinary: Sequence[tuple[int, Any, Context]]
@@ -225,7 +250,7 @@ class Wrapper:
 
         return try_once
 
-    def _decode(self, delivery: Delivery) -> Event | Delivery:
+    def _decode(self, delivery: Delivery) -> Any:
         if self._agent.raw:
             return delivery
         try:

@@ -32,6 +32,7 @@ RETRY_S_MIN, RETRY_S_MAX = 0.5, 10.0  # between attempts to catch up while Redis
 GAP_TRIES = 3  # the mark may move while a gap is read (a stale owner of the partition); it only moves forward
 SWITCH_TRIES = 5  # the generation may move while a shard is read; rebuilds are rare, so one more look is nearly always enough
 PINNED = -1  # no check of the generation
+OTHER_GENERATION = -2  # the script's reply to a call for another one
 
 log = structlog.get_logger(__name__)
 
@@ -113,6 +114,9 @@ class OffsetGap:
     mark: int
 
 
+CountedEvent = tuple[int, int, str, Sequence[Change]]  # partition, offset, event id, changes
+
+
 class Counter:
     """Counts by key and window. Every method raises Unavailable("redis_unavailable").
 
@@ -159,10 +163,23 @@ class Counter:
         """
         for _ in range(SWITCH_TRIES):
             code, detail = await _APPLY(self._redis, *self._call(partition, offset, event_id, changes, after))
-            if code != -2:  # noqa: PLR2004
+            if code != OTHER_GENERATION:
                 return OffsetGap(int(detail)) if code < 0 else ApplyResult(counted=code == 1)
             self._generations[partition] = int(detail)
         raise Unavailable("redis_unavailable", f"the generation of {self.name} keeps changing")
+
+    async def apply_each(self, events: Sequence[CountedEvent]) -> list[ApplyResult | OffsetGap | None]:
+        """Count several events of any partitions in one round trip, in order, each as ``apply`` does. None: the shard is of another
+        generation by now, and the event is to be applied again.
+        """
+        replies = await _APPLY.run_many(self._redis, [self._call(*event, None) for event in events])
+        for (partition, *_), (code, detail) in zip(events, replies, strict=True):
+            if code == OTHER_GENERATION:
+                self._generations[partition] = int(detail)
+        return [
+            None if code == OTHER_GENERATION else OffsetGap(int(detail)) if code < 0 else ApplyResult(counted=code == 1)
+            for code, detail in replies
+        ]
 
     async def apply_many(self, partition: int, events: Sequence[tuple[int, str, Sequence[Change]]], *, after: int) -> None:
         """Count several (offset, event id, changes) in one round trip, in order; only the builder of a generation calls this.
@@ -341,6 +358,12 @@ class CounterFeed:
         if isinstance(outcome, ApplyResult):
             return outcome.counted
         raise Unavailable("redis_unavailable", f"the mark of {self._counter.name} keeps falling back")
+
+    async def feed_many(self, events: Sequence[CountedEvent]) -> None:
+        """Count several events, those of each partition in order, in one round trip where nothing is missing; raises as ``feed``."""
+        for event, outcome in zip(events, await self._counter.apply_each(events), strict=True):
+            if not isinstance(outcome, ApplyResult):
+                await self.feed(*event)
 
     async def catch_up(self, partition: int) -> None:
         """Take over the partition: count everything up to the end of the log that the shard lacks."""

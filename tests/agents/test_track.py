@@ -3,13 +3,18 @@
 from dataclasses import replace
 from datetime import datetime
 
+import msgspec
 import pytest
 
 from adapters.redis.client import RedisClient
 from agents import track
-from domain.chats.topics import CHATS_ANSWERED
+from domain.chats.topics import CHATS_ANSWERED, CHATS_ASKED, CHATS_GROUNDED
 from domain.tasks.settings import TaskSettings
+from domain.tasks.steps import steps_of
 from domain.tasks.table import TaskTable
+from schemas.events import Event, encode
+from streams.log.outgoing import LogOffset
+from streams.topics import Topic
 from tests.support.ports import StandingClock, context
 from tests.support.task_events import NOW, TASK, answered, asked, grounded, progressed, submitted
 
@@ -37,3 +42,13 @@ async def test_a_chat_and_a_document(redis: RedisClient, prefix: str) -> None:
         ("vectorize_document", "SUCCESS", "u"),
     ]
     assert CHATS_ANSWERED not in agent.reads
+
+
+@pytest.mark.parametrize(("event", "topic"), [(asked(0, 2), CHATS_ASKED), (grounded(1, 2), CHATS_GROUNDED), (asked(0), CHATS_ASKED)])
+def test_the_parts_of_a_chat_that_are_read_say_the_same_as_all_of_it(event: Event, topic: Topic) -> None:
+    """Without the texts of its question and passages."""
+    agent = track.agent(None)  # type: ignore[arg-type]
+    part = msgspec.json.Decoder(agent.parts[topic]).decode(encode(event))
+    assert not hasattr(part.data, "passages")
+    assert steps_of(part, LogOffset("t", 0, 7)) == steps_of(event, LogOffset("t", 0, 7)) != ()
+    assert (part.tenant, part.traceparent) == (event.tenant, event.traceparent)

@@ -18,6 +18,7 @@ from ops.stack.launch import stack
 from schemas.settings import Settings
 from tests.conftest import Servers
 from tests.support.browser import NEEDS_CHROMIUM, Visitor, open_browser, visit
+from tests.support.chat_page import Reader
 from tests.support.claw_forks import ClawForks
 from tests.support.oidc_provider import CLIENT_ID, CLIENT_SECRET, Provider
 from tests.support.oidc_provider import provider as oidc_provider
@@ -25,6 +26,9 @@ from tests.system.conftest import Up, forks
 
 __all__ = ["forks"]
 
+expect.set_options(timeout=20_000)  # a busy machine
+
+LEAVE = "Everybody has 25 days of leave a year.\n\n每位员工每年有二十五天年假。"
 PASSWORD = "correct horse battery staple"
 # slow enough to do something while an answer streams: 60 tokens at 40 ms, citing the first passage
 MODEL = "stub?first_ms=50&tokens=60&token_ms=40&cite=1"
@@ -112,3 +116,13 @@ async def client_of(session: aiohttp.ClientSession, email: str) -> Client:
     """The API with the credential of an account that was registered in the browser."""
     async with session.post("/api/v1/auth/login", json={"email": email, "password": PASSWORD}) as answer:
         return await Client.with_token(session, (await answer.json())["access_token"])
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def reader(visitor: Visitor, session: aiohttp.ClientSession) -> AsyncIterator[Reader]:
+    email = await register(visitor)
+    client = await client_of(session, email)
+    await client.submit("leave", LEAVE, title="Leave rules")
+    await client.wait_indexed("leave")
+    await visitor.go("/")
+    yield Reader(visitor, client, email)

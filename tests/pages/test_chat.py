@@ -1,70 +1,19 @@
 """Asking documents in the browser: what streams, what is cited, and what a person does with an answer."""
 
 import uuid
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
 
 import aiohttp
 import pytest
-import pytest_asyncio
-from playwright.async_api import Browser, Locator, Page, expect
+from playwright.async_api import Browser, expect
 
-from claw_client import Client
-from tests.pages.conftest import PASSWORD, client_of, register
-from tests.support.browser import Visitor, visit
+from tests.pages.conftest import PASSWORD
+from tests.support.browser import visit
+from tests.support.chat_page import Reader, ask, ended, text_of
 from tests.system.conftest import Up
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-LEAVE = "Everybody has 25 days of leave a year.\n\n每位员工每年有二十五天年假。"
 HOSTILE = "<img src=x onerror='window.hit=1'><script>window.hit=1</script>"
-
-
-@dataclass
-class Reader:
-    """Somebody in the browser who has a document, and the same account at the API."""
-
-    visitor: Visitor
-    client: Client
-    email: str
-
-    @property
-    def page(self) -> Page:
-        return self.visitor.page
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def reader(visitor: Visitor, session: aiohttp.ClientSession) -> AsyncIterator[Reader]:
-    email = await register(visitor)
-    client = await client_of(session, email)
-    await client.submit("leave", LEAVE, title="Leave rules")
-    await client.wait_indexed("leave")
-    await visitor.go("/")
-    yield Reader(visitor, client, email)
-
-
-async def ask(page: Page, question: str) -> Locator:
-    """Ask by the keyboard; the answer that begins."""
-    count = await page.locator(".message.answer").count()
-    await page.get_by_role("textbox", name="Question").fill(question)
-    await page.keyboard.press("Enter")
-    answer = page.locator(".message.answer").nth(count)
-    await expect(answer).to_be_visible()
-    return answer
-
-
-async def text_of(answer: Locator) -> str:
-    """The text of an answer, without its markers."""
-    return await answer.locator(".markdown").evaluate(
-        "(it) => { const copy = it.cloneNode(true); copy.querySelectorAll('.citation').forEach((each) => each.remove());"
-        " return copy.textContent.replace(/\\[\\d*\\]?$|\\[\\d+\\]/g, ''); }"
-    )
-
-
-async def ended(answer: Locator) -> str:
-    """The text of an answer once it has ended."""
-    await expect(answer.get_by_role("button", name="Regenerate")).to_be_enabled(timeout=90_000)
-    return await text_of(answer)
 
 
 async def test_a_question_in_either_language_is_answered_with_sources(reader: Reader, up: Up) -> None:
@@ -86,7 +35,7 @@ async def test_a_question_in_either_language_is_answered_with_sources(reader: Re
     await page.keyboard.press("Escape")
     await expect(source).to_be_hidden()
     await expect(page.locator(".usage")).to_contain_text("1 answers")
-    await expect(page.get_by_role("heading", name="How many days")).to_be_visible()
+    await expect(page.locator(".chat-head h1")).not_to_have_text("New conversation")
     again = await ask(page, "每年有多少天年假？")
     await ended(again)
     await expect(again.get_by_role("region", name="Sources").get_by_role("button")).to_contain_text("Leave rules")

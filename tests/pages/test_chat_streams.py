@@ -1,49 +1,22 @@
 """An answer goes on whatever happens to whoever reads it: no gap, no repeat, one answer."""
 
 import os
-import re
 import signal
 
 import pytest
 from playwright.async_api import Browser, Page, expect
 
 from tests.pages.conftest import PASSWORD
-from tests.pages.test_chat import Reader, ask, ended, reader, text_of
 from tests.support.browser import visit
+from tests.support.chat_page import WATCH, Reader, ask, check_seen, ended, text_of
 from tests.system.conftest import Up
 
-__all__ = ["reader"]
-
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-
-# Every text of the last answer that is seen, without markers, as long as the page lives.
-WATCH = """() => {
-  window.seenTexts = [];
-  const read = () => {
-    const answers = document.querySelectorAll(".message.answer .markdown");
-    const last = answers[answers.length - 1];
-    if (!last) return;
-    const copy = last.cloneNode(true);
-    copy.querySelectorAll(".citation").forEach((each) => each.remove());
-    const text = copy.textContent;
-    if (text !== window.seenTexts[window.seenTexts.length - 1]) window.seenTexts.push(text);
-  };
-  new MutationObserver(read).observe(document.body, { subtree: true, childList: true, characterData: true });
-}"""
-MARKER = re.compile(r"\[\d*\]?")
-
-
-async def check_seen(page: Page, whole: str) -> int:
-    """Whatever was seen is the beginning of the answer, and grew; how many texts were seen."""
-    seen = [MARKER.sub("", text).strip() for text in await page.evaluate("() => window.seenTexts")]
-    assert all(whole.startswith(text) for text in seen), [text for text in seen if not whole.startswith(text)]
-    assert [len(text) for text in seen] == sorted(len(text) for text in seen)
-    return len(seen)
 
 
 async def begin(page: Page) -> None:
     """Ask, and wait until some of the answer is there."""
-    await page.evaluate(WATCH)
+    await page.evaluate(WATCH, 1)
     answer = await ask(page, "How many days of leave are there?")
     await expect(answer.locator(".citation").first).to_be_visible(timeout=30_000)
 
@@ -63,7 +36,7 @@ async def test_a_refresh_a_second_tab_and_a_second_device_show_the_same(reader: 
         count = page.locator(".message.answer")
         await begin(page)
         await page.reload()
-        await page.evaluate(WATCH)
+        await page.evaluate(WATCH, 2)
         for each in (page, tab, elsewhere.page):
             await expect(each.locator(".message.answer")).to_have_count(2, timeout=20_000)
         texts = [await ended(each.locator(".message.answer").last) for each in (page, tab, elsewhere.page)]

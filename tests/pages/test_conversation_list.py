@@ -76,10 +76,11 @@ async def test_a_title_is_searched_and_pages_follow(visitor: Visitor, session: a
     await expect(rows(visitor)).to_have_count(30)
     await rows(visitor).nth(29).scroll_into_view_if_needed()
     await expect(rows(visitor)).to_have_count(45)
-    await visitor.page.get_by_role("searchbox", name="Search titles").fill("RULE oldest")
+    await visitor.page.get_by_role("searchbox", name="Search conversations").fill("RULE oldest")
     await expect(rows(visitor)).to_have_text(["The oldest rule"])
-    await visitor.page.get_by_role("searchbox", name="Search titles").fill("nothing of it")
+    await visitor.page.get_by_role("searchbox", name="Search conversations").fill("nothing of it")
     await expect(visitor.page.get_by_text("No conversation has a title with “nothing of it”.")).to_be_visible()
+    await expect(visitor.page.get_by_text("No message has it either.")).to_be_visible()
     await visitor.page.keyboard.press("Escape")
     await expect(rows(visitor)).to_have_count(30)
 

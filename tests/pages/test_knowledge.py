@@ -1,74 +1,41 @@
 """Knowledge bases in the browser: documents arrive, are watched to their end, replaced, searched, shared and deleted."""
 
-import base64
 import re
 import uuid
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
 import pytest
 from aiohttp import web
-from playwright.async_api import Browser, Locator, Page, Route, expect
+from playwright.async_api import Browser, FilePayload, Page, Route, expect
 
 from tests.pages.conftest import PASSWORD, register
 from tests.support import pdf_writer
 from tests.support.accessibility import check_accessibility
 from tests.support.browser import Visitor, visit
 from tests.support.file_kinds import pdf, word, workbook
+from tests.support.knowledge_page import END_MS, drop, ends, make_base, row
 from tests.system.conftest import Up
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 HOSTILE = "<img src=x onerror=alert(1)>"
-END_MS = 60_000  # of a document on a busy machine
 PROBLEM = '{"type": "urn:claw:problem:storage_full", "title": "The storage is full", "code": "storage_full", "remedy": "Delete documents."}'
 
 
-async def make_base(visitor: Visitor, name: str = "Handbook") -> str:
-    """A new account with a knowledge base, which is shown; its path."""
-    await register(visitor)
-    page = visitor.page
-    await page.get_by_role("link", name="Knowledge").click()
-    await page.get_by_role("button", name="New knowledge base").click()
-    await page.get_by_label("Name").fill(name)
-    await page.get_by_role("button", name="Create", exact=True).click()
-    await expect(page.get_by_role("heading", level=1)).to_have_text(name)
-    await expect(page.get_by_role("heading", name="No documents yet")).to_be_visible()
-    return page.url.removeprefix(visitor.url)
-
-
-async def drop(page: Page, files: Mapping[str, bytes]) -> None:
-    """Drop files on the page."""
-    encoded = [[name, base64.b64encode(content).decode()] for name, content in files.items()]
-    transfer = await page.evaluate_handle(
-        """(files) => {
-            const transfer = new DataTransfer();
-            const bytesOf = (content) => Uint8Array.from(atob(content), (c) => c.charCodeAt(0));
-            for (const [name, content] of files) transfer.items.add(new File([bytesOf(content)], name));
-            return transfer;
-        }""",
-        encoded,
-    )
-    for event in ("dragenter", "drop"):
-        await page.dispatch_event("main", event, {"dataTransfer": transfer})
+def _file(name: str, content: bytes) -> FilePayload:
+    return {"name": name, "mimeType": "", "buffer": content}
 
 
 async def choose(page: Page, name: str, content: bytes) -> None:
-    await page.get_by_label("Choose files").last.set_input_files([{"name": name, "mimeType": "", "buffer": content}])
-
-
-def row(page: Page, name: str) -> Locator:
-    return page.get_by_role("row").filter(has_text=name)
-
-
-async def ends(page: Page, name: str, state: str) -> None:
-    await expect(row(page, name).get_by_text(state, exact=True)).to_be_visible(timeout=END_MS)
+    await page.get_by_label("Choose files").last.set_input_files(_file(name, content))
 
 
 async def test_dropped_files_are_watched_to_their_end(visitor: Visitor) -> None:
     page = visitor.page
+    await register(visitor)
     await make_base(visitor, f"Rules {HOSTILE}")
     files = {
         "leave.pdf": pdf("Everybody has twenty-five days of leave."),
@@ -94,7 +61,7 @@ async def test_dropped_files_are_watched_to_their_end(visitor: Visitor) -> None:
     await failed.get_by_role("button", name="Try again").click()
     await expect(page.get_by_text("“broken.docx” is processed again.").first).to_be_visible()
     await ends(page, "broken.docx", "Failed")
-    await failed.get_by_label("Replace the file").first.set_input_files([{"name": "x", "mimeType": "", "buffer": word("It is whole now.")}])
+    await failed.get_by_label("Replace the file").first.set_input_files(_file("x", word("It is whole now.")))
     await ends(page, "broken.docx", "Searchable")
     await expect(failed).not_to_contain_text("cannot be parsed")
     await page.get_by_role("button", name=re.compile("^All 5")).click()
@@ -125,6 +92,7 @@ async def web_page(body: str) -> AsyncIterator[str]:
 
 async def test_texts_and_addresses_are_found_with_a_reason(visitor: Visitor) -> None:
     page = visitor.page
+    await register(visitor)
     await make_base(visitor)
     await page.get_by_role("button", name="Paste text").click()
     await page.get_by_label("Title").fill(HOSTILE)
@@ -134,10 +102,10 @@ async def test_texts_and_addresses_are_found_with_a_reason(visitor: Visitor) -> 
         "<title>Parking</title><main><h1>Parking</h1><p>The garage opens at seven, and bicycles stand in the yard.</p></main>"
     ) as url:
         await page.get_by_role("button", name="Add addresses").click()
-        await page.get_by_label("Addresses").fill(f"{url}\njavascript:alert(1)")
+        await page.get_by_role("textbox", name="Addresses").fill(f"{url}\njavascript:alert(1)")
         await page.get_by_role("dialog").get_by_role("button", name="Add", exact=True).click()
         await expect(page.get_by_text("No http or https address: javascript:alert(1)")).to_be_visible()
-        await page.get_by_label("Addresses").fill(url)
+        await page.get_by_role("textbox", name="Addresses").fill(url)
         await page.get_by_role("dialog").get_by_role("button", name="Add", exact=True).click()
         await ends(page, "› handbook", "Searchable")
     await ends(page, HOSTILE, "Searchable")
@@ -153,10 +121,15 @@ async def test_texts_and_addresses_are_found_with_a_reason(visitor: Visitor) -> 
     await page.get_by_role("searchbox").fill("days of leave")
     await page.keyboard.press("Enter")
     await expect(first.get_by_role("link")).to_have_text(HOSTILE)
+    await first.get_by_role("button", name="Show in place").click()
+    await expect(page.get_by_role("dialog").locator("mark").first).to_be_visible()
+    await page.keyboard.press("Escape")
+    await expect(page.get_by_role("dialog")).to_have_count(0)
 
 
 async def test_many_documents_are_reprocessed_and_deleted_at_once(visitor: Visitor) -> None:
     page = visitor.page
+    await register(visitor)
     await make_base(visitor)
     await drop(page, {f"note {number}.txt": f"Note number {number}.".encode() for number in range(3)})
     await expect(page.get_by_role("button", name="Searchable 3")).to_be_visible(timeout=END_MS)
@@ -181,49 +154,39 @@ async def test_many_documents_are_reprocessed_and_deleted_at_once(visitor: Visit
 
 async def test_an_upload_that_does_not_arrive_stays_until_it_does(visitor: Visitor) -> None:
     page = visitor.page
-    path = await make_base(visitor)
+    await register(visitor)
+    await make_base(visitor)
 
     async def refuse(route: Route) -> None:
         await route.fulfill(status=409, content_type="application/problem+json", body=PROBLEM)
 
     await page.route("**/documents/upload", refuse)
-    await drop(page, {"a.txt": b"The storage was full."})
-    await expect(page.get_by_text("The storage is full")).to_be_visible()
-    await page.get_by_role("link", name="Test search").click()  # it stays while other pages are looked at
+    await drop(page, {"a.txt": b"The storage was full.", "b.txt": b"It was full here, too."})
+    await expect(page.get_by_text("The storage is full")).to_have_count(2)
+    await page.get_by_role("link", name="Test search").click()  # they stay while other pages are looked at
     await page.get_by_role("link", name="Documents").click()
-    await expect(page.get_by_text("Delete documents.")).to_be_visible()
+    await expect(page.get_by_text("Delete documents.")).to_have_count(2)
     await page.unroute("**/documents/upload", refuse)
-    await page.get_by_role("button", name="Try again").click()
+    await page.get_by_role("listitem").filter(has_text="a.txt").get_by_role("button", name="Try again").click()
     await ends(page, "a.txt", "Searchable")
-    assert page.url == f"{visitor.url}{path}"
-
-
-async def test_an_upload_that_did_not_arrive_is_remembered_over_a_refresh(visitor: Visitor) -> None:
-    page = visitor.page
-    await make_base(visitor)
-    await page.route("**/documents/upload", lambda route: route.fulfill(status=409, content_type="application/problem+json", body=PROBLEM))
-    await drop(page, {"a.txt": b"The storage was full."})
+    await page.reload()  # the other one is remembered, but not its file
     await expect(page.get_by_text("The storage is full")).to_be_visible()
-    await page.unroute("**/documents/upload")
+    await page.get_by_label("Choose the file again").last.set_input_files(_file("b.txt", b"It is there now."))
+    await ends(page, "b.txt", "Searchable")
     await page.reload()
-    await expect(page.get_by_text("The storage is full")).to_be_visible()
-    await page.get_by_label("Choose the file again").last.set_input_files(
-        [{"name": "a.txt", "mimeType": "", "buffer": b"It is there now."}]
-    )
-    await ends(page, "a.txt", "Searchable")
-    await page.reload()
-    await expect(row(page, "a.txt")).to_be_visible()
+    await expect(row(page, "b.txt")).to_be_visible()
     await expect(page.get_by_text("The storage is full")).to_have_count(0)
 
 
 async def test_an_encrypted_file_is_opened_with_its_password(visitor: Visitor) -> None:
     page = visitor.page
+    await register(visitor)
     await make_base(visitor)
     locked = pdf_writer.pdf(pdf_writer.Page().text(72, 700, "A sealed page says hello."), user="sesame")
     await choose(page, "locked.pdf", locked)
     await ends(page, "locked.pdf", "Failed")
     await page.get_by_role("link", name="Enter the password").click()
-    await page.get_by_label("File", exact=True).set_input_files([{"name": "locked.pdf", "mimeType": "", "buffer": locked}])
+    await page.get_by_label("File", exact=True).set_input_files(_file("locked.pdf", locked))
     await page.get_by_label("Password of the file").fill("sesame")
     await page.get_by_role("button", name="Send again").click()
     await expect(page.get_by_text("A sealed page says hello.")).to_be_visible(timeout=END_MS)
@@ -231,6 +194,7 @@ async def test_an_encrypted_file_is_opened_with_its_password(visitor: Visitor) -
 
 async def test_the_index_is_rebuilt_beside_the_one_in_use(visitor: Visitor) -> None:
     page = visitor.page
+    await register(visitor)
     await make_base(visitor)
     await choose(page, "a.txt", b"One document is enough.")
     await ends(page, "a.txt", "Searchable")
@@ -241,13 +205,15 @@ async def test_the_index_is_rebuilt_beside_the_one_in_use(visitor: Visitor) -> N
     await expect(page.get_by_role("heading", name="Kept from before")).to_be_visible(timeout=END_MS)
     await page.get_by_role("button", name="Discard").click()
     await page.get_by_role("dialog").get_by_role("button", name="Discard").click()
-    await expect(page.get_by_role("heading", name="Kept from before")).to_have_count(0)
+    await expect(page.get_by_role("button", name="Rebuild the index")).to_be_visible(timeout=END_MS)
+    await expect(page.locator("dl.pairs")).to_contain_text("Generation1")
 
 
 async def test_a_colleague_reads_what_is_shared_and_changes_nothing(
     browser: Browser, up: Up, session: aiohttp.ClientSession, visitor: Visitor
 ) -> None:
     page = visitor.page
+    await register(visitor)
     path = await make_base(visitor, "Shared rules")
     await choose(page, "a.txt", b"Colleagues may read this.")
     await ends(page, "a.txt", "Searchable")
@@ -270,7 +236,7 @@ async def test_a_colleague_reads_what_is_shared_and_changes_nothing(
         await expect(colleague.page.get_by_role("button", name="Knowledge base menu")).to_have_count(0)
         await page.get_by_role("button", name="Knowledge base menu").click()
         await page.get_by_role("menuitem", name="Settings and sharing").click()
-        await page.get_by_label("Only you").check()
+        await page.get_by_role("radio", name="Only you Nobody").check()
         await page.get_by_role("button", name="Save").click()
         await expect(page.get_by_role("dialog")).to_have_count(0)
         await colleague.go(path)
@@ -280,6 +246,7 @@ async def test_a_colleague_reads_what_is_shared_and_changes_nothing(
 async def test_everybody_can_use_the_pages(visitor: Visitor) -> None:
     """axe-core finds nothing serious, in both languages and both themes."""
     page = visitor.page
+    await register(visitor)
     path = await make_base(visitor)
     await drop(page, {"a.csv": b"Place,Days\nYard,25\nGarage,3\n", "broken.docx": word("never")[:700], "song.mp3": b"ID3"})
     await ends(page, "broken.docx", "Failed")
@@ -288,7 +255,7 @@ async def test_everybody_can_use_the_pages(visitor: Visitor) -> None:
     for language, scheme in (("zh", "dark"), ("en", "light")):
         await page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
         await page.evaluate(f"() => localStorage.setItem('claw.appearance', JSON.stringify({{language: '{language}'}}))")
-        for part in ("", "/index", "/documents/a.csv", "/search"):
+        for part in ("", "/index", "/documents/a.csv", "/search") if language == "zh" else ("/search",):
             await visitor.go(f"{path}{part}")
             await expect(page.locator("main h1, main h2").first).to_be_visible()
             await expect(page.get_by_role("status").filter(has_text=re.compile("Loading|正在加载"))).to_have_count(0)

@@ -68,7 +68,7 @@ async def test_health_is_a_picture_with_figures_and_charts(operator: Visitor, an
     for part in ("Documents", "Knowledge", "Chat", "Tables", "Models", "Vector index", "Redis"):
         await expect(picture.get_by_text(part, exact=True)).to_be_visible()
     await expect(page.locator(".figure", has_text="Time to first token")).to_contain_text("answers since this API process started")
-    await expect(page.locator(".chart canvas")).not_to_have_count(0)
+    await expect(page.locator(".chart svg")).not_to_have_count(0)
     await expect(page.get_by_role("img", name="Lag: Knowledge 0 records")).to_be_visible()
 
 
@@ -182,13 +182,15 @@ async def test_an_operator_reads_why_an_answer_was_given(operator: Visitor, answ
     await check_accessibility(page)
     await page.get_by_role("link", name="Why this answer?").click()
     steps = page.locator(".steps")
-    await expect(steps.get_by_role("heading")).to_have_text(["Question", "Search query", re.compile(r"Passages found \(\d+\)"), "Answer and citations"])
+    await expect(steps.get_by_role("heading")).to_have_text(
+        ["Question", "Search query", re.compile(r"Passages found \(\d+\)"), "Answer and citations"]
+    )
     await expect(steps.get_by_text("How many days of paid leave does an employee have?").first).to_be_visible()
     await expect(steps.locator(".badge", has_text="leave")).to_be_visible()
     passage = steps.locator(".passage", has_text="Handbook")
     await expect(passage).to_contain_text("cited")
     await expect(passage).to_contain_text("By words")
-    await expect(steps.locator(".citations blockquote")).to_contain_text("fifteen days")
+    await expect(steps.locator(".citations blockquote").first).to_contain_text("fifteen days")
     await expect(page.get_by_text("The prompt, byte for byte as it was sent")).to_be_visible()
     await check_accessibility(page)
 
@@ -197,12 +199,12 @@ async def test_tasks_come_as_they_begin(operator: Visitor, session: aiohttp.Clie
     page = operator.page
     await operator.go("/operations/tasks")
     await expect(page.get_by_text("Live", exact=True)).to_be_visible()
-    await expect(page.get_by_role("link", name="Answer").first).to_be_visible()
+    await expect(page.get_by_role("link", name="Answer", exact=True).first).to_be_visible()
     await page.get_by_label("Kind").select_option("vectorize_document")
     client, title = await _with_base(await client_of(session, operator_email)), f"note {uuid.uuid4().hex[:6]}"
     await client.submit(title.replace(" ", "-"), "Something new.", title=title)
     await expect(page.get_by_role("row").filter(has_text=title)).to_contain_text("Succeeded")
-    await expect(page.get_by_role("link", name="Answer")).to_have_count(0)
+    await expect(page.get_by_role("link", name="Answer", exact=True)).to_have_count(0)
 
 
 async def test_a_member_is_invited_made_an_administrator_and_disabled(operator: Visitor, browser: Browser, up: Up) -> None:
@@ -250,6 +252,7 @@ async def test_whoever_has_no_role_sees_nothing_and_the_api_refuses(visitor: Vis
     assert await visitor.page.evaluate(statuses, paths) == [403] * len(paths)
 
 
+@pytest.mark.timeout(300)  # axe-core computes for long where the processor is shared
 @pytest.mark.parametrize("language", ["zh", "en"])
 async def test_every_section_is_accessible(browser: Browser, up: Up, operator_email: str, answered: str, language: str) -> None:
     async with visit(browser, up.url, language=language) as somebody:
@@ -257,9 +260,10 @@ async def test_every_section_is_accessible(browser: Browser, up: Up, operator_em
         for section, selector in SECTIONS.items():
             await somebody.go(f"/operations{section}")
             await expect(somebody.page.locator(selector).first).to_be_visible()
-            for theme in ("light", "dark"):
-                await somebody.page.emulate_media(color_scheme=theme)
-                await check_accessibility(somebody.page)
+            await check_accessibility(somebody.page)
+            await somebody.page.emulate_media(color_scheme="dark")
+            await check_accessibility(somebody.page, colours_only=True)
+            await somebody.page.emulate_media(color_scheme="light")
 
 
 async def test_sections_fit_a_phone(browser: Browser, up: Up, operator_email: str, answered: str) -> None:

@@ -137,7 +137,7 @@ async def test_a_refresh_in_mid_answer_goes_on_without_a_gap(browser: Browser, o
         await expect(widget.get_by_role("button", name="Stop", exact=True)).to_be_visible()
         await ended(widget)
         whole = await _answer(visitor.page)
-        assert whole["text"].startswith(before[:20])
+        assert (await widget.locator(".body").text_content() or "").startswith(before[:-3])  # a marker may have been cut in two
         assert any(resumed), "exactly after the last event"
         served = await _served(visitor.page, owner.url, whole["replyId"])
         assert whole["text"] == served

@@ -13,11 +13,12 @@ GRAVE = ("serious", "critical")
 
 # Animations that go on have colours of their own half way; what they end in is judged.
 _RUN = """
-async () => {
+async (coloursOnly) => {
   for (const animation of document.getAnimations()) {
     if (animation.effect?.getComputedTiming().endTime !== Infinity) animation.finish();
   }
-  const runOnly = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
+  const everything = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
+  const runOnly = coloursOnly ? { type: "rule", values: ["color-contrast"] } : everything;
   const { violations } = await axe.run(document, { resultTypes: ["violations"], runOnly });
   return violations.map(({ id, impact, help, nodes }) => ({
     id, impact, help,
@@ -36,11 +37,14 @@ def read_axe() -> str:
     return text
 
 
-async def check_accessibility(page: Page) -> None:
-    """Assert that axe-core has no serious and no critical finding on what is shown now; the findings are in the failure."""
+async def check_accessibility(page: Page, *, colours_only: bool = False) -> None:
+    """Assert that axe-core has no serious and no critical finding on what is shown now; the findings are in the failure.
+
+    ``colours_only``: the contrast alone, for the second theme of what was checked in the first.
+    """
     if not await page.evaluate("() => 'axe' in window"):
         await page.evaluate(f"() => {{ {read_axe()} }}")
-    found: list[dict[str, Any]] = await page.evaluate(_RUN)
+    found: list[dict[str, Any]] = await page.evaluate(_RUN, colours_only)
     grave = [finding for finding in found if finding["impact"] in GRAVE]
     assert not grave, f"{page.url}:\n" + "\n".join(map(_describe, grave))
 

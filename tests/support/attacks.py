@@ -202,6 +202,7 @@ def base_rows() -> Mapping[str, Row]:
         "POST /api/v1/configs/{config_key}/abort": Target(stranger=None, colleague=None),
         "GET /api/v1/configs/{config_key}/propagation": Target(stranger=None, colleague=None),
         "GET /api/v1/conversations": OWN,
+        "GET /api/v1/conversations/search": OWN,
         "POST /api/v1/conversations": Target({"knowledge_base_ids": bases}),
         f"GET {conversation}": Target(),
         f"PATCH {conversation}": Target({"title": "mine"}),

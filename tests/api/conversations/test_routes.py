@@ -13,6 +13,7 @@ from adapters.kafka import connection_options
 from agents import project
 from api.accounts.ports import AccountPorts
 from api.chats.ports import ChatPorts
+from api.conversations.message_search import CONVERSATIONS_MAX
 from api.core import Core
 from domain.areas import RECORDS
 from domain.chats.topics import CONVERSATIONS_CHANGED, MESSAGES_CHANGED
@@ -105,6 +106,26 @@ async def test_pin_title_and_archive_leave_a_conversation_where_it_is(house: Hou
     assert await listed(pinned="true", status="archived") == []
     is_problem(await ada.call("GET", "/conversations", params={"status": "gone"}), 422, "validation_failed")
     is_problem(await ada.call("GET", "/conversations", params={"q": "x", "cursor": "!"}), 422, "validation_failed")
+
+
+async def test_messages_are_searched_in_what_is_bounded(house: House, ada: Person, bob: Person):
+    """The newest message of each conversation, of a few conversations a page; nobody else's."""
+    old, new = Talk(house, ada, await ada.conversation(title="Old")), Talk(house, ada, await ada.conversation(title="New"))
+    await old.ask(content="How much ＬＥＡＶＥ is there?", reply="There are 25 days\n of leave, " + "and more " * 20)
+    await new.ask(content="Anything else?")
+    for _ in range(CONVERSATIONS_MAX):
+        await ada.conversation()
+    found: list[dict[str, Any]] = []
+    cursor, pages = "", 0
+    while cursor or not pages:
+        page = (await ada.call("GET", "/conversations/search", params={"q": "LEAVE days", "cursor": cursor})).json()
+        found, cursor, pages = [*found, *page["items"]], page["next_cursor"], pages + 1
+    assert pages == 2
+    assert [(hit["conversation"]["id"], hit["role"]) for hit in found] == [(old.id, "assistant")]
+    assert found[0]["excerpt"].startswith("There are 25 days of leave, and more")
+    assert found[0]["excerpt"].endswith("…")
+    assert (await bob.call("GET", "/conversations/search", params={"q": "leave"})).json()["items"] == []
+    is_problem(await ada.call("GET", "/conversations/search"), 422, "validation_failed")
 
 
 async def test_export_as_json_has_every_branch(house: House, ada: Person):

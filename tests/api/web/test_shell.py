@@ -20,9 +20,12 @@ async def test_the_first_load_of_a_page_is_light(page: str) -> None:
     assert files.weight(first_load(files, page)) <= FIRST_LOAD_MAX
 
 
-async def test_all_files_together_are_light() -> None:
+@pytest.mark.parametrize("page", sorted(set(PAGES.values())))
+async def test_a_page_with_all_that_it_may_ever_load_is_light(page: str) -> None:
     files = StaticFiles()
-    assert files.weight(name for name in files.names() if not name.endswith(".txt")) <= ALL_MAX
+    others = tuple(f"pages/{name}/" for name in set(PAGES.values()) - {page})
+    names = [name for name in files.names() if not name.startswith((*others, "embed/")) and not name.endswith(".txt")]
+    assert files.weight(names) <= ALL_MAX
 
 
 async def test_modules_and_styles_that_are_named_exist() -> None:

@@ -5,10 +5,11 @@ import itertools
 from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from streams.runtime import runner as module
+from streams.runtime.batching import BatchRunner
 from streams.runtime.runner import CarriedWork, Execution, KeyedRunner, Load, WorkOutcome
 
 
@@ -143,6 +144,99 @@ def test_any_rebalances_lose_nothing_and_redo_only_what_did_not_start_here(data)
         assert len(bench.finished) == len(events), "adopted work is not done again"
 
     asyncio.run(scenario())
+
+
+class Partition:
+    """A partition whose events are worked in order, several together, by runners that follow each other."""
+
+    def __init__(self) -> None:
+        self.batches = BatchRunner(self.work, 3, runs_max=1)
+        self.gate: asyncio.Future[None] | None = None
+        self.done: list[int] = []
+        self.acked: list[int] = []
+        self.carried: CarriedWork | None = None
+        self.sizes: list[int] = []
+        self.broken: list[BaseException] = []
+        self.runner = self.assign()
+
+    def assign(self) -> KeyedRunner[Event]:
+        return KeyedRunner(
+            self.batches,
+            lambda event: self.acked.append(event.offset),
+            in_flight_max=1,
+            key_queue_max=9,
+            window=30,
+            in_order=True,
+            run_max=4,
+            hold=lambda _held: None,
+            broken=self.broken.append,
+            carried=self.carried,
+        )
+
+    async def work(self, batch: list[tuple[Event, Execution]]) -> list[WorkOutcome]:
+        """Two steps, each of the events that are not detached by then, as the wrapper has them."""
+        self.sizes.append(len(batch))
+        outcomes: list[WorkOutcome] = []
+        for event, execution in batch:
+            self.gate = asyncio.get_running_loop().create_future()
+            if execution.detached or WorkOutcome.LEFT in outcomes:
+                outcomes.append(WorkOutcome.LEFT)
+                continue
+            await self.gate
+            self.done.append(event.offset)
+            outcomes.append(WorkOutcome.DONE)
+        return outcomes
+
+    def step(self) -> None:
+        if self.gate is not None and not self.gate.done():
+            self.gate.set_result(None)
+
+    def rebalance(self) -> None:
+        self.carried = self.runner.release()
+        self.runner = self.assign()
+
+
+@given(actions=st.lists(st.sampled_from(["offer", "offer", "offer", "step", "nudge", "rebalance", "turn", "wait"]), max_size=40))
+@example(["offer"] * 4 + ["turn", "turn", "rebalance", "offer", "nudge", "offer", "offer", "offer"])  # behind an event that is left
+@settings(max_examples=80, deadline=None)
+def test_events_that_are_worked_in_order_together_are_done_once_and_in_order(actions):
+    """Also by runners that follow each other while some of their events have not begun."""
+
+    async def scenario() -> None:
+        partition, offered, count = Partition(), 0, actions.count("offer")
+        for action in [*actions, *(["offer", "step", "wait"] * 3 * (count + 1))]:
+            if action == "rebalance":
+                partition.rebalance()
+                offered = len(partition.acked)
+            elif action == "offer" and offered < count:
+                partition.runner.offer(Event(offered, None))
+                offered += 1
+            elif action == "step":
+                partition.step()
+                await settle()
+            elif action == "nudge":
+                partition.step()
+                await asyncio.sleep(0)
+            elif action == "wait":
+                await asyncio.sleep(0.0005)
+            else:
+                await asyncio.sleep(0)
+        assert partition.done == partition.acked == list(range(count))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "RETRY_DELAY_S_MIN", 0.0)
+        asyncio.run(scenario())
+
+
+async def test_what_comes_while_a_batch_is_worked_is_the_next_batch():
+    partition = Partition()
+    for offset in range(6):
+        partition.runner.offer(Event(offset, None))
+    while len(partition.acked) < 6:
+        partition.step()
+        await asyncio.sleep(0)
+    assert partition.sizes == [3, 3]
+    assert partition.done == partition.acked == list(range(6))
 
 
 async def test_a_slow_key_does_not_stop_others_and_costs_one_permit():

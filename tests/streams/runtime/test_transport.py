@@ -282,7 +282,8 @@ def test_only_what_nobody_waits_for_is_gathered_for_long(lane_settings):
     assert consumer._pause_s({TP("slow", 0): [1], TP("slow", 1): [1]}, 0.0) == 0.04
     assert consumer._pause_s({TP("slow", 0): [1], TP("quick", 0): [1]}, 0.0) == 0.0
     assert consumer._pause_s({TP("slow", 0): [1], TP("quick", 0): many}, 0.0) == 0.01
-    assert consumer._pause_s({TP("slow", 0): many}, 0.0) == 0.04
+    assert consumer._pause_s({TP("slow", 0): many}, 0.5) == 0.01
+    assert consumer._pause_s({TP("slow", 0): many}, 1.5) == 0.04
 
 
 @pytest.mark.parametrize("wanted", [1, 64, 500, 1_000_000])

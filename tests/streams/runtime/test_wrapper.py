@@ -488,6 +488,38 @@ async def test_what_is_out_of_the_ordinary_is_taken_out_of_the_common_step(make,
     assert len(await dead_letters()) == 1
 
 
+async def test_what_is_worked_in_order_is_stepped_together_or_one_after_another(make, dead_letters):
+    """A special case puts an end to the common step, for what is behind it must not be done before it."""
+    calls = []
+
+    async def step_many(events):
+        calls.append([event.data.number for event, _ in events])
+        if calls[-1] == [6, 7]:
+            raise ValueError("one of them")
+        return [()] * len(events)
+
+    bench = make(step_many=step_many, in_order=True)
+    assert await bench.wrapper.run_batch(together(bench, poked(1), poked(2), poked(3))) == [WorkOutcome.DONE] * 3
+    assert (calls, bench.seen) == ([[1, 2, 3]], [])
+    assert await bench.wrapper.run_batch(together(bench, poked(4), b"{garbage", poked(5))) == [WorkOutcome.DONE] * 3
+    assert await bench.wrapper.run_batch(together(bench, poked(6), poked(7))) == [WorkOutcome.DONE] * 2
+    assert [event.data.number for event, _ in bench.seen] == [4, 5, 6, 7]
+    assert len(await dead_letters()) == 1
+
+
+async def test_nothing_is_done_behind_an_event_of_its_partition_that_is_left(make):
+    async def step_many(events):
+        raise AssertionError(events)
+
+    bench = make(step_many=step_many, in_order=True)
+    gone = Execution(asyncio.Semaphore(1), 0.0, detached=True)
+    deliveries = together(bench, poked(0), poked(1), poked(2), turns=(gone,))
+    other = replace(deliveries[2][0], place=replace(deliveries[2][0].place, partition=1))
+    deliveries[2] = (other, deliveries[2][1])
+    assert await bench.wrapper.run_batch(deliveries) == [WorkOutcome.LEFT, WorkOutcome.LEFT, WorkOutcome.DONE]
+    assert [event.data.number for event, _ in bench.seen] == [2]
+
+
 async def test_suspects_are_counted_one_by_one(make, publisher):
     """After a process death nothing of that time is worked in common: the death would have one name for all of them."""
     calls = []

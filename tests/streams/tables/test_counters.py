@@ -75,7 +75,10 @@ async def restore(redis: RedisClient, prefix: str, counter: Counter, before: dic
 
 CONTENTS = ["a:1", "b:-2", "a:0", "b:3", "a:5", ":0"]  # of event ids 0 to 5; the last cannot be counted
 STEPS = st.lists(
-    st.one_of(st.tuples(st.just("deliver"), st.integers(0, 7)), st.tuples(st.sampled_from(["save", "lose", "assign"]), st.just(0))),
+    st.one_of(
+        st.tuples(st.sampled_from(["deliver", "together"]), st.integers(0, 7)),
+        st.tuples(st.sampled_from(["save", "lose", "assign"]), st.just(0)),
+    ),
     max_size=14,
 )
 
@@ -101,6 +104,10 @@ async def test_any_deliveries_and_any_loss_equal_the_model(
             await restore(redis, prefix, counter, saved)
         elif what == "assign":
             await feed.catch_up(0)
+        elif what == "together":  # this one and all behind it
+            some = [(offset, changes_of(LogRecord(offset, log.kept[offset]))) for offset in offsets[n:]]
+            await feed.feed_many([(0, offset, *(found or ("", ()))) for offset, found in some])
+            assert await counter.mark(0) == offsets[-1] or not some
         elif n < len(offsets) and (found := changes_of(LogRecord(offsets[n], log.kept[offsets[n]]))):
             await feed.feed(0, offsets[n], *found)
             assert await counter.mark(0) >= offsets[n]

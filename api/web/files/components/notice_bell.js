@@ -15,6 +15,6 @@ export function NoticeBell() {
   }, [language.value]);
   const count = unreadCount.value;
   return html`<a href="/account/notices" class="notice-bell" aria-label=${count ? t("notices_unread", { count: formatNumber(count) }) : t("notices")}>
-    <${Icon} name="bell" />${count > 0 && html`<span class="count" aria-hidden="true">${count > SHOWN_MAX ? `${SHOWN_MAX}+` : count}</span>`}<span>${t("notices")}</span>
+    <${Icon} name="bell" />${count > 0 && html`<span class="count" data-count=${count > SHOWN_MAX ? `${SHOWN_MAX}+` : count}></span>`}<span>${t("notices")}</span>
   </a>`;
 }

@@ -33,11 +33,37 @@ export function Code({ text, language }) {
 }
 
 
+// the languages that are coloured, by the names that stand behind fences; each is loaded when it is first needed
+const LANGUAGES = {
+  bash: "bash sh zsh",
+  cpp: "cpp c++ cc h hpp c",
+  css: "css",
+  diff: "diff patch",
+  go: "go golang",
+  ini: "ini toml",
+  java: "java",
+  javascript: "javascript js jsx mjs",
+  json: "json jsonc json5",
+  python: "python py",
+  rust: "rust rs",
+  shell: "shell console shellsession",
+  sql: "sql",
+  typescript: "typescript ts tsx",
+  xml: "xml html svg vue",
+  yaml: "yaml yml",
+};
+const BY_NAME = new Map(Object.entries(LANGUAGES).flatMap(([language, names]) => names.split(" ").map((name) => [name, language])));
+
 async function colour(text, name) {
-  const { default: highlight } = await import("../../vendor/highlight.js");
-  if (!highlight.getLanguage(name)) return null;
+  const language = BY_NAME.get(name);
+  if (!language) return null;
+  const [{ default: highlight }, { default: grammar }] = await Promise.all([
+    import("../../vendor/highlight.js"),
+    import(`../../vendor/highlight_${language}.js`),
+  ]);
+  if (!highlight.getLanguage(language)) highlight.registerLanguage(language, grammar);
   // the tree of its result, drawn as elements: no HTML
-  return highlight.highlight(text, { language: name, ignoreIllegals: true })._emitter.rootNode.children.map(drawNode);
+  return highlight.highlight(text, { language, ignoreIllegals: true })._emitter.rootNode.children.map(drawNode);
 }
 
 function drawNode(node) {

@@ -103,7 +103,7 @@ function drawList(list, drawing) {
   const items = list.items.map((item) => html`<li class=${item.task ? "task" : null}>
     ${item.task && html`<input type="checkbox" disabled checked=${item.checked} aria-label=${item.checked ? "✓" : "–"} />`}${item.tokens.filter((each) => each.type !== "checkbox").map((each) => drawBlock(each, drawing))}
   </li>`);
-  return list.ordered ? html`<ol start=${list.start === 1 ? null : list.start}>${items}</ol>` : html`<ul>${items}</ul>`;
+  return list.ordered ? html`<ol start=${list.start || 1}>${items}</ol>` : html`<ul>${items}</ul>`;
 }
 
 function drawTable(table, drawing) {

@@ -46,6 +46,7 @@ test("what people use is drawn", async () => {
   equal(place.querySelector("h4").textContent, "假期 Leave");
   equal(place.querySelector("strong").textContent, "25 days");
   equal(place.querySelectorAll("li").length, 5);
+  equal(place.querySelector("ol").start, 1);
   equal([...place.querySelectorAll("td")].map((cell) => `${cell.textContent} ${cell.className}`), ["2025 align-left", "25 align-right"]);
   equal(place.querySelector("blockquote em").textContent, "text");
   equal(place.querySelector("pre").textContent, 'def f(x):\n    return "<b>"');

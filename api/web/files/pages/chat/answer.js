@@ -37,18 +37,17 @@ export function Answer({ draft, message, store, acts }) {
     [],
   );
   const text = draft ? draft.text.value : message.content;
-  return html`<article class="message answer" id=${`message-${id}`} aria-label=${t("answer")} aria-busy=${draft ? "true" : null}>
-    ${draft && html`<${Thoughts} draft=${draft} />`}
+  return html`<article class="message answer" aria-label=${t("answer")} aria-busy=${draft ? "true" : null}>
+    <${Thoughts} thinking=${draft ? draft.thinking.value : store.thoughts.get(id)} isOver=${Boolean(text)} />
     ${text && html`<${Markdown} text=${text} ranges=${message?.unsupported_numbers ?? NONE} drawing=${drawing} />`}
     ${draft ? html`<${Progress} draft=${draft} hasText=${Boolean(text)} />` : html`<${Ending} message=${message} store=${store} acts=${acts} open=${open.current} />`}
   </article>`;
 }
 
 /** What the model thinks, folded away. */
-function Thoughts({ draft }) {
-  const thinking = draft.thinking.value;
+function Thoughts({ thinking, isOver }) {
   if (!thinking) return null;
-  return html`<details class="thinking"><summary>${draft.text.value ? t("thinking") : t("thinking_now")}</summary><div>${thinking}</div></details>`;
+  return html`<details class="thinking"><summary>${t(isOver ? "thinking" : "thinking_now")}</summary><div>${thinking}</div></details>`;
 }
 
 /** What happens until there is text, and when the connection is lost. */
@@ -74,9 +73,6 @@ function Ending({ message, store, acts, open }) {
   const tokens = (message.usage?.prompt_tokens ?? 0) + (message.usage?.completion_tokens ?? 0);
   const given = message.feedback?.rating;
   const copy = async (what) => (await copyText(what)) && showToast(common("copied"));
-  const rate = async (chosen) => {
-    setRating(chosen);
-  };
   return html`
     ${message.state === "failed" && html`<div class="failure"><p class="row"><${Icon} name="warning" /><strong>${t("failed")}</strong></p><${ProblemNote} problem=${message.problem instanceof Problem ? message.problem : new Problem(message.problem ?? { code: "failed" })} retry=${acts.isBusy ? null : () => acts.regenerate(message)} /></div>`}
     ${message.state === "cancelled" && html`<p class="minor">${t("stopped")}</p>`}
@@ -88,8 +84,8 @@ function Ending({ message, store, acts, open }) {
       ${message.content && html`<${Button} kind="quiet" icon="copy" label=${t("copy_answer")} onClick=${() => copy(message.content)} />`}
       <${Button} kind="quiet" icon="refresh" label=${t("regenerate")} disabled=${acts.isBusy} onClick=${() => acts.regenerate(message)} />
       ${message.state === "complete" && html`
-        <${Button} kind=${given === "up" ? "quiet chosen" : "quiet"} icon="thumb_up" label=${t("good")} aria-pressed=${String(given === "up")} onClick=${() => rate("up")} />
-        <${Button} kind=${given === "down" ? "quiet chosen" : "quiet"} icon="thumb_down" label=${t("bad")} aria-pressed=${String(given === "down")} onClick=${() => rate("down")} />`}
+        <${Button} kind=${given === "up" ? "quiet chosen" : "quiet"} icon="thumb_up" label=${t("good")} aria-pressed=${String(given === "up")} onClick=${() => setRating("up")} />
+        <${Button} kind=${given === "down" ? "quiet chosen" : "quiet"} icon="thumb_down" label=${t("bad")} aria-pressed=${String(given === "down")} onClick=${() => setRating("down")} />`}
       <${Button} kind="quiet" icon="link" label=${t("copy_link")} onClick=${() => copy(`${location.origin}/chat/${store.id}#message=${message.id}`)} />
       <${Button} kind="quiet" icon="search" label=${t("explain")} onClick=${() => setExplained(true)} />
       <span class="stretch"></span>

@@ -6,7 +6,6 @@ import { tellConversationChange } from "./conversation_list.js";
 import { ReplyDraft } from "./reply_draft.js";
 
 const PAGE = 50;
-const AT_ONCE = 6; // messages that are drawn in one task
 const SETTLE_MS = 250; // between two looks for the record of an answer that has ended
 const SETTLE_TRIES_MAX = 20;
 
@@ -25,6 +24,7 @@ export class ConversationStore {
     this.newest = ""; // the newest message of all branches that is known here
     this.isAtNewest = true; // the branch of the newest message is shown: news belong to it
     this.closing = new AbortController();
+    this.thoughts = new Map(); // what the model thought, by the reply's id: no part of the record
     this.asked = { content: "", key: "" };
     /** What is shown: the messages, and the open reply where its question is the last of them. */
     this.entries = computed(() => {
@@ -68,11 +68,9 @@ export class ConversationStore {
     const items = page.items.reverse();
     this.isAtNewest = items.some((message) => message.id === this.newest);
     batch(() => {
-      this.messages.value = items.slice(-AT_ONCE);
-      this.older.value = "";
+      this.messages.value = items;
+      this.older.value = page.next_cursor || "";
     });
-    await this.prepend(items.slice(0, -AT_ONCE));
-    this.older.value = page.next_cursor || "";
   }
 
   /** Reads the page before, if there is one. */
@@ -83,19 +81,12 @@ export class ConversationStore {
       const first = this.messages.value[0].id;
       const page = await call("GET", `${this.path}/messages${query({ branch: first, cursor: this.older.value, limit: PAGE })}`, this.options);
       if (this.messages.value[0]?.id !== first) return; // another branch is shown by now
-      await this.prepend(page.items.reverse());
-      this.older.value = page.next_cursor || "";
+      batch(() => {
+        this.messages.value = [...page.items.reverse(), ...this.messages.value];
+        this.older.value = page.next_cursor || "";
+      });
     } finally {
       this.isLoadingOlder = false;
-    }
-  }
-
-  /** A few at a time, so that no task holds up whoever scrolls. */
-  async prepend(items) {
-    for (let end = items.length; end > 0; end -= AT_ONCE) {
-      await nextFrame();
-      if (this.closing.signal.aborted) return;
-      this.messages.value = [...items.slice(Math.max(0, end - AT_ONCE), end), ...this.messages.value];
     }
   }
 
@@ -174,6 +165,7 @@ export class ConversationStore {
   }
 
   finish(draft, message) {
+    if (draft.written.thinking) this.thoughts.set(draft.id, draft.written.thinking);
     batch(() => {
       this.draft.value = null;
       if (message && this.messages.value.at(-1)?.id === draft.questionId) this.messages.value = [...this.messages.value, message];
@@ -276,11 +268,4 @@ export function openStore(id, messageId) {
   const store = new ConversationStore(id);
   store.load(messageId);
   return store;
-}
-
-function nextFrame() {
-  return new Promise((resolve) => {
-    if (document.hidden) setTimeout(resolve);
-    else requestAnimationFrame(() => setTimeout(resolve));
-  });
 }

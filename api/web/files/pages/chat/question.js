@@ -11,7 +11,7 @@ import { t } from "./words.js";
 /** What was asked; it can be asked otherwise. @param {{message: object, acts: object}} props */
 export function Question({ message, acts }) {
   const isEditing = acts.editing === message.id;
-  return html`<article class="message question" id=${`message-${message.id}`} aria-label=${t("you")}>
+  return html`<article class="message question" aria-label=${t("you")}>
     ${isEditing
       ? html`<${QuestionEditor} message=${message} acts=${acts} />`
       : html`<div class="bubble">${message.content}</div>

@@ -6,10 +6,13 @@ import { Answer } from "./answer.js";
 import { hideCard } from "./citations.js";
 import { Question } from "./question.js";
 import { ReplyDraft } from "./reply_draft.js";
+import { Slot, useSlots } from "./slots.js";
 import { t } from "./words.js";
 
 const NEAR_END_PX = 80;
 const OLDER_PX = 2000; // above what is seen, older messages are fetched
+const INPUT_MS = 1000; // movement belongs to what somebody did so long ago
+const FILLED_LAST = 6; // messages at the end are there from the start
 const KEEPS_PLACE = CSS.supports("overflow-anchor", "auto");
 
 /**
@@ -20,13 +23,17 @@ export function Thread({ store, acts, messageId }) {
   const scroller = useRef(null);
   const list = useRef(null);
   const isAtEnd = useRef(!messageId);
+  const last = useRef({ top: 0, input: -Infinity }); // where it was, and when somebody last moved something
   const [isAway, setAway] = useState(false);
   const elements = useRef(new WeakMap());
+  const watcher = useSlots(scroller);
   const entries = store.entries.value;
   const first = entries[0]?.id;
   const heightBefore = scroller.current?.scrollHeight ?? 0;
   const follow = () => {
-    if (isAtEnd.current) scroller.current.scrollTop = scroller.current.scrollHeight;
+    if (!isAtEnd.current || !scroller.current) return; // a last change of size may be told after the thread has gone
+    scroller.current.scrollTop = scroller.current.scrollHeight;
+    last.current.top = scroller.current.scrollTop;
   };
   useLayoutEffect(follow, [entries.at(-1)?.id, store.pending.value]);
   useLayoutEffect(() => {
@@ -48,12 +55,19 @@ export function Thread({ store, acts, messageId }) {
   const onScroll = () => {
     hideCard();
     const { scrollTop, scrollHeight, clientHeight } = scroller.current;
-    isAtEnd.current = scrollHeight - scrollTop - clientHeight < NEAR_END_PX;
+    const isNear = scrollHeight - scrollTop - clientHeight < NEAR_END_PX;
+    // messages that are drawn change the height, and the browser moves with it: only what somebody does leaves the end
+    const isUp = scrollTop < last.current.top && performance.now() - last.current.input < INPUT_MS;
+    last.current.top = scrollTop;
+    isAtEnd.current = isNear || (isAtEnd.current && !isUp);
     setAway(!isAtEnd.current);
     if (scrollTop < OLDER_PX && store.older.value) {
       if (scrollTop < 2) scroller.current.scrollTop = 2; // at 0 browsers do not keep the place
       store.loadOlder().catch(showProblem);
     }
+  };
+  const onInput = () => {
+    last.current.input = performance.now();
   };
   const toEnd = () => {
     isAtEnd.current = true;
@@ -61,18 +75,18 @@ export function Thread({ store, acts, messageId }) {
     follow();
   };
   // an element is drawn again only if its message is another one, or what may be done with it
-  const signs = [language.value, acts.isBusy, acts.editing].join();
-  const elementOf = (entry) => {
-    const key = entry;
-    const known = elements.current.get(key);
-    const own = `${signs.replace(acts.editing, acts.editing === entry.id ? "editing" : "")}`;
+  const signs = [language.value, acts.isBusy].join();
+  const elementOf = (entry, place) => {
+    const known = elements.current.get(entry);
+    const own = `${signs} ${acts.editing === entry.id}`;
     if (known?.own === own && known.id === entry.id) return known.element;
-    const element = html`<${Entry} key=${entry.id} entry=${entry} store=${store} acts=${acts} />`;
-    elements.current.set(key, { own, id: entry.id, element });
+    const draw = () => html`<${Entry} entry=${entry} store=${store} acts=${acts} />`;
+    const element = html`<${Slot} key=${entry.id} id=${entry.id} role=${entry.role ?? "assistant"} watcher=${watcher} isFilled=${place >= entries.length - FILLED_LAST} draw=${draw} />`;
+    elements.current.set(entry, { own, id: entry.id, element });
     return element;
   };
   return html`<div class="thread-box">
-    <div class="thread" ref=${scroller} onScroll=${onScroll} tabindex="0" role="region" aria-label=${t("thread")}>
+    <div class="thread" ref=${scroller} onScroll=${onScroll} onWheel=${onInput} onTouchMove=${onInput} onKeyDown=${onInput} onPointerDown=${onInput} onPointerMove=${onInput} tabindex="0" role="region" aria-label=${t("thread")}>
       <div class="thread-list" ref=${list}>
         ${store.older.value && html`<p class="minor older">${t("loading_older")}</p>`}
         ${entries.map(elementOf)}

@@ -32,6 +32,10 @@ export function DocumentView({ base, isOwn, watch, queue, documentId }) {
   useEffect(() => {
     if (progress && !isOpen(progress.state) && progress.state !== "deleted" && read.data && progress.version >= read.data.version) read.reload(); // size, kind and task of the new version
   }, [progress?.version, progress?.state]);
+  const snapshots = watch.snapshots.value;
+  useEffect(() => {
+    if (snapshots) read.reload();
+  }, [snapshots]);
   const here = `/knowledge/${base.id}`;
   const back = html`<a href=${here} class="back"><${Icon} name="chevron_left" /><bdi>${base.name}</bdi></a>`;
   if (!row) return html`${back}${read.problem ? html`<${ProblemNote} problem=${read.problem} retry=${read.reload} />` : html`<${Loading} />`}`;

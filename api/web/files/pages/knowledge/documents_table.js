@@ -32,6 +32,10 @@ export function DocumentsTable({ base, isOwn, watch, queue, bytesMax }) {
   useEffect(() => {
     if (pages.items) watch.know(pages.items);
   }, [pages.items]);
+  const snapshots = watch.snapshots.value;
+  useEffect(() => {
+    if (snapshots) pages.renew();
+  }, [snapshots]);
   const isBehind = pages.items !== null && rows.some((row) => !known.has(row.document_id) && !isOpen(row.state));
   useEffect(() => {
     if (!isBehind) return undefined;

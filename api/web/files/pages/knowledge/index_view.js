@@ -1,4 +1,4 @@
-import { html, useEffect, useState } from "../../core/html.js";
+import { html, useEffect, useRef, useState } from "../../core/html.js";
 import { useAct, useResource } from "../../core/resource.js";
 import { formatNumber } from "../../core/words.js";
 import { announce } from "../../components/announcer.js";
@@ -18,17 +18,24 @@ export function IndexView({ base }) {
   const index = useResource((signal) => readIndex(base.id, signal), [base.id]);
   const [dialog, setDialog] = useState("");
   const [isBuilding, setBuilding] = useState(false);
+  const newest = useRef(0); // revision: a process of the API may not have read the last change yet
   const plan = index.data;
   useEffect(() => {
     if (!plan) return undefined;
-    const isWorking = plan.state === "building" || plan.state === "dropping";
+    const isWorking = plan.revision < newest.current || plan.state === "building" || isLeaving(plan);
+    newest.current = Math.max(newest.current, plan.revision);
     if (isBuilding && plan.state !== "building") announce(t("rebuild_ended"));
     setBuilding(plan.state === "building");
     if (!isWorking) return undefined;
     const timer = setTimeout(index.reload, LOOK_MS);
     return () => clearTimeout(timer);
   }, [plan]);
-  const back = useAct(async () => index.set(await changeIndex(base.id, "back")));
+  const show = (changed) => {
+    newest.current = Math.max(newest.current, changed.revision);
+    index.set(changed);
+    index.reload(); // with its sizes
+  };
+  const back = useAct(async () => show(await changeIndex(base.id, "back")));
   if (!plan) return index.problem ? html`<${ProblemNote} problem=${index.problem} retry=${index.reload} />` : html`<${Loading} />`;
   const close = () => setDialog("");
   return html`<section class="stack" aria-label=${t("part_index")}>
@@ -37,15 +44,20 @@ export function IndexView({ base }) {
     ${plan.state === "building" && html`<${Progress} base=${base} plan=${plan} drop=${() => setDialog("drop")} />`}
     <div class="builds">
       <${Build} title=${t("index_active")} build=${plan.active} />
-      ${plan.other && html`<${Build} title=${t(plan.state === "building" ? "index_new" : plan.state === "kept" ? "index_kept" : "index_dropping")} build=${plan.other} />`}
+      ${plan.other && html`<${Build} title=${t(plan.state === "building" ? "index_new" : isLeaving(plan) ? "index_dropping" : "index_kept")} build=${plan.other} />`}
     </div>
     <div class="row wrap">
       ${plan.state === "steady" && html`<${Button} kind="primary" icon="refresh" onClick=${() => setDialog("rebuild")}>${t("rebuild")}</${Button}>`}
-      ${plan.state === "kept" && html`<${Button} busy=${back.busy} onClick=${back.run}>${t("index_back")}</${Button}><${Button} icon="trash" onClick=${() => setDialog("drop")}>${t("index_drop")}</${Button}>`}
+      ${plan.state === "kept" && plan.keep && html`<${Button} busy=${back.busy} onClick=${back.run}>${t("index_back")}</${Button}><${Button} icon="trash" onClick=${() => setDialog("drop")}>${t("index_drop")}</${Button}>`}
     </div>
-    ${dialog === "rebuild" && html`<${RebuildDialog} base=${base} plan=${plan} close=${close} done=${index.set} />`}
-    ${dialog === "drop" && html`<${DropDialog} base=${base} plan=${plan} close=${close} done=${index.set} />`}
+    ${dialog === "rebuild" && html`<${RebuildDialog} base=${base} plan=${plan} close=${close} done=${show} />`}
+    ${dialog === "drop" && html`<${DropDialog} base=${base} plan=${plan} close=${close} done=${show} />`}
   </section>`;
+}
+
+/** Whether the other build is on its way out: it is removed once nothing needs it. */
+function isLeaving(plan) {
+  return plan.state === "dropping" || (plan.state === "kept" && !plan.keep);
 }
 
 function Progress({ base, plan, drop }) {

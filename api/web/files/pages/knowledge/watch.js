@@ -14,6 +14,7 @@ export class ProgressWatch {
     this.live = signal(new Map());
     this.counts = signal({ documents: 0, counts: {}, isKnown: false });
     this.isOpen = signal(false);
+    this.snapshots = signal(0); // after each, lists are read again: what ended before it was never told
     this.problem = signal(null);
     this.folded = new StateCounts();
   }
@@ -49,6 +50,7 @@ export class ProgressWatch {
       } else if (event === "snapshot") {
         this.folded.take(data);
         this.#show(data.open);
+        this.snapshots.value += 1;
       } else if (event === "progress") {
         this.folded.add(data);
         this.#show([data]);

@@ -8,6 +8,7 @@ import { ProblemNote } from "../../../components/problem_note.js";
 import { ConversationRow } from "./conversation_row.js";
 import { useConversations } from "./conversations.js";
 import { groupConversations, sortByActivity } from "./groups.js";
+import { MessageHits } from "./message_hits.js";
 import { t } from "./words.js";
 
 await loadStyle("pages/chat/conversations/conversations.css"); // part of the page that imports this
@@ -23,7 +24,7 @@ const PHONE = matchMedia("(max-width: 44rem)");
 export function ConversationList({ currentId, title = "" }) {
   const isPhone = useMatch(PHONE);
   const [isOpen, setOpen] = useState(false);
-  useEffect(() => setOpen(false), [place.value.path, isPhone]);
+  useEffect(() => setOpen(false), [place.value, isPhone]);
   if (!isPhone) return html`<aside class="conversations" aria-label=${t("conversations")}><${Lists} currentId=${currentId} /></aside>`;
   return html`<div class="conversations-bar">
     <${Button} kind="quiet" icon="menu" label=${t("open_list")} aria-expanded=${String(isOpen)} onClick=${() => setOpen(true)} />
@@ -66,6 +67,7 @@ function Lists({ currentId, close }) {
     ${isArchive && !q && html`<h2 class="conversations-heading">${t("archived")}</h2>`}
     <div class="conversations-scroll">
       <${Items} list=${list} q=${q} isArchive=${isArchive} currentId=${currentId} />
+      ${q && list.isEnd && html`<${MessageHits} key=${q} q=${q} />`}
     </div>
     ${!isArchive && !q && html`<button type="button" class="conversations-archive" onClick=${() => setArchive(true)}><${Icon} name="archive" />${t("show_archived")}</button>`}`;
 }

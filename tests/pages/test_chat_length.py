@@ -1,0 +1,85 @@
+"""A conversation of 2,000 messages is opened and scrolled through without a task that holds up whoever reads."""
+
+import json
+
+import pytest
+from playwright.async_api import Browser, Route, expect
+
+from domain.sections import load_settings
+from ops.stack.embedded import locate_servers
+from tests.support.chat_page import Reader
+from tests.support.long_conversation import write_messages
+from tests.system.conftest import Up, tenant_of
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+MESSAGES = 2_000
+TASK_MS_MAX, OPENING_MS_MAX = 50, 1_000
+TASK = "ThreadControllerImpl::RunTask"
+SCROLL_UP = """async () => {
+  const thread = document.querySelector(".thread");
+  thread.dispatchEvent(new WheelEvent("wheel"));
+  for (let step = 0; step < 3000; step++) {
+    if (document.querySelectorAll(".slot").length >= 2000 && thread.scrollTop <= 2) break;
+    thread.scrollTop = Math.max(0, thread.scrollTop - 1500);
+    await new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
+  }
+  return document.querySelectorAll(".slot").length;
+}"""
+
+
+def task_times_ms(trace: bytes) -> list[float]:
+    """The processor's time of every task on the threads that draw pages, the longest first, whatever else the machine does."""
+    events = json.loads(trace)["traceEvents"]
+    drawing = {(each["pid"], each["tid"]) for each in events if each["name"] == "thread_name" and each["args"]["name"] == "CrRendererMain"}
+    times = [each["tdur"] / 1000 for each in events if each["name"] == TASK and (each["pid"], each["tid"]) in drawing and "tdur" in each]
+    assert times, "the trace has no times of tasks"
+    return sorted(times, reverse=True)
+
+
+async def test_two_thousand_messages(reader: Reader, browser: Browser, up: Up) -> None:
+    page, client = reader.page, reader.client
+    conversation = await client.create_conversation()
+    async with client.session.get("/api/v1/users/me", headers=client.headers) as answer:
+        user = (await answer.json())["id"]
+    settings = locate_servers(load_settings(up.environ))
+    await write_messages(settings, tenant_of(client), user, conversation, MESSAGES)
+    await browser.start_tracing(page=page, categories=["toplevel"])
+    await reader.visitor.go(f"/chat/{conversation}")
+    await expect(page.get_by_text("answer 1999 says so")).to_be_in_viewport()
+    await expect(page.locator(".slot")).to_have_count(50)
+    assert sum(task_times_ms(await browser.stop_tracing())) < OPENING_MS_MAX
+    await expect(page.locator(".usage")).to_contain_text("1,000 answers · 110,000 tokens · $0.05")
+    await browser.start_tracing(page=page, categories=["toplevel"])
+    assert await page.evaluate(SCROLL_UP) == MESSAGES
+    await expect(page.get_by_text("Question 0:")).to_be_in_viewport()
+    scrolling = task_times_ms(await browser.stop_tracing())
+    assert await page.locator(".message").count() < 200
+    assert scrolling[0] < TASK_MS_MAX
+
+
+async def test_older_messages_come_above_what_is_read(reader: Reader, up: Up) -> None:
+    """A page of older messages is put above what somebody reads, which stays where it is; a button leads back to the end."""
+    page, client = reader.page, reader.client
+    conversation = await client.create_conversation()
+    async with client.session.get("/api/v1/users/me", headers=client.headers) as answer:
+        user = (await answer.json())["id"]
+    await write_messages(locate_servers(load_settings(up.environ)), tenant_of(client), user, conversation, 100)
+    held: list[Route] = []
+
+    async def hold(route: Route) -> None:
+        held.append(route)
+
+    await reader.visitor.go(f"/chat/{conversation}")
+    await expect(page.get_by_text("answer 99 says so")).to_be_in_viewport()
+    await page.route("**/messages?*cursor=*", hold)  # the page before comes when the test says so
+    await page.locator(".thread").hover()
+    await page.mouse.wheel(0, -20_000)
+    await expect(page.get_by_text("Question 50:")).to_be_in_viewport()
+    await expect(page.get_by_text("answer 51 says so")).to_be_in_viewport()
+    place = await page.get_by_text("answer 51 says so").evaluate("(it) => it.getBoundingClientRect().top")
+    await held[0].continue_()
+    await expect(page.locator(".slot")).to_have_count(100)
+    assert abs(await page.get_by_text("answer 51 says so").evaluate("(it) => it.getBoundingClientRect().top") - place) < 60
+    await page.get_by_role("button", name="Jump to the end").click()
+    await expect(page.get_by_text("answer 99 says so")).to_be_in_viewport()
