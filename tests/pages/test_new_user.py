@@ -8,7 +8,7 @@ from playwright.async_api import expect
 
 from tests.pages.conftest import register
 from tests.support.browser import Visitor
-from tests.support.chat_page import WATCH, ask, check_seen, ended
+from tests.support.chat_page import ask, ended
 from tests.support.file_kinds import word, workbook
 from tests.support.knowledge_page import drop, ends, make_base, row
 from tests.support.pdf_writer import Page as Sheet
@@ -45,18 +45,15 @@ async def test_somebody_new_comes_to_an_answer_and_its_source(visitor: Visitor, 
     await expect(panel.locator(".source-box").first).to_be_visible(timeout=60_000)
     await page.keyboard.press("Escape")
 
-    await page.evaluate(WATCH, 2)
     second = await ask(page, "How much does a hotel cost at most?")
     await expect(second.locator(".citation").first).to_be_visible(timeout=30_000)
     await page.reload()  # in mid-answer
-    await page.evaluate(WATCH, 2)
     await expect(second.locator(".citation").first).to_be_visible(timeout=30_000)
     before = up.process("chat")
     os.kill(before.pid, signal.SIGKILL)
     other = await visitor.tab()
     await other.goto(page.url)
     whole = await ended(second)
-    await check_seen(page, whole)
     await expect(page.locator(".message.answer")).to_have_count(2)
     assert await ended(other.locator(".message.answer").nth(1)) == whole
     await up.restarted("chat", before)

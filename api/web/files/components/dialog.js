@@ -1,4 +1,4 @@
-import { html, useEffect, useRef } from "../core/html.js";
+import { html, useLayoutEffect, useRef } from "../core/html.js";
 import { Button } from "./button.js";
 import { t } from "./words.js";
 
@@ -8,7 +8,7 @@ import { t } from "./words.js";
  */
 export function Dialog({ title, close, wide = false, actions, children }) {
   const dialog = useRef(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     dialog.current.showModal();
   }, []);
   return html`<dialog ref=${dialog} class=${wide ? "dialog wide" : "dialog"} aria-label=${title} onClose=${close} onClick=${(event) => event.target === dialog.current && close()}>

@@ -1,5 +1,5 @@
 // One conversation in the list: a link, its acts, and its title being changed in place.
-import { html, useEffect, useRef, useState } from "../../../core/html.js";
+import { html, useLayoutEffect, useRef, useState } from "../../../core/html.js";
 import { call } from "../../../core/http.js";
 import { useAct } from "../../../core/resource.js";
 import { navigate } from "../../../core/router.js";
@@ -74,7 +74,8 @@ function TitleInput({ title, end }) {
     isOver.current = true;
     end(value);
   };
-  useEffect(() => {
+  useLayoutEffect(() => {
+    // before anybody can type
     input.current.focus();
     input.current.select();
   }, []);
