@@ -47,8 +47,8 @@ class _CompletedText(Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer to read. ``asked_s``: when this process received the question (monotonic), None for a later reader. ``ahead``: the
-    questions before it at that time, as far as they are known. ``with_thinking``: this reader sees what the model thinks.
+    """An answer to read. ``asked_s``: when this process received the question (monotonic), None for all but its first reader. ``ahead``:
+    the questions before it at that time, as far as they are known. ``with_thinking``: this reader sees what the model thinks.
     """
 
     id: str
@@ -76,9 +76,13 @@ def first_frame(reply: Reply, queue_position: int | None, estimated_wait_s: floa
 
 def stream_reply(request: ApiRequest, reply: Reply, *, thinking: bool | None) -> Response[None]:
     """The reply from the beginning, or exactly after ``Last-Event-ID``: 204 when it has nothing after that."""
-    reply = replace(reply, with_thinking=is_thinking_shown(request.core.settings.model.show_thinking, thinking))
-    last_event_id = request.headers.get("last-event-id")
-    frames = relay_reply(request.ports(ChatPorts), request.user, reply, last_event_id)
+    ports, last_event_id = request.ports(ChatPorts), request.headers.get("last-event-id")
+    reply = replace(
+        reply,
+        asked_s=ports.running.take_asked(reply.id) if last_event_id is None else None,
+        with_thinking=is_thinking_shown(request.core.settings.model.show_thinking, thinking),
+    )
+    frames = relay_reply(ports, request.user, reply, last_event_id)
     return EventStream(frames, resumes=EventId.parse(last_event_id) is not None)
 
 

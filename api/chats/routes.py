@@ -106,6 +106,8 @@ async def _respond(request: ApiRequest, conversation_id: str, command: AskComman
         await request.take_stream()
     answering = await ask_once(request, conversation_id, command, settle_first=not streamed)
     if not streamed:
+        if answering.reply.asked_s is not None:
+            request.ports(ChatPorts).running.put_asked(answering.reply.id, answering.reply.asked_s)
         return json_response(answering.body, HTTPStatus.ACCEPTED, {"Location": _path(answering.reply)})
     first = first_frame(answering.reply, answering.body.queue_position, answering.body.estimated_wait_s)
     reply = replace(answering.reply, with_thinking=command.with_thinking)

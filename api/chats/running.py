@@ -20,6 +20,7 @@ class RunningConversations:
         self.histories: Recent[ConversationKey, BranchHistory] = Recent(HISTORIES_MAX)
         self._local_locks: Recent[ConversationKey, str] = Recent(REPLIES_MAX)  # reply locks taken here while Redis was down
         self._read: dict[ConversationKey, str] = {}  # replies with a reader here: open, whatever Redis says
+        self._asked_s: Recent[str, float] = Recent(REPLIES_MAX)  # of replies whose first reader here has not come yet
         self._closed: Recent[str, Literal["ended", "never asked"]] = Recent(REPLIES_MAX)  # replies that are not open, whatever Redis says
 
     def holder(self, conversation: ConversationKey, ttl_s: float) -> str | None:
@@ -33,6 +34,16 @@ class RunningConversations:
             self._local_locks.put(conversation, reply_id)
             return reply_id
         return holder
+
+    def put_asked(self, reply_id: str, asked_s: float) -> None:
+        """The question was answered by a location to follow: whoever follows it first has waited since ``asked_s`` (monotonic)."""
+        self._asked_s.put(reply_id, asked_s)
+
+    def take_asked(self, reply_id: str) -> float | None:
+        """When the question was asked, once; None when it was asked elsewhere, or somebody follows it already."""
+        asked_s = self._asked_s.get(reply_id, STALE_S)
+        self._asked_s.forget(reply_id)
+        return asked_s
 
     def add_reader(self, conversation: ConversationKey, reply_id: str) -> None:
         """A reader of this reply has connected here."""

@@ -71,6 +71,27 @@ async def test_streamed_at_once(house: House, ada: Person):
     assert "claw_reply_first_token_seconds_count 0.0" not in await read_metrics(house)
 
 
+async def test_the_time_to_the_first_text_is_counted_once_for_who_follows_the_answer_later(house: House, ada: Person):
+    """Asked for a location, followed twice: the first reader has waited since the question."""
+    conversation = await ada.conversation()
+    accepted = (await ada.call("POST", f"/conversations/{conversation}/messages", json={"content": "Days?"})).json()
+    speaker = Speaker(house, ada, conversation, accepted["reply_id"])
+    await speaker.started()
+    await speaker.extended(1, "25 days [1]", cited=True)
+    await speaker.completed("25 days [1]")
+    before = await count_first_texts(house)
+    for _ in range(2):
+        async with house.client.stream("GET", accepted["stream"], headers=ada.headers | EVENTS) as answer:
+            assert [each.event for each in await collected(answer)][-1] == "completed"
+    assert await count_first_texts(house) == before + 1
+
+
+async def count_first_texts(house: House) -> float:
+    """How many times to the first text this process has observed."""
+    metrics = await read_metrics(house)
+    return next(float(line.split()[1]) for line in metrics.splitlines() if line.startswith("claw_reply_first_token_seconds_count"))
+
+
 async def test_thinking_is_for_those_who_ask(house: House, ada: Person):
     """The question asks for it to be published, the reader to see it; the message has none of it."""
     conversation = await ada.conversation()
