@@ -26,6 +26,15 @@ FONTS = (
     + b"]>>/FirstChar 97/LastChar 122/Widths["
     + b"600 " * 26
     + b"]>>"
+    # a font drawn by programs: A is 十, B is 一, C is 日
+    b"/T1<</Type/Font/Subtype/Type3/FontBBox[0 -120 1000 880]/FontMatrix[.001 0 0 .001 0 0]/Resources<<>>"
+    b"/CharProcs<</full 5 0 R/flat 6 0 R>>/Encoding<</Type/Encoding/Differences[65/full/flat/full]>>/ToUnicode 7 0 R"
+    b"/FirstChar 65/LastChar 67/Widths[1000 1000 1000]>>"
+)
+FULL, FLAT = b"1000 0 50 -80 950 840 d1 50 -80 900 920 re f", b"1000 0 40 350 960 430 d1 40 350 920 80 re f"
+CHINESE_MAP = (
+    b"/CIDInit /ProcSet findresource begin 12 dict begin begincmap /CMapName /Y def /CMapType 2 def\n1 begincodespacerange <00> <ff> "
+    b"endcodespacerange\n3 beginbfchar <41> <5341> <42> <4e00> <43> <65e5> endbfchar\nendcmap end end"
 )
 GLYPH = b"600 0 0 0 0 0 d1"
 GARBAGE_MAP = (
@@ -56,6 +65,15 @@ class Page:
         self.operators.append(f"BT /{font} {size} Tf {matrix} {x} {y} Tm ".encode() + shown + b" Tj ET")
         return self
 
+    def actual_text(self, x: float, y: float, glyphs: list[tuple[str, str]], size: float = 10, font: str = "T1") -> "Page":
+        """Glyphs one after another, each with the text that the file says it stands for."""
+        shown = b"".join(
+            b"/Span<</ActualText<feff%s>>>BDC (%s) Tj EMC " % (text.encode("utf-16-be").hex().encode(), glyph.encode())
+            for glyph, text in glyphs
+        )
+        self.operators.append(f"BT /{font} {size} Tf 1 0 0 1 {x} {y} Tm ".encode() + shown + b" ET")
+        return self
+
     def lines(self, x: float, y: float, texts: list[str], size: float = 10, font: str = "F1", leading: float = 12) -> "Page":
         for index, text in enumerate(texts):
             self.text(x, y - index * leading, text, size, font)
@@ -84,6 +102,9 @@ def pdf(*pages: Page, user: str = "", owner: str = "", title: str = "", may_copy
         (b"", None),
         (b"<<", GARBAGE_MAP),
         (b"<<", GLYPH),
+        (b"<<", FULL),
+        (b"<<", FLAT),
+        (b"<<", CHINESE_MAP),
     ]
     kids = []
     form = b""

@@ -25,6 +25,9 @@ _CELL_GAP_EM = 0.15  # a rule between characters as close as this crosses a word
 _SIZE_MIN = 0.1  # points: of type too small to see
 _FAR = 1e6  # points: nothing is further away, whatever a page says
 _OVERLAP = 0.4  # of the lower character's height, for two characters of one line
+_FLAT = 0.5  # of the usual height of a box: what is lower was measured by its ink, not by its font
+_FLAT_MAX = 5_000  # of such boxes on a page
+_ASCENT_EM, _DESCENT_EM = 0.88, 0.12  # of an em box above and below the base line
 _BOLD_WEIGHT = 600
 _TURN_DEG = 12.0  # text turned further away from a right angle is a watermark: it has no lines to join
 _FONT_NAME_BYTES = 128
@@ -153,6 +156,27 @@ class _Glyphs:
             ask(textpage, index, boxes[index])
         self._boxes = np.frombuffer(boxes, dtype=np.float32).reshape(count, 4).astype(np.float64)  # left, top, right, bottom; y up
         self._boxes = np.clip(np.nan_to_num(self._boxes), -_FAR, _FAR)
+        self._grow_flat_boxes()
+
+    def _grow_flat_boxes(self) -> None:
+        """Give low glyphs the box of their em. What has an ActualText, as browsers print Chinese, pdfium measures by its ink: the
+        character 一 is a thin line then, which seems to stand alone in its row.
+        """
+        heights = np.abs(self._boxes[:, 1] - self._boxes[:, 3])
+        shown = ~np.isin(self.codes, _SPACES) & (heights > 0)
+        if not shown.any():
+            return
+        low = shown & (heights < _FLAT * np.median(heights[shown]))
+        matrix, x, y = pdfium.FS_MATRIX(), ctypes.c_double(), ctypes.c_double()
+        for index in np.flatnonzero(low)[:_FLAT_MAX].tolist():
+            if not pdfium.FPDFText_GetMatrix(self._page, index, matrix) or matrix.b or matrix.c or matrix.d <= 0:
+                continue  # turned text, whose lines run another way
+            em = pdfium.FPDFText_GetFontSize(self._page, index) * matrix.d
+            if heights[index] < _FLAT * em and pdfium.FPDFText_GetCharOrigin(self._page, index, x, y):
+                left, _, right, _ = self._boxes[index]
+                right = max(right, x.value + em) if is_wide(chr(self.codes[index])) else right
+                grown = (min(left, x.value), y.value + _ASCENT_EM * em, right, y.value - _DESCENT_EM * em)
+                self._boxes[index] = np.clip(np.nan_to_num(grown), -_FAR, _FAR)
 
     def _mark_nameless(self, count: int) -> int:
         """Glyphs without text become U+FFFD, icons that stand alone white space; how many of the first there were."""
