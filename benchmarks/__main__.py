@@ -17,6 +17,7 @@ from benchmarks import (
     fairness,
     idle,
     limiter,
+    pages,
     rerank,
     sheet,
     start,
@@ -51,6 +52,7 @@ ALL = {
     "before": before.run,
     "sheet": sheet.run,
     "rerank": rerank.run,
+    "pages": pages.run,
 }
 
 
