@@ -1,4 +1,4 @@
-"""What a chat costs each process now, against another checkout: ``CLAW_BENCH_BEFORE=/path/to/it make bench BENCH=before``.
+"""What a chat costs each process now, against another checkout: ``CLAW_TEST_BEFORE=/path/to/it make bench BENCH=before``.
 
 Both stacks run at once, and rounds of chats alternate between them (``benchmarks/pairs.py``). The other checkout needs an environment of
 its own (``make environment``). Ratios are of the CPU of a chat, each divided by the stub's own in the same round.
@@ -12,7 +12,7 @@ from benchmarks.figures import Figure, median
 from benchmarks.pairs import measuring, stack_ms
 from benchmarks.stub_process import launch_stub_provider
 
-BEFORE = Path(environ["CLAW_BENCH_BEFORE"]).resolve() if environ.get("CLAW_BENCH_BEFORE") else None
+BEFORE = Path(environ["CLAW_TEST_BEFORE"]).resolve() if environ.get("CLAW_TEST_BEFORE") else None
 PROCESSES = ("tables", "chat", "knowledge", "api", "kafka", "redis", "documents")
 
 

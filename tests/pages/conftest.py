@@ -47,7 +47,7 @@ async def identity_provider() -> AsyncIterator[Provider]:
         yield running
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def up(
     servers: Servers, forks: ClawForks, identity_provider: Provider, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Up]:
@@ -72,7 +72,7 @@ async def up(
     await topics.delete(kafka, topics.catalogue(Settings()))
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
     async with open_browser() as opened:
         yield opened

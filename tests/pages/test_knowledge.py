@@ -285,6 +285,9 @@ async def _invite(up: Up, session: aiohttp.ClientSession, email: str) -> str:
             assert answer.ok, read
             return read
 
-    signed_in = await ask("/auth/login", {"email": email, "password": PASSWORD})
+    async with asyncio.timeout(20):
+        while (signed_in := await ask("/auth/login", {"email": email, "password": PASSWORD}))["user"]["role"] != "admin":
+            await asyncio.sleep(0.1)
+    await asyncio.sleep(1.0)  # as long as a process may remember the role of before
     invited = await ask("/organisation/invitations", {}, authorization=f"Bearer {signed_in['access_token']}")
     return str(invited["invitation"])

@@ -158,7 +158,7 @@ async def _ended(process: ForkedCommand) -> None:
         await process.wait()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClawForks]:
     """What runs ``claw`` commands beside a stack."""
     with claw_forks(tmp_path_factory.mktemp("forks")) as made:
@@ -182,7 +182,7 @@ async def own_stack(kafka_settings: KafkaSettings, forks: ClawForks) -> AsyncIte
     await topics.delete(kafka_settings, topics.catalogue(Settings()))
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def up(tmp_path_factory: pytest.TempPathFactory, forks: ClawForks) -> AsyncIterator[Up]:
     home = tmp_path_factory.mktemp("system")
     stub = launch_stub_provider()
