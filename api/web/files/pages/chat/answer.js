@@ -1,4 +1,5 @@
 import { html, useEffect, useMemo, useRef, useSignal, useState } from "../../core/html.js";
+import { lazy } from "../../core/lazy.js";
 import { copyText } from "../../core/clipboard.js";
 import { Markdown } from "../../core/markdown/markdown.js";
 import { formatDuration, formatNumber } from "../../core/words.js";
@@ -10,9 +11,10 @@ import { t as common } from "../../components/words.js";
 import { Problem } from "../../core/http.js";
 import { BranchWalker } from "./branch_walker.js";
 import { CitationMarker, SourceList } from "./citations.js";
-import { Explanation } from "./explanation.js";
-import { FeedbackForm } from "./feedback_form.js";
 import { t } from "./words.js";
+
+const Explanation = lazy(() => import("./explanation.js"), "Explanation");
+const FeedbackForm = lazy(() => import("./feedback_form.js"), "FeedbackForm");
 
 const NONE = [];
 

@@ -1,11 +1,15 @@
 // Chat: the conversations of the account, one of them, and the source of a citation beside it.
 import { html, useEffect, useState } from "../../core/html.js";
+import { lazy } from "../../core/lazy.js";
 import { place } from "../../core/router.js";
-import { SourcePanel } from "../../components/source/source_panel.js";
 import { CitationCard } from "./citations.js";
-import { Conversation } from "./conversation.js";
 import { ConversationList } from "./conversation_list.js";
 import { NewChat } from "./new_chat.js";
+
+const Conversation = lazy(() => import("./conversation.js"), "Conversation");
+const SourcePanel = lazy(() => import("../../components/source/source_panel.js"), "SourcePanel");
+
+const PREFETCH_MS = 300;
 
 export default function ChatPage() {
   const { parts, fragment } = place.value;
@@ -13,6 +17,10 @@ export default function ChatPage() {
   const [opened, setOpened] = useState(null); // {citation, replyId}
   const [title, setTitle] = useState("");
   useEffect(() => setOpened(null), [id]);
+  useEffect(() => {
+    const timer = setTimeout(() => import("./conversation.js").catch(() => {}), PREFETCH_MS); // before the first answer needs it
+    return () => clearTimeout(timer);
+  }, []);
   return html`<div class=${`chat with-conversations${opened ? " with-source" : ""}`}>
     <${ConversationList} currentId=${id} title=${id ? title : ""} />
     <main class="chat-main">

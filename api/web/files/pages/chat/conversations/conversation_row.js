@@ -1,5 +1,6 @@
 // One conversation in the list: a link, its acts, and its title being changed in place.
 import { html, useLayoutEffect, useRef, useState } from "../../../core/html.js";
+import { lazy } from "../../../core/lazy.js";
 import { call } from "../../../core/http.js";
 import { useAct } from "../../../core/resource.js";
 import { navigate } from "../../../core/router.js";
@@ -10,8 +11,9 @@ import { ProblemNote } from "../../../components/problem_note.js";
 import { showProblem, showToast } from "../../../components/toasts.js";
 import { t as common } from "../../../components/words.js";
 import { tellConversationChange } from "./changes.js";
-import { ConversationSettings } from "./conversation_settings.js";
 import { t } from "./words.js";
+
+const ConversationSettings = lazy(() => import("./conversation_settings.js"), "ConversationSettings");
 
 /** @param {{conversation: any, isCurrent: boolean, showsArchived: boolean, list: {put: (conversation: any) => void, remove: (id: string) => void}}} props */
 export function ConversationRow({ conversation, isCurrent, showsArchived, list }) {
