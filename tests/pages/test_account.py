@@ -7,7 +7,7 @@ import aiohttp
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from tests.pages.conftest import PASSWORD, client_of, register, sign_in
+from tests.pages.conftest import PASSWORD, client_of, make_admin, register, sign_in
 from tests.support.accessibility import check_accessibility
 from tests.support.browser import Visitor, visit
 from tests.support.webhook_receiver import receiving, until
@@ -112,11 +112,12 @@ async def test_a_webhook_gets_a_test_and_its_log_says_how_it_went(visitor: Visit
         assert len(set(receiver.tried)) == 1  # the same message
 
 
-async def test_an_administrator_invites_and_removes_a_member(browser: Browser, up: Up, visitor: Visitor) -> None:
+async def test_an_administrator_invites_and_removes_a_member(
+    browser: Browser, up: Up, session: aiohttp.ClientSession, visitor: Visitor
+) -> None:
     """The link of the invitation registers a member, who loses access as soon as they are removed."""
     page = visitor.page
-    code, printed = await up.command("admin", "create", await register(visitor), "--role", "admin", "--promote")
-    assert code == 0, printed
+    await make_admin(up, session, await register(visitor))
     await visitor.go("/account/organisation")
     await page.get_by_role("button", name="Invite somebody").click()
     await page.get_by_role("dialog").get_by_role("button", name="Invite somebody").click()

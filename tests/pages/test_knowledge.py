@@ -5,14 +5,13 @@ import re
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 import aiohttp
 import pytest
 from aiohttp import web
 from playwright.async_api import Browser, FilePayload, Page, Route, expect
 
-from tests.pages.conftest import PASSWORD, register
+from tests.pages.conftest import PASSWORD, make_admin, register
 from tests.support import pdf_writer
 from tests.support.accessibility import check_accessibility
 from tests.support.browser import Visitor, visit
@@ -276,18 +275,7 @@ async def test_everybody_can_use_the_pages(visitor: Visitor) -> None:
 
 
 async def _invite(up: Up, session: aiohttp.ClientSession, email: str) -> str:
-    code, printed = await up.command("admin", "create", email, "--role", "admin", "--promote")
-    assert code == 0, printed
-
-    async def ask(path: str, body: dict[str, Any], **headers: str) -> dict[str, Any]:
-        async with session.post(f"/api/v1{path}", json=body, headers=headers) as answer:
-            read: dict[str, Any] = await answer.json()
-            assert answer.ok, read
-            return read
-
-    async with asyncio.timeout(20):
-        while (signed_in := await ask("/auth/login", {"email": email, "password": PASSWORD}))["user"]["role"] != "admin":
-            await asyncio.sleep(0.1)
-    await asyncio.sleep(1.0)  # as long as a process may remember the role of before
-    invited = await ask("/organisation/invitations", {}, authorization=f"Bearer {signed_in['access_token']}")
-    return str(invited["invitation"])
+    headers = await make_admin(up, session, email)
+    async with session.post("/api/v1/organisation/invitations", json={}, headers=headers) as answer:
+        assert answer.ok, await answer.text()
+        return str((await answer.json())["invitation"])
