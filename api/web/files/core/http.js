@@ -140,7 +140,7 @@ const NETWORK = {
 };
 
 /** The Problem of a response that is no success. */
-export async function problemOf(answer) {
+async function problemOf(answer) {
   const header = answer.headers.get("retry-after");
   let body = {};
   try {

@@ -10,7 +10,7 @@ import { Field } from "../../components/field.js";
 import { Loading } from "../../components/loading.js";
 import { ProblemNote } from "../../components/problem_note.js";
 import { showProblem, showToast } from "../../components/toasts.js";
-import { ListingEnd, useListing } from "./listing.js";
+import { ListingEnd, useListing } from "../../components/listing.js";
 import { Panel } from "./panel.js";
 import { t } from "./words.js";
 
@@ -34,7 +34,7 @@ export default function Notices() {
   const readAll = useAct(async () => {
     await call("POST", "/notices/read");
     const now = new Date().toISOString();
-    notices.update((notice) => ({ ...notice, read_at: notice.read_at ?? now }));
+    notices.change((items) => items.map((notice) => ({ ...notice, read_at: notice.read_at ?? now })));
     unreadCount.value = 0;
   });
   const read = async (notice) => {

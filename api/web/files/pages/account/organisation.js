@@ -12,7 +12,7 @@ import { ProblemNote } from "../../components/problem_note.js";
 import { showProblem, showToast } from "../../components/toasts.js";
 import { t as common } from "../../components/words.js";
 import { useActKey } from "./act_key.js";
-import { ListingEnd, useListing } from "./listing.js";
+import { ListingEnd, useListing } from "../../components/listing.js";
 import { Panel } from "./panel.js";
 import { CopyField } from "./shown_once.js";
 import { t } from "./words.js";

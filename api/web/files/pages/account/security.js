@@ -9,7 +9,7 @@ import { Confirmation } from "../../components/dialog.js";
 import { Field, errorOf } from "../../components/field.js";
 import { ProblemNote } from "../../components/problem_note.js";
 import { showToast } from "../../components/toasts.js";
-import { ListingEnd, useListing } from "./listing.js";
+import { ListingEnd, useListing } from "../../components/listing.js";
 import { Panel } from "./panel.js";
 import { nameOfBrowser } from "./user_agent.js";
 import { t } from "./words.js";

@@ -11,7 +11,7 @@ import { Loading } from "../../components/loading.js";
 import { ProblemNote } from "../../components/problem_note.js";
 import { showToast } from "../../components/toasts.js";
 import { t as common } from "../../components/words.js";
-import { ListingEnd, useListing } from "./listing.js";
+import { ListingEnd, useListing } from "../../components/listing.js";
 import { Panel } from "./panel.js";
 import { t } from "./words.js";
 

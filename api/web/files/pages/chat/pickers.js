@@ -1,22 +1,16 @@
 // What a conversation asks, and how it is answered: small choices below the question.
 import { html, useEffect, useRef, useState } from "../../core/html.js";
-import { call, query } from "../../core/http.js";
+import { call } from "../../core/http.js";
+import { readAll } from "../../core/paging.js";
 import { useResource } from "../../core/resource.js";
 import { Button } from "../../components/button.js";
 import { t } from "./words.js";
 
-const BASES_MAX = 500;
+export const BASES_MAX = 500; // that are offered
 
 /** All knowledge bases that the account may read, the newest first. @param {AbortSignal} signal */
-export async function loadBases(signal) {
-  const bases = [];
-  let cursor = "";
-  do {
-    const page = await call("GET", `/knowledge${query({ limit: 100, cursor })}`, { signal });
-    bases.push(...page.items);
-    cursor = page.next_cursor;
-  } while (cursor && bases.length < BASES_MAX);
-  return bases;
+export function loadBases(signal) {
+  return readAll("/knowledge", signal, {}, BASES_MAX);
 }
 
 /** @param {{bases: {id: string, name: string}[], chosen: string[], choose: (ids: string[]) => void}} props none chosen: all of them */

@@ -8,7 +8,7 @@ import { Loading } from "../../components/loading.js";
 import { ProblemNote } from "../../components/problem_note.js";
 import { t as common } from "../../components/words.js";
 import { BaseDialog } from "./base_dialogs.js";
-import { usePages } from "./paging.js";
+import { usePages } from "../../core/paging.js";
 import { listBases } from "./requests.js";
 import { t } from "./words.js";
 

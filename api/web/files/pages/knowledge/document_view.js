@@ -16,7 +16,7 @@ import { isOpen, withProgress } from "./documents.js";
 import { ReplaceButton, retry } from "./documents_table.js";
 import { sourceOf } from "./documents_view.js";
 import { PassageText } from "./passage_text.js";
-import { usePages } from "./paging.js";
+import { usePages } from "../../core/paging.js";
 import { cancelDocument, listChunks, readDocument, readFileBytesMax } from "./requests.js";
 import { SourceDialog } from "./source_dialog.js";
 import { UploadsPanel } from "./uploads_panel.js";

@@ -13,7 +13,7 @@ import { kindOf } from "./document_names.js";
 import { Cause, DocumentState } from "./document_state.js";
 import { STATES, isOpen, rowsOf } from "./documents.js";
 import { sourceOf } from "./documents_view.js";
-import { usePages } from "./paging.js";
+import { usePages } from "../../core/paging.js";
 import { cancelDocument, documentUrl, listDocuments, reprocessDocument } from "./requests.js";
 import { t } from "./words.js";
 

@@ -15,7 +15,6 @@ export const dictionary = {
     section_explain: "解释回答",
     not_here: "无法访问",
     not_here_text: "此页面不存在，或需要管理员角色。请从左侧选择，或联系管理员。",
-    more: "加载更多",
     // health
     readiness_ready: "全部正常",
     readiness_degraded: "部分受限",
@@ -462,7 +461,6 @@ export const dictionary = {
     section_explain: "Explain an answer",
     not_here: "Not available",
     not_here_text: "This page does not exist, or it needs the role of an administrator. Ask one if you need it.",
-    more: "Load more",
     // health
     readiness_ready: "All parts are up",
     readiness_degraded: "Some parts are restricted",

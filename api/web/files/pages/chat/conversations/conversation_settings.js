@@ -1,6 +1,6 @@
 // What a conversation is about and how it is answered: a dialog.
 import { html, useState } from "../../../core/html.js";
-import { call, callTagged, newKey, query } from "../../../core/http.js";
+import { call, callTagged, newKey } from "../../../core/http.js";
 import { useAct, useResource } from "../../../core/resource.js";
 import { Button } from "../../../components/button.js";
 import { Dialog } from "../../../components/dialog.js";
@@ -12,10 +12,10 @@ import { t as common } from "../../../components/words.js";
 import { tellConversationChange } from "./changes.js";
 import { changedSettings, mergeSettings } from "./settings_merge.js";
 import { t } from "./words.js";
+import { BASES_MAX, loadBases } from "../pickers.js";
 
 const NEW = { title: "", type: "chat", mode: "grounded", system_prompt: "", knowledge_base_ids: [] };
 const ATTEMPTS_MAX = 3; // of a save that others' changes refuse
-const BASES_MAX = 500; // that are offered
 
 /**
  * Settings of a conversation; what others change meanwhile is kept.
@@ -129,15 +129,4 @@ function Bases({ bases, chosen, choose }) {
 function goneBases(bases, chosen) {
   const readable = new Set(bases.map((base) => base.id));
   return bases.length < BASES_MAX ? chosen.filter((id) => !readable.has(id)) : [];
-}
-
-async function loadBases(signal) {
-  const bases = [];
-  let cursor = "";
-  do {
-    const page = await call("GET", `/knowledge${query({ limit: 100, cursor })}`, { signal });
-    bases.push(...page.items);
-    cursor = page.next_cursor;
-  } while (cursor && bases.length < BASES_MAX);
-  return bases;
 }

@@ -6,7 +6,7 @@ import { formatNumber, formatTime } from "../../../core/words.js";
 import { Field } from "../../../components/field.js";
 import { Loading } from "../../../components/loading.js";
 import { ProblemNote } from "../../../components/problem_note.js";
-import { readAll } from "../listing.js";
+import { readAll } from "../../../core/paging.js";
 import { pathOf } from "../sections.js";
 import { Table } from "../table.js";
 import { t } from "../words.js";

@@ -5,7 +5,7 @@ import { formatTime } from "../../../core/words.js";
 import { Button } from "../../../components/button.js";
 import { Loading } from "../../../components/loading.js";
 import { ProblemNote } from "../../../components/problem_note.js";
-import { ListingEnd, useListing } from "../listing.js";
+import { ListingEnd, useListing } from "../../../components/listing.js";
 import { Table } from "../table.js";
 import { t } from "../words.js";
 import { diffValues } from "./value_text.js";

@@ -6,7 +6,7 @@ import { formatTime } from "../../../core/words.js";
 import { Button } from "../../../components/button.js";
 import { Field } from "../../../components/field.js";
 import { Icon } from "../../../components/icon.js";
-import { ListingEnd, useListing } from "../listing.js";
+import { ListingEnd, useListing } from "../../../components/listing.js";
 import { Table } from "../table.js";
 import { t } from "../words.js";
 

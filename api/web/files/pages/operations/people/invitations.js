@@ -7,7 +7,7 @@ import { Dialog } from "../../../components/dialog.js";
 import { errorOf, Field } from "../../../components/field.js";
 import { ProblemNote } from "../../../components/problem_note.js";
 import { showProblem } from "../../../components/toasts.js";
-import { ListingEnd, useListing } from "../listing.js";
+import { ListingEnd, useListing } from "../../../components/listing.js";
 import { Table } from "../table.js";
 import { t } from "../words.js";
 

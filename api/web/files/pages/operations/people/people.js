@@ -8,7 +8,7 @@ import { Button } from "../../../components/button.js";
 import { Confirmation, Dialog } from "../../../components/dialog.js";
 import { errorOf, Field } from "../../../components/field.js";
 import { ProblemNote } from "../../../components/problem_note.js";
-import { ListingEnd, useListing } from "../listing.js";
+import { ListingEnd, useListing } from "../../../components/listing.js";
 import { Table } from "../table.js";
 import { t } from "../words.js";
 import { Invitations } from "./invitations.js";

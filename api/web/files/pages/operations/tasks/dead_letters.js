@@ -8,7 +8,7 @@ import { Dialog } from "../../../components/dialog.js";
 import { Loading } from "../../../components/loading.js";
 import { ProblemNote } from "../../../components/problem_note.js";
 import { showProblem, showToast } from "../../../components/toasts.js";
-import { ListingEnd, useListing } from "../listing.js";
+import { ListingEnd, useListing } from "../../../components/listing.js";
 import { Table } from "../table.js";
 import { t } from "../words.js";
 

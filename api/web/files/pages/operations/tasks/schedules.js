@@ -11,7 +11,7 @@ import { errorOf, Field } from "../../../components/field.js";
 import { Loading } from "../../../components/loading.js";
 import { ProblemNote } from "../../../components/problem_note.js";
 import { showProblem } from "../../../components/toasts.js";
-import { readAll } from "../listing.js";
+import { readAll } from "../../../core/paging.js";
 import { pathOf } from "../sections.js";
 import { Table } from "../table.js";
 import { t } from "../words.js";

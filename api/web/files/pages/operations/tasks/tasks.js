@@ -8,7 +8,7 @@ import { Button } from "../../../components/button.js";
 import { Field } from "../../../components/field.js";
 import { Figure, Figures } from "../figure.js";
 import { formatSpan } from "../format.js";
-import { ListingEnd, useListing } from "../listing.js";
+import { ListingEnd, useListing } from "../../../components/listing.js";
 import { usePolled } from "../polling.js";
 import { pathOf } from "../sections.js";
 import { Table } from "../table.js";

@@ -1,16 +1,21 @@
-import { useCallback, useEffect, useRef, useState } from "../../core/html.js";
+// Lists of the API that are read page by page.
+import { useCallback, useEffect, useRef, useState } from "./html.js";
+import { call, query } from "./http.js";
 
 const EMPTY_PAGES_MAX = 10; // of a filter, that are passed over without asking
+const READ_AT_ONCE = 100; // the most that the API gives
 
 /**
- * A list of the API that is read page by page.
+ * A list that is read page by page.
  * @param {(cursor: string, signal: AbortSignal) => Promise<{items: object[], next_cursor: string | null}>} load
- * @param {(item: object) => string} idOf
+ * @param {(item: object) => unknown} idOf
  * @param {unknown[]} deps begins anew when one of them changes
- * @returns {{items: object[] | null, hasMore: boolean, loading: boolean, problem: Error | null, more: () => void, renew: () => void}}
+ * @param {{keep?: boolean}} [options] `keep`: what is shown stays until the new list is there
+ * @returns {{items: object[] | null, hasMore: boolean, loading: boolean, problem: Error | null, more: () => void, reload: () => void,
+ *   renew: () => void, change: (make: (items: object[]) => object[]) => void}} `reload` begins anew and keeps what is shown until then;
  *   `renew` reads the first page again and keeps what follows
  */
-export function usePages(load, idOf, deps) {
+export function usePages(load, idOf, deps, { keep = false } = {}) {
   const [state, setState] = useState({ items: null, cursor: "", loading: true, problem: null });
   const stop = useRef(new AbortController());
   const latest = useRef(load);
@@ -30,10 +35,14 @@ export function usePages(load, idOf, deps) {
     const ids = new Set(others.map(idOf));
     return items.filter((item) => !ids.has(idOf(item)));
   };
-  useEffect(() => {
+  const reload = useCallback(() => {
+    stop.current.abort(); // what is still read belongs to the list of before
     stop.current = new AbortController();
-    setState({ items: null, cursor: "", loading: true, problem: null });
     read("", (_, page) => ({ items: page.items, cursor: page.next_cursor ?? "" }));
+  }, []);
+  useEffect(() => {
+    if (!keep) setState({ items: null, cursor: "", loading: true, problem: null });
+    reload();
     return () => stop.current.abort();
   }, deps);
   const more = () => read(state.cursor, (before, page) => ({ items: [...(before.items ?? []), ...without(page.items, before.items ?? [])], cursor: page.next_cursor ?? "" }));
@@ -44,5 +53,18 @@ export function usePages(load, idOf, deps) {
     }),
     [],
   );
-  return { items: state.items, hasMore: Boolean(state.cursor), loading: state.loading, problem: state.problem, more, renew };
+  const change = useCallback((make) => setState((before) => (before.items ? { ...before, items: make(before.items) } : before)), []);
+  return { items: state.items, hasMore: Boolean(state.cursor), loading: state.loading, problem: state.problem, more, reload, renew, change };
+}
+
+/** Every item of a list that is known to be short, or the first of them, at least `max`. */
+export async function readAll(path, signal, parameters = {}, max = Infinity) {
+  const items = [];
+  let cursor = "";
+  do {
+    const page = await call("GET", path + query({ ...parameters, limit: READ_AT_ONCE, cursor }), { signal });
+    items.push(...page.items);
+    cursor = page.next_cursor;
+  } while (cursor && items.length < max);
+  return items;
 }
