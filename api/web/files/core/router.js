@@ -27,13 +27,13 @@ export function startRouter() {
 }
 
 /**
- * The component of a page, with its style; after a new release has replaced the files, the document is loaded again.
+ * The module of a page, with its style; after a new release has replaced the files, the document is loaded again.
  * @param {string} name folder of the page
  */
 export async function loadPage(name) {
   try {
     const [module] = await Promise.all([import(`../pages/${name}/page.js`), loadStyle(`pages/${name}/page.css`)]);
-    return module.default;
+    return module;
   } catch (error) {
     const shell = await fetch(location.href, { headers: { Accept: "text/html" } }).then((answer) => answer.text(), () => "");
     if (shell && !shell.includes(here.pathname)) location.reload();

@@ -1,5 +1,6 @@
 // The application: session, navigation, and the page at the present path.
-import { html, render, useEffect, useState } from "./html.js";
+import { html, render, useEffect } from "./html.js";
+import { LazyComponent } from "./lazy.js";
 import { loadPage, navigate, place, startRouter } from "./router.js";
 import { restoreSession, user } from "./session.js";
 import { useResource } from "./resource.js";
@@ -33,21 +34,14 @@ function App() {
   }, [user.value, isSignIn]);
   if (restored.problem && user.value === undefined) return html`<main class="centre"><${ProblemNote} problem=${restored.problem} retry=${restored.reload} /></main>`;
   if (user.value === undefined) return html`<main class="centre"><${Loading} /></main>`;
-  if (isSignIn) return html`<${Page} name=${name} />`;
+  if (isSignIn) return html`<${Page} key=${name} name=${name} />`;
   if (user.value === null) return null;
-  return html`<${Frame} current=${name}><${Page} key=${user.value.id} name=${name} /></${Frame}>`;
+  return html`<${Frame} current=${name}><${Page} key=${`${user.value.id} ${name}`} name=${name} /></${Frame}>`;
 }
 
-/** The component of a page as soon as its modules are there. */
+/** The page of a folder. */
 function Page({ name }) {
-  const page = useResource(() => loadPage(name), [name]);
-  const [shown, setShown] = useState(null);
-  useEffect(() => {
-    if (page.data) setShown({ name, Component: page.data });
-  }, [page.data]);
-  if (page.problem) return html`<main class="centre"><${ProblemNote} problem=${page.problem} retry=${page.reload} /></main>`;
-  if (!shown || shown.name !== name) return html`<main class="centre"><${Loading} /></main>`;
-  return html`<${shown.Component} />`;
+  return html`<${LazyComponent} load=${() => loadPage(name)} wrap=${(state) => html`<main class="centre">${state}</main>`} />`;
 }
 
 if (document.getElementById("app")) {

@@ -1,12 +1,10 @@
 // What belongs to the person who is signed in: a list of sections, and the one of the present path.
 import { html, useEffect, useRef } from "../../core/html.js";
-import { useResource } from "../../core/resource.js";
+import { LazyComponent } from "../../core/lazy.js";
 import { place } from "../../core/router.js";
 import { hasRole } from "../../core/session.js";
 import { language } from "../../core/words.js";
 import { Icon } from "../../components/icon.js";
-import { Loading } from "../../components/loading.js";
-import { ProblemNote } from "../../components/problem_note.js";
 import { t } from "./words.js";
 
 // each is loaded when it is first shown; `name` is its part of the path, "" that of /account itself
@@ -36,14 +34,6 @@ export default function AccountPage() {
         (each) => html`<a key=${each.name} href=${each.name ? `/account/${each.name}` : "/account"} aria-current=${each === section ? "page" : null}><${Icon} name=${each.icon} /><span>${t(each.word)}</span></a>`,
       )}
     </nav>
-    ${section ? html`<${Section} key=${section.name} section=${section} />` : html`<main class="content"><h1>${t("not_here")}</h1><p>${t("not_here_text")}</p></main>`}
+    <main class="content">${section ? html`<${LazyComponent} key=${section.name} load=${section.load} />` : html`<h1>${t("not_here")}</h1><p>${t("not_here_text")}</p>`}</main>
   </div>`;
-}
-
-function Section({ section }) {
-  const module = useResource(() => section.load(), [section]);
-  const Shown = module.data?.default;
-  return html`<main class="content">
-    ${module.problem ? html`<${ProblemNote} problem=${module.problem} retry=${module.reload} />` : Shown ? html`<${Shown} />` : html`<${Loading} />`}
-  </main>`;
 }

@@ -1,9 +1,9 @@
 import { html, useEffect, useRef } from "../../core/html.js";
-import { useResource } from "../../core/resource.js";
+import { lazy } from "../../core/lazy.js";
 import { Loading } from "../../components/loading.js";
-import { ProblemNote } from "../../components/problem_note.js";
 import { t } from "./words.js";
 
+const SourcePanel = lazy(() => import("../../components/source/source_panel.js"), "SourcePanel", html`<${Loading} />`);
 const QUOTE_CHARS_MAX = 400; // highlighted, from the beginning of the passage
 
 /**
@@ -12,13 +12,11 @@ const QUOTE_CHARS_MAX = 400; // highlighted, from the beginning of the passage
  */
 export function SourceDialog({ passage, close }) {
   const dialog = useRef(null);
-  const panel = useResource(() => import("../../components/source/source_panel.js"), []);
   useEffect(() => {
     dialog.current.showModal();
   }, []);
   const citation = { ...passage, quote: passage.text.slice(0, QUOTE_CHARS_MAX) };
   return html`<dialog ref=${dialog} class="dialog wide source-dialog" aria-label=${t("place")} onClose=${close} onClick=${(event) => event.target === dialog.current && close()}>
-    ${panel.problem && html`<${ProblemNote} problem=${panel.problem} retry=${panel.reload} />`}
-    ${panel.data ? html`<${panel.data.SourcePanel} citation=${citation} close=${close} />` : html`<${Loading} />`}
+    <${SourcePanel} citation=${citation} close=${close} />
   </dialog>`;
 }
