@@ -60,8 +60,8 @@ def _read_texts(file: PagedFile, wanted: Iterable[int]) -> tuple[list[int], list
 def _highlight(file: PagedFile, page: int, spans: Sequence[tuple[int, int]]) -> PageHighlights:
     width, height = file.page_size(page)
     boxes = [box for start, end in spans for box in join_boxes(file.text_boxes(page, start, end), width / height)]
-    return PageHighlights(page=page, boxes=tuple((*map(_rounded, box),) for box in boxes[:BOXES_MAX]))  # type: ignore[misc]  # four
+    return PageHighlights(page=page, boxes=tuple((*map(_round_side, box),) for box in boxes[:BOXES_MAX]))  # type: ignore[misc]  # four
 
 
-def _rounded(side: float) -> float:
+def _round_side(side: float) -> float:
     return round(side, 5)

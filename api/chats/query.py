@@ -13,7 +13,7 @@ from litestar.params import FromPath, JSONBody
 from api.chats.ask import check_question
 from api.chats.estimates import QueueEstimate
 from api.chats.ports import ChatPorts
-from api.chats.replies import Reply, WithThinking, first_frame, relay_reply, stream_reply
+from api.chats.replies import Reply, WithThinking, cancel_reply, first_frame, relay_reply, stream_reply
 from api.chats.standalone import StandaloneQuestion, ask_standalone, error_of, find_reply, find_streamable, frames
 from api.http.gate import CHAT
 from api.http.late_repeats import RUNS_AGAIN
@@ -25,7 +25,7 @@ from domain.chats.relay import ReplyFrame
 from schemas.bodies.queries import QueryCancelAccepted, QueryManyRequest, QueryRequest, QueryView
 from schemas.bodies.streams import CancelledData, CompletedData
 from schemas.chats import Sampling
-from schemas.errors import Problem, Refused
+from schemas.errors import Problem
 from schemas.thinking import is_thinking_shown
 
 ACCEPTED_SPEC = ResponseSpec(
@@ -94,9 +94,7 @@ async def stream(request: ApiRequest, reply_id: FromPath[UUID], thinking: WithTh
 async def cancel(request: ApiRequest, reply_id: FromPath[UUID]) -> QueryCancelAccepted:
     """It ends as cancelled, unless it ends by itself first. ``409`` when it has already ended."""
     reply, message = await find_reply(request, str(reply_id))
-    if message is not None:
-        raise Refused("reply_finished", reply_id=reply.id)
-    await request.ports(ChatPorts).reply_locks.request_cancel(request.user.tenant, reply.id)
+    await cancel_reply(request, reply, message)
     return QueryCancelAccepted(reply_id=reply.id, stream=f"{_path(reply)}/stream")
 
 

@@ -140,6 +140,13 @@ async def follow_reply(ports: ChatPorts, caller: Caller, reply: Reply) -> None:
         log.info("reply_not_followed", reply_id=reply.id, cause=str(error))  # the lock then expires
 
 
+async def cancel_reply(request: ApiRequest, reply: Reply, message: Message | None) -> None:
+    """Ask for the end of a reply; ``message`` is its message, which it has once it has ended. Raises Refused("reply_finished")."""
+    if message is not None:
+        raise Refused("reply_finished", reply_id=reply.id)
+    await request.ports(ChatPorts).reply_locks.request_cancel(request.user.tenant, reply.id)
+
+
 def finish_reply(ports: ChatPorts, caller: Caller, reply: Reply, frame: ReplyFrame) -> None:
     """The reply has ended: release its lock if it was taken here, and add the answer to the known history."""
     conversation = (caller.tenant, reply.conversation_id)

@@ -15,7 +15,7 @@ from api.chats.ask import PublishedQuestion, ask, check_question
 from api.chats.branches import AskCommand
 from api.chats.feedback import feedback_of
 from api.chats.ports import ChatPorts
-from api.chats.replies import Reply, WithThinking, first_frame, relay_reply, stream_reply
+from api.chats.replies import Reply, WithThinking, cancel_reply, first_frame, relay_reply, stream_reply
 from api.http.gate import CHAT
 from api.http.idempotency import Fresh, Replay
 from api.http.late_repeats import ANSWERED, RUNS_AGAIN
@@ -153,9 +153,7 @@ async def stream(
 async def cancel(request: ApiRequest, conversation_id: FromPath[UUID], reply_id: FromPath[UUID]) -> CancelAccepted:
     """Its stream ends with ``cancelled``, unless it ends by itself first. ``409`` when it has already ended."""
     reply, message = await _find_reply(request, str(conversation_id), str(reply_id))
-    if message is not None:
-        raise Refused("reply_finished", reply_id=reply.id)
-    await request.ports(ChatPorts).reply_locks.request_cancel(request.user.tenant, reply.id)
+    await cancel_reply(request, reply, message)
     return CancelAccepted(reply_id=reply.id, conversation_id=reply.conversation_id, stream=f"{_path(reply)}/stream")
 
 

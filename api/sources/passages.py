@@ -52,7 +52,7 @@ async def read_quoted_text(request: ApiRequest, cited: CitedVersion, citing: Cit
         return await _read_chunks(request, cited, citing)
     if cited.is_withdrawn or not citing.reply_id:
         return QuotedText()
-    passage = await _recorded_passage(request, cited, citing)
+    passage = await _find_recorded(request, cited, citing)
     return QuotedText() if passage is None else _of_passage(passage, citing.quote)
 
 
@@ -109,7 +109,7 @@ async def _list(request: ApiRequest, cited: CitedVersion, first: int, limit: int
     return (listed.chunks, listed.more) if listed.visible == cited.version else ((), False)
 
 
-async def _recorded_passage(request: ApiRequest, cited: CitedVersion, citing: Citing) -> Passage | None:
+async def _find_recorded(request: ApiRequest, cited: CitedVersion, citing: Citing) -> Passage | None:
     """The passage of this version that a reply of the caller's was made from: the cited one, else one that has the quote.
 
     None for a reply that has not ended, or is not there for the caller.

@@ -95,24 +95,24 @@ async def find_file(request: ApiRequest, cited: CitedVersion) -> StoredFile:
     known = ports.files.get(place, FILE_FRESH_S)
     if known is not None:
         return known
-    own, newest = await _submission(ports, cited, cited.version), None
+    own, newest = await _read_submission(ports, cited, cited.version), None
     if cited.versions.latest != cited.version:
-        newest = await _submission(ports, cited, cited.versions.latest)
+        newest = await _read_submission(ports, cited, cited.versions.latest)
     if newest is not None and (cited.is_newest or (own is not None and _is_same_file(own, newest))):
-        found = await _stored_file(ports, cited, newest, cited.versions.latest)
+        found = await _find_file_of(ports, cited, newest, cited.versions.latest)
     elif own is not None:
-        found = await _stored_file(ports, cited, own, cited.version)
+        found = await _find_file_of(ports, cited, own, cited.version)
     else:
         raise NoFile("file_removed")
     ports.files.put(place, found)
     return found
 
 
-async def _submission(ports: SourcePorts, cited: CitedVersion, version: int) -> Document | None:
+async def _read_submission(ports: SourcePorts, cited: CitedVersion, version: int) -> Document | None:
     return await find_submission(ports.documents, cited.key, version)
 
 
-async def _stored_file(ports: SourcePorts, cited: CitedVersion, document: Document, version: int) -> StoredFile:
+async def _find_file_of(ports: SourcePorts, cited: CitedVersion, document: Document, version: int) -> StoredFile:
     if document.sealed_password:
         raise NoFile("encrypted")
     try:

@@ -9,11 +9,12 @@ from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
 
 from api.http.gate import OPEN
+from api.web.responses import file_response
 from api.web.shell import PAGES, POLICY, make_shells
 from api.web.static_files import StaticFiles
 
 SHELL_HEADERS = {"Content-Security-Policy": POLICY, "Cache-Control": "no-cache", "Cross-Origin-Opener-Policy": "same-origin"}
-FILE_HEADERS = {"Cache-Control": "public, max-age=31536000, immutable", "Vary": "Accept-Encoding"}
+FILE_HEADERS = {"Cache-Control": "public, max-age=31536000, immutable"}
 PATHS = [
     "/",
     *(f"/{name}" for name in PAGES if name),
@@ -46,9 +47,7 @@ def static_file(request: Request[Any, Any, Any], tree: FromPath[str], path: From
     file = files.get(path.as_posix().lstrip("/")) if tree == files.hash else None
     if file is None:
         raise NotFoundException
-    if "gzip" in request.headers.get("accept-encoding", ""):
-        return Response(file.compressed, media_type=file.media_type, headers={**FILE_HEADERS, "Content-Encoding": "gzip"})
-    return Response(file.content, media_type=file.media_type, headers=FILE_HEADERS)
+    return file_response(request, file, FILE_HEADERS)
 
 
 def router() -> Router:

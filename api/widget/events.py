@@ -44,27 +44,27 @@ async def public_frames(frames: AsyncGenerator[ReplyFrame, None]) -> AsyncGenera
                 yield public
 
 
-def _accepted(data: AcceptedData) -> WidgetAccepted:
+def _reduce_accepted(data: AcceptedData) -> WidgetAccepted:
     return WidgetAccepted(reply_id=data.reply_id, queue_position=data.queue_position, estimated_wait_s=data.estimated_wait_s)
 
 
-def _retrieved(data: RetrievedData) -> WidgetRetrieved:
+def _reduce_retrieved(data: RetrievedData) -> WidgetRetrieved:
     return WidgetRetrieved(len(data.passages))
 
 
-def _citation(data: Citation) -> WidgetCitation:
+def _reduce_citation(data: Citation) -> WidgetCitation:
     return WidgetCitation(marker=data.marker, title=data.title, locator=data.locator, quote=data.quote)
 
 
-def _snapshot(data: SnapshotData) -> WidgetSnapshot:
-    return WidgetSnapshot(data.text, data.seq, tuple(map(_citation, data.citations)))
+def _reduce_snapshot(data: SnapshotData) -> WidgetSnapshot:
+    return WidgetSnapshot(data.text, data.seq, tuple(map(_reduce_citation, data.citations)))
 
 
-def _completed(data: CompletedData) -> WidgetCompleted:
-    return WidgetCompleted(data.text, tuple(map(_citation, data.citations)), data.finish_reason)
+def _reduce_completed(data: CompletedData) -> WidgetCompleted:
+    return WidgetCompleted(data.text, tuple(map(_reduce_citation, data.citations)), data.finish_reason)
 
 
-def _failed(data: Problem) -> WidgetProblem:
+def _reduce_failed(data: Problem) -> WidgetProblem:
     """Without detail and remedy, which are for the account's owner and the operator."""
     return WidgetProblem(code=data.code, status=data.status, title=data.title, title_zh=data.title_zh, retry_after_s=data.retry_after_s)
 
@@ -75,10 +75,10 @@ def _reducer(kind: type[Any], reduce: Callable[[Any], msgspec.Struct]) -> Callab
 
 
 _REDUCERS: Mapping[str, Callable[[bytes], msgspec.Struct]] = {
-    "accepted": _reducer(AcceptedData, _accepted),
-    "retrieved": _reducer(RetrievedData, _retrieved),
-    "snapshot": _reducer(SnapshotData, _snapshot),
-    "citation": _reducer(Citation, _citation),
-    "completed": _reducer(CompletedData, _completed),
-    "failed": _reducer(Problem, _failed),
+    "accepted": _reducer(AcceptedData, _reduce_accepted),
+    "retrieved": _reducer(RetrievedData, _reduce_retrieved),
+    "snapshot": _reducer(SnapshotData, _reduce_snapshot),
+    "citation": _reducer(Citation, _reduce_citation),
+    "completed": _reducer(CompletedData, _reduce_completed),
+    "failed": _reducer(Problem, _reduce_failed),
 }

@@ -9,7 +9,7 @@ from litestar.params import FromPath, JSONBody
 from api.chats.ask import check_question
 from api.chats.estimates import QueueEstimate
 from api.chats.ports import ChatPorts
-from api.chats.replies import Reply, first_frame, relay_reply
+from api.chats.replies import Reply, cancel_reply, first_frame, relay_reply
 from api.chats.standalone import StandaloneQuestion, ask_standalone, find_reply, find_streamable
 from api.http.gate import WIDGET, address_of
 from api.http.late_repeats import RUNS_AGAIN
@@ -89,9 +89,7 @@ async def stream(request: ApiRequest, reply_id: FromPath[UUID]) -> Response[None
 async def cancel(request: ApiRequest, reply_id: FromPath[UUID]) -> WidgetCancelAccepted:
     """It ends as cancelled, unless it ends by itself first. ``409`` when it has already ended."""
     reply, message = await find_reply(request, str(reply_id))
-    if message is not None:
-        raise Refused("reply_finished", reply_id=reply.id)
-    await request.ports(ChatPorts).reply_locks.request_cancel(request.user.tenant, reply.id)
+    await cancel_reply(request, reply, message)
     return WidgetCancelAccepted(reply_id=reply.id)
 
 

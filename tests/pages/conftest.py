@@ -93,24 +93,26 @@ async def visitor(browser: Browser, up: Up) -> AsyncIterator[Visitor]:
         yield somebody
 
 
-async def register(visitor: Visitor) -> str:
-    """Register by the form; the e-mail of the new account, whose password is PASSWORD."""
-    email = f"{uuid.uuid4().hex}@example.org"
-    await visitor.go("/register")
-    await visitor.page.locator("input[name=email]").fill(email)
-    await visitor.page.locator("input[name=password]").fill(PASSWORD)
-    await visitor.page.locator("form button[type=submit]").click()
-    await expect(visitor.page.locator("nav.rail")).to_be_visible()
-    return email
-
-
-async def sign_in(page: Page, url: str, email: str, password: str = PASSWORD) -> None:
-    """Sign in by the form."""
-    await page.goto(f"{url}/sign-in")
+async def enter(page: Page, email: str, password: str = PASSWORD) -> None:
+    """Fill in the form that is shown, to sign in or to register, and wait until it lets in."""
     await page.locator("input[name=email]").fill(email)
     await page.locator("input[name=password]").fill(password)
     await page.locator("form button[type=submit]").click()
     await expect(page.locator("nav.rail")).to_be_visible()
+
+
+async def register(visitor: Visitor) -> str:
+    """Register; the e-mail of the new account, whose password is PASSWORD."""
+    email = f"{uuid.uuid4().hex}@example.org"
+    await visitor.go("/register")
+    await enter(visitor.page, email)
+    return email
+
+
+async def sign_in(page: Page, url: str, email: str, password: str = PASSWORD) -> None:
+    """Sign in where nobody is."""
+    await page.goto(f"{url}/sign-in")
+    await enter(page, email, password)
 
 
 async def client_of(session: aiohttp.ClientSession, email: str) -> Client:

@@ -11,11 +11,12 @@ from playwright.async_api import Browser, Page, expect
 
 from claw_client import Client
 from ops.stack.launch import stack
+from tests.pages.conftest import PASSWORD, sign_in
 from tests.support.browser import CHROMIUM, DESKTOP, PHONE, Visitor, keep_screenshot, open_browser, visit
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "screenshots"
 SETTLE_MS = 4_000  # for what streams, and pictures that are drawn
-EMAIL, PASSWORD = "mei@example.org", "correct horse battery staple"
+EMAIL = "mei@example.org"
 
 HANDBOOK = """<html lang="zh"><title>员工手册</title><style>
 body { font: 15px/1.9 "Noto Sans CJK SC", sans-serif; margin: 2.2cm; color: #222 }
@@ -61,16 +62,16 @@ async def main() -> int:
             await _load(session, browser)
             await _make_operator(Path(home))
             async with visit(browser, up.url, language="zh", size=DESKTOP) as mei:
-                await _sign_in(mei)
+                await sign_in(mei.page, mei.url, EMAIL)
                 await _take_chat(mei)
             async with visit(browser, up.url, language="zh", theme="dark", size=PHONE) as mei:
-                await _sign_in(mei)
+                await sign_in(mei.page, mei.url, EMAIL)
                 await _take_phone(mei)
             async with visit(browser, up.url, language="en", size=DESKTOP) as mei:
-                await _sign_in(mei)
+                await sign_in(mei.page, mei.url, EMAIL)
                 await _take_knowledge(mei)
             async with visit(browser, up.url, language="en", theme="dark", size=DESKTOP) as mei:
-                await _sign_in(mei)
+                await sign_in(mei.page, mei.url, EMAIL)
                 await _take_operations(mei)
     return 0
 
@@ -98,14 +99,6 @@ async def _make_operator(home: Path) -> None:
         stdout=asyncio.subprocess.DEVNULL,
     )
     assert await process.wait() == 0
-
-
-async def _sign_in(mei: Visitor) -> None:
-    await mei.go("/sign-in")
-    await mei.page.locator("input[name=email]").fill(EMAIL)
-    await mei.page.locator("input[name=password]").fill(PASSWORD)
-    await mei.page.locator("form button[type=submit]").click()
-    await expect(mei.page.locator("nav.rail")).to_be_visible()
 
 
 async def _ask(page: Page, question: str) -> None:

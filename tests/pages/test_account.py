@@ -7,7 +7,7 @@ import aiohttp
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from tests.pages.conftest import PASSWORD, client_of, make_admin, register, sign_in
+from tests.pages.conftest import PASSWORD, client_of, enter, make_admin, register, sign_in
 from tests.support.accessibility import check_accessibility
 from tests.support.browser import Visitor, visit
 from tests.support.webhook_receiver import receiving, until
@@ -126,10 +126,7 @@ async def test_an_administrator_invites_and_removes_a_member(
     email = f"{uuid.uuid4().hex}@example.org"
     async with visit(browser, up.url) as member:
         await member.page.goto(link)
-        await member.page.locator("input[name=email]").fill(email)
-        await member.page.locator("input[name=password]").fill(PASSWORD)
-        await member.page.locator("form button[type=submit]").click()
-        await expect(member.page.locator("nav.rail")).to_be_visible()
+        await enter(member.page, email)
         await member.go("/account")
         await expect(member.page.get_by_role("link", name="Security")).to_be_visible()
         await expect(member.page.get_by_role("link", name="Organisation")).to_have_count(0)

@@ -6,7 +6,7 @@ import aiohttp
 import pytest
 from playwright.async_api import Browser, expect
 
-from tests.pages.conftest import PASSWORD
+from tests.pages.conftest import sign_in
 from tests.support.browser import visit
 from tests.support.chat_page import Reader, ask, ended, text_of
 from tests.system.conftest import Up
@@ -135,10 +135,7 @@ async def test_a_new_account_is_led_to_its_documents_and_a_wrong_address_says_so
     await reader.visitor.go(f"/chat/{uuid.uuid4()}")
     await expect(reader.page.get_by_text("does not exist, or was deleted")).to_be_visible()
     async with visit(browser, up.url, language="zh", theme="dark", size=(390, 844)) as phone:
-        await phone.go("/sign-in")
-        await phone.page.locator("input[name=email]").fill(reader.email)
-        await phone.page.locator("input[name=password]").fill(PASSWORD)
-        await phone.page.locator("form button[type=submit]").click()
+        await sign_in(phone.page, up.url, reader.email)
         await phone.page.get_by_role("textbox", name="问题").fill("每年有多少天年假？")
         await phone.page.get_by_role("button", name="发送").click()
         await expect(phone.page.get_by_role("button", name="来源 1：Leave rules").first).to_be_visible()

@@ -6,7 +6,7 @@ import signal
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from tests.pages.conftest import PASSWORD
+from tests.pages.conftest import sign_in
 from tests.support.browser import visit
 from tests.support.chat_page import WATCH, Reader, ask, check_seen, ended, text_of
 from tests.system.conftest import Up
@@ -24,10 +24,7 @@ async def begin(page: Page) -> None:
 async def test_a_refresh_a_second_tab_and_a_second_device_show_the_same(reader: Reader, browser: Browser, up: Up) -> None:
     page = reader.page
     async with visit(browser, up.url) as elsewhere:
-        await elsewhere.go("/sign-in")
-        await elsewhere.page.locator("input[name=email]").fill(reader.email)
-        await elsewhere.page.locator("input[name=password]").fill(PASSWORD)
-        await elsewhere.page.get_by_role("button", name="Sign in").click()
+        await sign_in(elsewhere.page, up.url, reader.email)
         await ended(await ask(page, "Hello, how many days?"))
         tab = await reader.visitor.tab()
         for other in (tab, elsewhere.page):

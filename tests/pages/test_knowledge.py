@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 from playwright.async_api import Browser, FilePayload, Page, Route, expect
 
-from tests.pages.conftest import PASSWORD, make_admin, register
+from tests.pages.conftest import enter, make_admin, register
 from tests.support import pdf_writer
 from tests.support.accessibility import check_accessibility
 from tests.support.browser import Visitor, visit
@@ -225,10 +225,7 @@ async def test_a_colleague_reads_what_is_shared_and_changes_nothing(
     token = await _invite(up, session, await page.locator("nav.rail a[title]").get_attribute("title") or "")
     async with visit(browser, up.url) as colleague:
         await colleague.go(f"/invitation#token={token}")
-        await colleague.page.locator("input[name=email]").fill(f"{uuid.uuid4().hex}@example.org")
-        await colleague.page.locator("input[name=password]").fill(PASSWORD)
-        await colleague.page.locator("form button[type=submit]").click()
-        await expect(colleague.page.locator("nav.rail")).to_be_visible()
+        await enter(colleague.page, f"{uuid.uuid4().hex}@example.org")
         await colleague.go("/knowledge")
         await colleague.page.get_by_role("list", name="Shared with you").get_by_role("link", name="Shared rules").click()
         await expect(row(colleague.page, "a.txt")).to_be_visible()

@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaProducer
 from playwright.async_api import Browser, Page, expect
 
 from claw_client import Client, events
-from tests.pages.conftest import PASSWORD, client_of, register, sign_in
+from tests.pages.conftest import PASSWORD, client_of, enter, register, sign_in
 from tests.support.accessibility import check_accessibility
 from tests.support.browser import PHONE, Visitor, visit
 from tests.system.conftest import Up, api_process
@@ -216,10 +216,7 @@ async def test_a_member_is_invited_made_an_administrator_and_disabled(operator: 
     email = f"{uuid.uuid4().hex}@example.org"
     async with visit(browser, up.url) as guest:
         await guest.go(link.removeprefix(up.url))
-        await guest.page.locator("input[name=email]").fill(email)
-        await guest.page.locator("input[name=password]").fill(PASSWORD)
-        await guest.page.locator("form button[type=submit]").click()
-        await expect(guest.page.locator("nav.rail")).to_be_visible()
+        await enter(guest.page, email)
         await operator.go("/operations/people")
         await page.get_by_label("Search").fill(email)
         await page.get_by_role("button", name=f"Edit {email}").click()

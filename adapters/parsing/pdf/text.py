@@ -109,7 +109,7 @@ def read_spans(textpage: Any, count: int, rules: list[RuledLine]) -> PageText:
     if count <= 0:
         return PageText()
     glyphs = _Glyphs(textpage, count)
-    everything = np.flatnonzero(~np.isin(glyphs.codes, _SPACES))
+    everything = np.flatnonzero(glyphs.shown)
     if not everything.size:
         return PageText()
     quarters = glyphs.quarters(everything)
@@ -149,6 +149,7 @@ class _Glyphs:
         self._page = textpage
         self.codes = _codes(textpage, count)
         self.nameless = self._mark_nameless(count)
+        self.shown = ~np.isin(self.codes, _SPACES)
         self.text = self.codes.tobytes().decode("utf-32-le", "replace")
         boxes = (pdfium.FS_RECTF * count)()
         ask = pdfium.FPDFText_GetLooseCharBox
@@ -163,10 +164,10 @@ class _Glyphs:
         character 一 is a thin line then, which seems to stand alone in its row.
         """
         heights = np.abs(self._boxes[:, 1] - self._boxes[:, 3])
-        shown = ~np.isin(self.codes, _SPACES) & (heights > 0)
-        if not shown.any():
+        inked = self.shown & (heights > 0)
+        if not inked.any():
             return
-        low = shown & (heights < _FLAT * np.median(heights[shown]))
+        low = inked & (heights < _FLAT * np.median(heights[inked]))
         matrix, x, y = pdfium.FS_MATRIX(), ctypes.c_double(), ctypes.c_double()
         for index in np.flatnonzero(low)[:_FLAT_MAX].tolist():
             if not pdfium.FPDFText_GetMatrix(self._page, index, matrix) or matrix.b or matrix.c or matrix.d <= 0:
