@@ -106,7 +106,7 @@ async def test_a_change_on_top_of_another_ones_is_refused(
     operator: Visitor, up: Up, session: aiohttp.ClientSession, operator_email: str
 ) -> None:
     await operator.go("/operations/configuration/retrieval.passages")
-    await expect(operator.page.get_by_text("In force in every process")).to_be_visible()
+    await expect(operator.page.get_by_text("In force in every process", exact=True)).to_be_visible()
     client = await client_of(session, operator_email)
     async with session.put("/api/v1/configs/retrieval.passages", json={"value": 9}, headers=client.headers) as answer:
         assert answer.status == 200

@@ -150,7 +150,7 @@ async def test_nothing_else_is_done_with_it(house: House, ada: Person) -> None:
     is_problem(cookie, 401, "unauthenticated")
 
 
-async def test_a_reply_is_found_with_the_key_that_asked_alone(house: House, ada: Person, bob: Person) -> None:
+async def test_a_reply_is_found_with_the_key_that_asked_alone(house: House, ada: Person, bob: Person, library: Library) -> None:
     """Not with another key of the same account, and not by the account; a reply of the account is none of the widget's."""
     key, other, foreign = await make(ada), await make(ada), await make(bob)
     reply = await begin(house, key)
