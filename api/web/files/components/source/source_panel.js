@@ -22,7 +22,7 @@ export function SourcePanel({ citation, replyId = "", close }) {
   const panel = useRef(null);
   const [version, setVersion] = useState(citation.version);
   useEffect(() => setVersion(citation.version), [citation]);
-  useFocus(panel, citation);
+  useFocus(panel, [citation, version]);
   const isCited = version === citation.version;
   const path = versionPath(citation, version);
   const source = useResource(
@@ -112,14 +112,14 @@ export function versionPath(citation, version = citation.version) {
   return `/knowledge/${citation.knowledge_base_id}/documents/${encodeURIComponent(citation.document_id)}/versions/${version}`;
 }
 
-/** The focus is in the panel while it is open, and back where it was afterwards. */
-function useFocus(panel, citation) {
+/** The focus is in the panel while it is open, whatever is shown anew, and back where it was afterwards. */
+function useFocus(panel, shown) {
   const before = useRef(null);
   useLayoutEffect(() => {
     before.current = document.activeElement;
     return () => before.current?.isConnected && before.current.focus();
   }, []);
-  useEffect(() => panel.current.focus(), [citation]);
+  useEffect(() => panel.current.focus(), shown);
 }
 
 /** Arrow keys within the panel: `move(1)` and `move(-1)`. */

@@ -16,6 +16,7 @@ export default function ChatPage() {
   const id = parts[0] === "chat" ? parts[1] || "" : "";
   const [opened, setOpened] = useState(null); // {citation, replyId}
   const [title, setTitle] = useState("");
+  const openSource = ({ citation, replyId }) => setOpened({ citation: { ...citation }, replyId }); // once more is from the beginning
   useEffect(() => setOpened(null), [id]);
   useEffect(() => {
     const timer = setTimeout(() => import("./conversation.js").catch(() => {}), PREFETCH_MS); // before the first answer needs it
@@ -24,7 +25,7 @@ export default function ChatPage() {
   return html`<div class=${`chat with-conversations${opened ? " with-source" : ""}`}>
     <${ConversationList} currentId=${id} title=${id ? title : ""} />
     <main class="chat-main">
-      ${id ? html`<${Conversation} key=${id} id=${id} messageId=${fragment.get("message") || ""} openSource=${setOpened} onTitle=${setTitle} />` : html`<${NewChat} key="new" />`}
+      ${id ? html`<${Conversation} key=${id} id=${id} messageId=${fragment.get("message") || ""} openSource=${openSource} onTitle=${setTitle} />` : html`<${NewChat} key="new" />`}
     </main>
     ${opened && html`<div class="chat-source"><${SourcePanel} citation=${opened.citation} replyId=${opened.replyId} close=${() => setOpened(null)} /></div>`}
     <${CitationCard} />

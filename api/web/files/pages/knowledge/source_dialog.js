@@ -1,4 +1,4 @@
-import { html, useEffect, useRef } from "../../core/html.js";
+import { html, useEffect, useMemo, useRef } from "../../core/html.js";
 import { lazy } from "../../core/lazy.js";
 import { Loading } from "../../components/loading.js";
 import { t } from "./words.js";
@@ -15,7 +15,7 @@ export function SourceDialog({ passage, close }) {
   useEffect(() => {
     dialog.current.showModal();
   }, []);
-  const citation = { ...passage, quote: passage.text.slice(0, QUOTE_CHARS_MAX) };
+  const citation = useMemo(() => ({ ...passage, quote: passage.text.slice(0, QUOTE_CHARS_MAX) }), [passage]);
   return html`<dialog ref=${dialog} class="dialog wide source-dialog" aria-label=${t("place")} onClose=${close} onClick=${(event) => event.target === dialog.current && close()}>
     <${SourcePanel} citation=${citation} close=${close} />
   </dialog>`;
