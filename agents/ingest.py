@@ -19,6 +19,7 @@ import msgspec
 
 from adapters.blobs import blob_folder
 from domain import composition
+from domain.document_caps import DocumentSize
 from domain.documents import inbox
 from domain.documents.progress import order_detail, refusal
 from domain.documents.record_keys import hash_key
@@ -77,7 +78,7 @@ def build(ports: AgentPorts) -> tuple[Agent, ...]:
 class InboxCaps(Protocol):
     """The caps on documents."""
 
-    async def reserve_for_inbox(self, tenant: str, base_id: str, document_id: str, size: int) -> None:
+    async def reserve_for_inbox(self, documents: Sequence[DocumentSize]) -> None:
         """Raises Refused("documents_full" or "storage_full")."""
         ...
 
@@ -140,6 +141,7 @@ class Ingest:
         known = await self.newest.newest_records([document.key for document, _, _ in parsed])
         for document, delivery, context in parsed:
             _check_order(_record_of(delivery, context, document.given.document_id), known.get(document.key))
+        await self.caps.reserve_for_inbox([document.size for document, _, _ in parsed])
         events = [await self._submission(document, delivery, context) for document, delivery, context in parsed]
         await self.record_keys.remember(events, NAME, deliveries[0][1].publisher)
         return [[Outgoing(DOCUMENTS_SUBMITTED, event)] for event in events]
@@ -173,16 +175,14 @@ class Ingest:
         return _Parsed(tenant, await self._knowledge_base(tenant, given.knowledge_base_id), given)
 
     async def _submission(self, document: "_Parsed", delivery: Delivery, context: Context) -> DocumentSubmitted:
-        tenant, base, given = document.tenant, document.base, document.given
-        await self.caps.reserve_for_inbox(tenant, base, given.document_id, len(given.content) or len(given.text.encode()))
         return DocumentSubmitted(
             id=_cause_id(delivery),
             source=f"/claw/{NAME}",
             subject=document.key,
             time=context.clock.now(),
-            tenant=tenant,
-            traceparent=self._trace(given.traceparent),
-            causationid=given.event_id,
+            tenant=document.tenant,
+            traceparent=self._trace(document.given.traceparent),
+            causationid=document.given.event_id,
             data=await self._document(document, delivery, context),
         )
 
@@ -287,6 +287,12 @@ class _Parsed:
     def key(self) -> str:
         """Its key on the log."""
         return ids.document_key(self.tenant, self.base, self.given.document_id)
+
+    @property
+    def size(self) -> DocumentSize:
+        """What it takes of the caps."""
+        given = self.given
+        return DocumentSize(self.tenant, self.base, given.document_id, len(given.content) or len(given.text.encode()))
 
 
 def _record_of(delivery: Delivery, context: Context, document_id: str) -> InboxRecord:

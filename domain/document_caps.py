@@ -4,9 +4,10 @@ The account of a document is the one that its knowledge base belongs to; who sub
 down nothing is counted and nothing refused here: the sums follow from the progress of the documents afterwards.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from domain.documents.storage import Storage, StorageCaps, StorageTotals
+from domain.documents.storage import RoomRequest, Storage, StorageCaps, StorageTotals
 from domain.limits.caps import cap_refusal
 from domain.read_models import ReadModels
 from schemas.errors import Unavailable
@@ -25,6 +26,15 @@ class Owner(NamedTuple):
     tier: Tier
 
 
+class DocumentSize(NamedTuple):
+    """A document that is about to be submitted, and its size in bytes."""
+
+    tenant: str
+    base_id: str
+    document_id: str
+    size: int
+
+
 class DocumentCaps:
     """Refuses documents beyond a cap."""
 
@@ -32,22 +42,38 @@ class DocumentCaps:
         self._settings, self._storage, self._read_models, self._clock = settings, storage, read_models, clock
         self._owners: dict[tuple[str, str], tuple[float, Owner]] = {}
 
-    async def reserve(self, tenant: str, owner: Owner, base_id: str, document_id: str, size: int) -> None:
+    async def reserve(self, document: DocumentSize, owner: Owner) -> None:
         """Count the document before it is submitted. Raises Refused("documents_full" or "storage_full"); Unavailable."""
-        caps = self._storage_caps(owner)
-        if not any(caps):
-            return
-        base_ids = await self._base_ids(tenant, owner, base_id) if caps.account_documents or caps.account_bytes else ()
-        shortage = await self._storage.reserve(tenant, base_id, document_id, size, caps, base_ids)
-        if shortage is not None:
-            raise cap_refusal(shortage, owner.tier)
+        await self._reserve([(document, owner)])
 
-    async def reserve_for_inbox(self, tenant: str, base_id: str, document_id: str, size: int) -> None:
-        """The same for a document of an inbox, whose account is that of its knowledge base; never Unavailable."""
+    async def reserve_for_inbox(self, documents: Sequence[DocumentSize]) -> None:
+        """The same for documents of inboxes, whose accounts are those of their knowledge bases; never Unavailable.
+
+        Raises Refused for the first that is beyond a cap. The others are counted, and a repeat counts none of them twice.
+        """
         try:
-            await self.reserve(tenant, await self._find_owner(tenant, base_id), base_id, document_id, size)
+            await self._reserve([(each, await self._find_owner(each.tenant, each.base_id)) for each in documents])
         except Unavailable:
             return
+
+    async def _reserve(self, documents: Sequence[tuple[DocumentSize, Owner]]) -> None:
+        bases: dict[tuple[str, str], tuple[str, ...]] = {}
+        requests, owners = list[RoomRequest](), list[Owner]()
+        for document, owner in documents:
+            caps = self._storage_caps(owner)
+            if not any(caps):
+                continue
+            own: tuple[str, ...] = ()
+            if caps.account_documents or caps.account_bytes:
+                key = (document.tenant, owner.account_id)
+                if key not in bases:
+                    bases[key] = await self._read_models.account_knowledge_bases.ids("/".join(key))
+                own = bases[key] if document.base_id in bases[key] else (*bases[key], document.base_id)
+            requests.append(RoomRequest(*document, caps, own))
+            owners.append(owner)
+        for shortage, owner in zip(await self._storage.reserve_many(requests), owners, strict=True):
+            if shortage is not None:
+                raise cap_refusal(shortage, owner.tier)
 
     async def release(self, tenant: str, base_id: str, document_id: str) -> None:
         """It did not reach the log; while Redis is down the reservation expires."""
@@ -68,10 +94,6 @@ class DocumentCaps:
         caps = self._settings.value
         own = (caps.of_account(owner.tier, "documents"), caps.of_account(owner.tier, "stored_bytes")) if owner.account_id else (0, 0)
         return StorageCaps(*own, caps.of_tenant("documents"), caps.of_tenant("stored_bytes"))
-
-    async def _base_ids(self, tenant: str, owner: Owner, base_id: str) -> tuple[str, ...]:
-        found = await self._read_models.account_knowledge_bases.ids(f"{tenant}/{owner.account_id}")
-        return found if base_id in found else (*found, base_id)
 
     async def _find_owner(self, tenant: str, base_id: str) -> Owner:
         known, now_s = self._owners.get((tenant, base_id)), self._clock.monotonic_s()

@@ -9,7 +9,7 @@ from litestar.types import Scope
 
 from api.core import Core
 from api.http.identity import Caller
-from domain.document_caps import DocumentCaps, Owner
+from domain.document_caps import DocumentCaps, DocumentSize, Owner
 from domain.documents.storage import Storage
 from domain.limits.caps import OWNERS, CapOwner, CapShortage, cap_refusal
 from domain.limits.kept_bytes import KeptBytes
@@ -106,7 +106,7 @@ class Caps:
     async def reserve_document(self, caller: Caller, base_id: str, document_id: str, size: int) -> None:
         """Count a document of ``size`` bytes before it is submitted. Raises Refused; Unavailable."""
         try:
-            await self._documents.reserve(caller.tenant, Owner(caller.account_id, caller.tier), base_id, document_id, size)
+            await self._documents.reserve(DocumentSize(caller.tenant, base_id, document_id, size), Owner(caller.account_id, caller.tier))
         except Refused as refusal:
             self._core.metrics.refusals.labels(refusal.rule).inc()
             raise

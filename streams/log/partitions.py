@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Collection
+from functools import lru_cache
 
 from aiokafka import errors as kafka_errors
 from aiokafka.partitioner import murmur2
@@ -15,6 +16,7 @@ from streams.log.connection import Backoff
 REQUEST_MS = 10_000  # one administrative call
 INCOMPLETE_S_MAX = 5.0  # a broker that has just started knows its topics by then
 NO_ERROR = kafka_errors.NoError.errno
+KEYS_KEPT = 16_384  # the records of a key come close together, and hashing is slow
 NEVER_COUNTED = (kafka_errors.UnknownTopicOrPartitionError.errno, kafka_errors.TopicAuthorizationFailedError.errno)
 
 
@@ -44,6 +46,7 @@ async def list_partitions(kafka: KafkaSettings, name: str) -> list[TopicPartitio
     return [TopicPartition(name, number) for number in range(count)]
 
 
+@lru_cache(maxsize=KEYS_KEPT)
 def partition_of(key: str, partitions: int) -> int:
     """The partition of a key on a topic with so many partitions, as every Kafka client computes it."""
     return int(murmur2(key.encode()) & 0x7FFFFFFF) % partitions

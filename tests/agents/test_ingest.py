@@ -13,6 +13,7 @@ import pytest
 
 from adapters.redis.client import connect
 from agents.ingest import Ingest
+from domain.document_caps import DocumentSize
 from domain.documents.inbox import SizeLimits
 from domain.documents.topics import DOCUMENTS_PROGRESSED, inbox_topic
 from domain.documents.visibility import NO_VERSION
@@ -496,8 +497,8 @@ async def test_a_document_beyond_a_cap_is_refused_by_name(folder):
     """Before its file is stored; the record is a dead letter, and its sender reads the cause in the document's progress."""
 
     class Full:
-        async def reserve_for_inbox(self, tenant: str, base_id: str, document_id: str, size: int) -> None:
-            assert (tenant, base_id, document_id, size) == ("acme", ids.default_knowledge_base("acme"), "handbook", 4)
+        async def reserve_for_inbox(self, documents: Sequence[DocumentSize]) -> None:
+            assert documents == [("acme", ids.default_knowledge_base("acme"), "handbook", 4)]
             raise Refused("documents_full", "full")
 
     admit = _ingest(folder, caps=Full())

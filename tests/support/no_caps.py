@@ -1,6 +1,10 @@
 """An inbox without caps."""
 
+from collections.abc import Sequence
+
+from domain.document_caps import DocumentSize
+
 
 class NoCaps:
-    async def reserve_for_inbox(self, tenant: str, base_id: str, document_id: str, size: int) -> None:
+    async def reserve_for_inbox(self, documents: Sequence[DocumentSize]) -> None:
         """Room for everything."""

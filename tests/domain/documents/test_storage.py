@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from adapters.redis.client import RedisClient
-from domain.documents.storage import RESERVED_S, Storage, StorageCaps, StorageTotals
+from domain.documents.storage import RESERVED_S, RoomRequest, Storage, StorageCaps, StorageTotals
 from domain.limits.caps import CapShortage
 from schemas.documents import DocumentProgressed, Progress
 
@@ -50,10 +50,12 @@ FEW = StorageCaps(account_documents=3, account_bytes=100, tenant_documents=5, te
 async def test_as_many_documents_at_once_as_the_caps_allow(redis: RedisClient, prefix: str) -> None:
     """Over two replicas and two knowledge bases of one account; then the tenant's cap, of somebody else."""
     replicas = [Storage(redis, prefix) for _ in range(2)]
-    found = await asyncio.gather(*(replicas[n % 2].reserve("t", f"kb{n % 2}", f"d{n}", 10, FEW, ("kb0", "kb1")) for n in range(12)))
+    found = await asyncio.gather(
+        *(replicas[n % 2].reserve(RoomRequest("t", f"kb{n % 2}", f"d{n}", 10, FEW, ("kb0", "kb1"))) for n in range(12))
+    )
     assert found.count(None) == 3
     assert set(found) - {None} == {CapShortage("documents", "account", 3, 3, 1)}
-    others = [await replicas[0].reserve("t", "kb9", f"o{n}", 10, FEW, ("kb9",)) for n in range(3)]
+    others = [await replicas[0].reserve(RoomRequest("t", "kb9", f"o{n}", 10, FEW, ("kb9",))) for n in range(3)]
     assert others == [None, None, CapShortage("documents", "tenant", 5, 5, 1)]
     assert await replicas[0].totals("t") == StorageTotals(documents=5, bytes=50)
     assert await replicas[0].totals("t", ("kb0", "kb1")) == StorageTotals(documents=3, bytes=30)
@@ -62,13 +64,13 @@ async def test_as_many_documents_at_once_as_the_caps_allow(redis: RedisClient, p
 async def test_a_new_version_counts_by_what_it_has_more(redis: RedisClient, prefix: str) -> None:
     """A reservation becomes the document's own entry, whatever its progress says; bytes are capped, too."""
     storage = Storage(redis, prefix)
-    assert await storage.reserve("t", "kb", "a", 60, FEW, ("kb",)) is None
+    assert await storage.reserve(RoomRequest("t", "kb", "a", 60, FEW, ("kb",))) is None
     await storage.apply_many([news("a", 1, "queued", size=60), news("a", 1, "indexed", size=60, chunks=2)])
-    assert await storage.reserve("t", "kb", "a", 100, FEW, ("kb",)) is None
+    assert await storage.reserve(RoomRequest("t", "kb", "a", 100, FEW, ("kb",))) is None
     assert await storage.totals("t") == StorageTotals(documents=1, bytes=100, chunks=2)
-    assert await storage.reserve("t", "kb", "b", 1, FEW, ("kb",)) == CapShortage("stored_bytes", "account", 100, 100, 1)
+    assert await storage.reserve(RoomRequest("t", "kb", "b", 1, FEW, ("kb",))) == CapShortage("stored_bytes", "account", 100, 100, 1)
     await storage.apply_many([news("a", 2, "deleted")])
-    assert await storage.reserve("t", "kb", "b", 1, FEW, ("kb",)) is None
+    assert await storage.reserve(RoomRequest("t", "kb", "b", 1, FEW, ("kb",))) is None
     await storage.apply_many([news("b", 3, "failed", size=1)])
     assert await storage.totals("t") == StorageTotals()
 
@@ -79,11 +81,11 @@ async def test_what_never_reached_the_log_is_taken_back(redis: RedisClient, pref
     await storage.apply_many([news("a", 1, "indexed", size=60, chunks=2)])
     before = await storage.totals("t")
     for document in ("a", "b"):
-        assert await storage.reserve("t", "kb", document, 70 if document == "a" else 20, FEW, ("kb",), now_s=NOW_S) is None
+        assert await storage.reserve(RoomRequest("t", "kb", document, 70 if document == "a" else 20, FEW, ("kb",)), now_s=NOW_S) is None
     await storage.release("t", "kb", "b")
     assert await storage.totals("t") == StorageTotals(documents=1, bytes=70, chunks=2)
-    assert await storage.reserve("t", "kb", "c", 40, FEW, ("kb",), now_s=NOW_S + RESERVED_S - 1) is not None
-    assert await storage.reserve("t", "kb", "c", 40, FEW, ("kb",), now_s=NOW_S + RESERVED_S) is None
+    assert await storage.reserve(RoomRequest("t", "kb", "c", 40, FEW, ("kb",)), now_s=NOW_S + RESERVED_S - 1) is not None
+    assert await storage.reserve(RoomRequest("t", "kb", "c", 40, FEW, ("kb",)), now_s=NOW_S + RESERVED_S) is None
     await storage.release("t", "kb", "c")
     await storage.release("t", "kb", "c")
     assert await storage.totals("t") == before
