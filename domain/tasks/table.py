@@ -30,6 +30,7 @@ from streams.tables.record_table import RecordPage
 
 SLOTS: tuple[TaskSlot, ...] = ("opened", "pending", "started", "progress", "ended", "retried")
 RANK_CHARS = 16  # of the time in an index entry: microseconds in hex
+LONGER_MS = 3_600_000  # so that their lives are prolonged once an hour, not with every task
 CHANGES_MAX = 2_000  # changes that a stream can be behind before it needs a snapshot
 PAGE_MAX = 1_000
 TRIM_MAX = 200  # rows removed at a time
@@ -39,37 +40,46 @@ _MEMBER = re.compile(rb"[0-9a-f]{16}.{1,200}", re.DOTALL)
 log = structlog.get_logger(__name__)
 
 # KEYS row, index of the tenant, of the account, changes, sequence; ARGV slot, order, JSON, rank, id, life in ms, "1" = account known,
-# rank of the oldest task that is shown, number of changes. A slot is "order rank JSON". The row's field ``rank`` is the time by which it
-# is listed, the same as ``created_at``: that of the request, or the first of the slots as long as the request is not known. Replies the
-# number of tasks listed; 0 = nothing was put. Each call removes up to two entries that are too old from each index.
+# rank of the oldest task that is shown, number of changes, ms by which keys of many tasks live longer than the last. A slot is
+# "order rank JSON". The row's field ``rank`` is the time by which it is listed, the same as ``created_at``: that of the request, or the
+# first of the slots as long as the request is not known. Replies the number of tasks listed, 1 where the task was listed before; 0 =
+# nothing was put. Each task that is listed anew removes up to two entries that are too old from each index.
 _PUT = Script("""
-local old = redis.call('HMGET', KEYS[1], ARGV[1], 'rank')
-if old[1] and ARGV[2] <= string.match(old[1], '^[^ ]*') then return 0 end
-redis.call('HSET', KEYS[1], ARGV[1], ARGV[2] .. ' ' .. ARGV[4] .. ' ' .. ARGV[3])
-local rank, known, indexes = nil, old[2], {}
-for place, entry in ipairs(redis.call('HMGET', KEYS[1], 'opened', 'pending', 'started', 'progress', 'ended')) do
-  local at = entry and string.match(entry, '^[^ ]* (%x+) ')
-  if at and not (rank and rank <= at) then rank = at end
-  if place == 1 and at then break end
+local names = {'opened', 'pending', 'started', 'progress', 'ended', 'retried'}
+local old = redis.call('HMGET', KEYS[1], 'rank', unpack(names))
+local known, own, rank = old[1], nil, nil
+for place, name in ipairs(names) do
+  local entry = old[place + 1]
+  if name == ARGV[1] then own, entry = entry, '- ' .. ARGV[4] .. ' ' end
+  local at = name ~= 'retried' and entry and string.match(entry, '^[^ ]* (%x+) ')
+  if at and (not rank or (at < rank and not (old[2] or ARGV[1] == 'opened'))) then rank = at end
 end
-if ARGV[1] ~= 'retried' then
-  redis.call('HSET', KEYS[1], 'rank', rank)
-  indexes = ARGV[7] == '1' and {KEYS[2], KEYS[3]} or {KEYS[2]}
-end
-for _, index in ipairs(indexes) do
-  if known and known ~= rank then redis.call('ZREM', index, known .. ARGV[5]) end
-  redis.call('ZADD', index, 0, rank .. ARGV[5])
-  for _, member in ipairs(redis.call('ZRANGE', index, 0, 1)) do
-    if string.sub(member, 1, 16) < ARGV[8] then redis.call('ZREM', index, member) end
+if own and ARGV[2] <= string.match(own, '^[^ ]*') then return 0 end
+local entry, count = ARGV[2] .. ' ' .. ARGV[4] .. ' ' .. ARGV[3], 1
+if ARGV[1] == 'retried' then
+  redis.call('HSET', KEYS[1], 'retried', entry)
+else
+  redis.call('HSET', KEYS[1], ARGV[1], entry, 'rank', rank)
+  if known ~= rank or ARGV[7] == '1' then
+    for place = 2, ARGV[7] == '1' and 3 or 2 do
+      if known and known ~= rank then redis.call('ZREM', KEYS[place], known .. ARGV[5]) end
+      redis.call('ZADD', KEYS[place], 0, rank .. ARGV[5])
+      for _, member in ipairs(redis.call('ZRANGE', KEYS[place], 0, 1)) do
+        if string.sub(member, 1, 16) < ARGV[8] then redis.call('ZREM', KEYS[place], member) end
+      end
+    end
+    count = redis.call('ZCARD', KEYS[2])
   end
 end
-redis.call('ZADD', KEYS[4], redis.call('INCR', KEYS[5]), ARGV[5])
-redis.call('ZREMRANGEBYRANK', KEYS[4], 0, -1 - ARGV[9])
-for _, key in ipairs(KEYS) do
-  local left = redis.call('PTTL', key)
-  if left ~= -2 and left < tonumber(ARGV[6]) then redis.call('PEXPIRE', key, ARGV[6]) end
+local number, life = redis.call('INCR', KEYS[5]), tonumber(ARGV[6])
+redis.call('ZADD', KEYS[4], number, ARGV[5])
+if number % 100 == 0 then redis.call('ZREMRANGEBYRANK', KEYS[4], 0, -1 - ARGV[9]) end
+if redis.call('PTTL', KEYS[1]) < life then redis.call('PEXPIRE', KEYS[1], life) end
+if redis.call('PTTL', KEYS[2]) < life then
+  for _, key in ipairs({KEYS[2], KEYS[4], KEYS[5]}) do redis.call('PEXPIRE', key, life + ARGV[10]) end
 end
-return redis.call('ZCARD', KEYS[2])
+if ARGV[7] == '1' and redis.call('PTTL', KEYS[3]) < life then redis.call('PEXPIRE', KEYS[3], life + ARGV[10]) end
+return count
 """)
 
 
@@ -117,7 +127,7 @@ class TaskTable:
         )
         life_ms = max(1, int((step.at + self._kept - now).total_seconds() * 1000))
         owned, oldest = "1" if account else "", _rank(now - self._kept)
-        arguments = (put.slot, put.order, self._encode(step), _rank(step.at), put.task_id, life_ms, owned, oldest, CHANGES_MAX)
+        arguments = (put.slot, put.order, self._encode(step), _rank(step.at), put.task_id, life_ms, owned, oldest, CHANGES_MAX, LONGER_MS)
         return keys, arguments
 
     async def _trim(self, tenant: str, count: int) -> None:
