@@ -1,18 +1,30 @@
 """One API process for all tests of this folder; each test is somebody new in it."""
 
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import msgspec
+import pytest
 import pytest_asyncio
 
+from adapters.secrets import passwords
 from ops.commands import topics as administration
 from schemas.settings import AuthSettings, LimitSettings, NodeSettings, Settings
 from schemas.settings.section import Secret
 from streams.topics import DEAD_LETTERS
 from tests.conftest import Servers
 from tests.support.api_process import WANTED, House, Person, opened
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cheap_hashes() -> Iterator[None]:
+    """Hundreds of tests register somebody: hashes are real, and cost a hundredth. What they cost is tests/adapters/secrets' concern."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(passwords, "PASSES", 1)
+        patched.setattr(passwords, "MEMORY_KIB", 1_024)
+        patched.setattr(passwords, "DUMMY_HASH", passwords.DUMMY_HASH.replace("m=65536,t=3", "m=1024,t=1"))
+        yield
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
