@@ -9,14 +9,14 @@ import { Menu } from "../../components/menu.js";
 import { ProblemNote } from "../../components/problem_note.js";
 import { showProblem } from "../../components/toasts.js";
 import { Composer } from "./composer.js";
-import { followConversationChanges } from "./conversation_list.js";
+import { followConversationChanges } from "./conversations/changes.js";
 import { openStore } from "./conversation_store.js";
 import { downloadConversation } from "./export.js";
 import { Thread } from "./thread.js";
 import { UsageLine } from "./usage_line.js";
 import { t } from "./words.js";
 
-const ConversationSettings = lazy(() => import("./conversation_settings.js"), "ConversationSettings");
+const ConversationSettings = lazy(() => import("./conversations/conversation_settings.js"), "ConversationSettings");
 
 const CHECK_MS = 4000; // between two looks for what was asked on another device
 const SPOKEN_CHARS_MAX = 600;

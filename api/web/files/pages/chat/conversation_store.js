@@ -2,7 +2,7 @@
 import { batch, computed, signal } from "../../core/html.js";
 import { call, callTagged, newKey, query } from "../../core/http.js";
 import { followEvents, isPassing, pause } from "../../core/events.js";
-import { tellConversationChange } from "./conversation_list.js";
+import { tellConversationChange } from "./conversations/changes.js";
 import { ReplyDraft } from "./reply_draft.js";
 
 const PAGE = 50;

@@ -3,7 +3,7 @@ import { html, useEffect, useState } from "../../core/html.js";
 import { lazy } from "../../core/lazy.js";
 import { place } from "../../core/router.js";
 import { CitationCard } from "./citations.js";
-import { ConversationList } from "./conversation_list.js";
+import { ConversationList } from "./conversations/conversation_list.js";
 import { NewChat } from "./new_chat.js";
 
 const Conversation = lazy(() => import("./conversation.js"), "Conversation");
