@@ -16,6 +16,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 MESSAGES = 2_000
 TASK_MS_MAX, OPENING_MS_MAX = 50, 1_000
 TASK = "ThreadControllerImpl::RunTask"
+CATEGORIES = ["toplevel", "devtools.timeline", "v8"]
+INSIDE_MAX = 15  # events of a task that are named when it was too long
 SCROLL_UP = """async () => {
   const thread = document.querySelector(".thread");
   thread.dispatchEvent(new WheelEvent("wheel"));
@@ -29,13 +31,32 @@ SCROLL_UP = """async () => {
 }"""
 
 
-def task_times_ms(trace: bytes) -> list[float]:
-    """The processor's time of every task on the threads that draw pages, the longest first, whatever else the machine does."""
-    events = json.loads(trace)["traceEvents"]
-    drawing = {(each["pid"], each["tid"]) for each in events if each["name"] == "thread_name" and each["args"]["name"] == "CrRendererMain"}
-    times = [each["tdur"] / 1000 for each in events if each["name"] == TASK and (each["pid"], each["tid"]) in drawing and "tdur" in each]
-    assert times, "the trace has no times of tasks"
-    return sorted(times, reverse=True)
+class Tasks:
+    """The tasks of a trace on the threads that draw pages, by the time that the processor gave them, whatever else the machine does."""
+
+    def __init__(self, trace: bytes) -> None:
+        self._events = json.loads(trace)["traceEvents"]
+        drawing = {(it["pid"], it["tid"]) for it in self._events if it["name"] == "thread_name" and it["args"]["name"] == "CrRendererMain"}
+        tasks = [it for it in self._events if it["name"] == TASK and (it["pid"], it["tid"]) in drawing and "tdur" in it]
+        assert tasks, "the trace has no times of tasks"
+        self._longest = max(tasks, key=lambda task: task["tdur"])
+        self.total_ms = sum(task["tdur"] for task in tasks) / 1000
+        self.longest_ms = self._longest["tdur"] / 1000
+
+    def describe_longest(self) -> str:
+        """What the longest task did: the events inside it, the longest first."""
+        task = self._longest
+        inside = [
+            it
+            for it in self._events
+            if (it["pid"], it["tid"]) == (task["pid"], task["tid"])
+            and task["ts"] <= it.get("ts", 0) < task["ts"] + task["dur"]
+            and it is not task
+            and "tdur" in it
+        ]
+        inside.sort(key=lambda it: -it["tdur"])
+        lines = (f"  {it['tdur'] / 1000:6.1f} ms {it['name']} {json.dumps(it.get('args', {}))[:200]}" for it in inside[:INSIDE_MAX])
+        return f"a task of {self.longest_ms:.0f} ms:\n" + "\n".join(lines)
 
 
 async def test_two_thousand_messages(reader: Reader, browser: Browser, up: Up) -> None:
@@ -45,18 +66,19 @@ async def test_two_thousand_messages(reader: Reader, browser: Browser, up: Up) -
         user = (await answer.json())["id"]
     settings = locate_servers(load_settings(up.environ))
     await write_messages(settings, tenant_of(client), user, conversation, MESSAGES)
-    await browser.start_tracing(page=page, categories=["toplevel"])
+    await browser.start_tracing(page=page, categories=CATEGORIES)
     await reader.visitor.go(f"/chat/{conversation}")
     await expect(page.get_by_text("answer 1999 says so")).to_be_in_viewport()
     await expect(page.locator(".slot")).to_have_count(50)
-    assert sum(task_times_ms(await browser.stop_tracing())) < OPENING_MS_MAX
+    opening = Tasks(await browser.stop_tracing())
+    assert opening.total_ms < OPENING_MS_MAX, opening.describe_longest()
     await expect(page.locator(".usage")).to_contain_text("1,000 answers · 110,000 tokens · $0.05")
-    await browser.start_tracing(page=page, categories=["toplevel"])
+    await browser.start_tracing(page=page, categories=CATEGORIES)
     assert await page.evaluate(SCROLL_UP) == MESSAGES
     await expect(page.get_by_text("Question 0:")).to_be_in_viewport()
-    scrolling = task_times_ms(await browser.stop_tracing())
+    scrolling = Tasks(await browser.stop_tracing())
     assert await page.locator(".message").count() < 200
-    assert scrolling[0] < TASK_MS_MAX
+    assert scrolling.longest_ms < TASK_MS_MAX, scrolling.describe_longest()
 
 
 async def test_older_messages_come_above_what_is_read(reader: Reader, up: Up) -> None:

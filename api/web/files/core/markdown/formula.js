@@ -1,4 +1,5 @@
 import { html, useEffect, useRef, useState } from "../html.js";
+import { inTurn } from "../turns.js";
 
 const CHARS_MAX = 5_000; // longer ones stay as they were written
 
@@ -12,14 +13,15 @@ export function Formula({ text, raw, isDisplay = false }) {
   useEffect(() => {
     if (text.length > CHARS_MAX) return undefined;
     let isGone = false;
+    const draw = ({ default: temml }) => {
+      if (isGone) return;
+      const fragment = document.createElement("span");
+      temml.render(text, fragment, { displayMode: isDisplay, throwOnError: true, maxExpand: 200, maxSize: [20, 40], trust: false });
+      place.current.replaceChildren(...fragment.childNodes);
+      setDrawn(true);
+    };
     import("../../vendor/temml.js")
-      .then(({ default: temml }) => {
-        if (isGone) return;
-        const fragment = document.createElement("span");
-        temml.render(text, fragment, { displayMode: isDisplay, throwOnError: true, maxExpand: 200, maxSize: [20, 40], trust: false });
-        place.current.replaceChildren(...fragment.childNodes);
-        setDrawn(true);
-      })
+      .then((module) => inTurn(() => draw(module)))
       .catch(() => !isGone && setDrawn(false));
     return () => {
       isGone = true;
