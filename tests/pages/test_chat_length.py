@@ -7,7 +7,7 @@ from playwright.async_api import Browser, Route, expect
 
 from domain.sections import load_settings
 from ops.stack.embedded import locate_servers
-from tests.support.chat_page import Reader
+from tests.support.chat_page import Reader, account_id
 from tests.support.long_conversation import write_messages
 from tests.system.conftest import Up, tenant_of
 
@@ -62,8 +62,7 @@ class Tasks:
 async def test_two_thousand_messages(reader: Reader, browser: Browser, up: Up) -> None:
     page, client = reader.page, reader.client
     conversation = await client.create_conversation()
-    async with client.session.get("/api/v1/users/me", headers=client.headers) as answer:
-        user = (await answer.json())["id"]
+    user = await account_id(client)
     settings = locate_servers(load_settings(up.environ))
     await write_messages(settings, tenant_of(client), user, conversation, MESSAGES)
     await browser.start_tracing(page=page, categories=CATEGORIES)
@@ -85,8 +84,7 @@ async def test_older_messages_come_above_what_is_read(reader: Reader, up: Up) ->
     """A page of older messages is put above what somebody reads, which stays where it is; a button leads back to the end."""
     page, client = reader.page, reader.client
     conversation = await client.create_conversation()
-    async with client.session.get("/api/v1/users/me", headers=client.headers) as answer:
-        user = (await answer.json())["id"]
+    user = await account_id(client)
     await write_messages(locate_servers(load_settings(up.environ)), tenant_of(client), user, conversation, 100)
     held: list[Route] = []
 

@@ -30,7 +30,7 @@ export function Code({ text, language }) {
   }, [text, name]);
   return html`<div class="code">
     <div class="code-head"><span>${name}</span><${Button} kind="quiet" icon="copy" label=${t("copy")} onClick=${async () => (await copyText(text)) && showToast(t("copied"))} /></div>
-    <pre tabindex="0"><code>${coloured.text === text && coloured.nodes ? coloured.nodes : text}</code></pre>
+    <pre tabindex="0" dir="ltr"><code>${coloured.text === text && coloured.nodes ? coloured.nodes : text}</code></pre>
   </div>`;
 }
 

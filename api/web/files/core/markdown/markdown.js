@@ -72,17 +72,17 @@ function drawBlock(block, drawing) {
   const inside = () => drawAll(block.tokens, drawing);
   switch (block.type) {
     case "paragraph":
-      return html`<p>${inside()}</p>`;
+      return html`<p dir="auto">${inside()}</p>`;
     case "text":
       return block.tokens ? inside() : unmarked(block.text);
     case "heading":
-      return html`<${`h${Math.min(block.depth + 2, 6)}`}>${inside()}</${`h${Math.min(block.depth + 2, 6)}`}>`; // the page has h1 and h2
+      return html`<${`h${Math.min(block.depth + 2, 6)}`} dir="auto">${inside()}</${`h${Math.min(block.depth + 2, 6)}`}>`; // the page has h1 and h2
     case "code":
       return html`<${Code} text=${unmarked(block.text)} language=${block.lang || ""} />`;
     case "formula_block":
       return html`<${Formula} text=${unmarked(block.text)} raw=${unmarked(block.raw)} isDisplay />`;
     case "blockquote":
-      return html`<blockquote>${block.tokens.map((each) => drawBlock(each, drawing))}</blockquote>`;
+      return html`<blockquote dir="auto">${block.tokens.map((each) => drawBlock(each, drawing))}</blockquote>`;
     case "list":
       return drawList(block, drawing);
     case "table":
@@ -93,7 +93,7 @@ function drawBlock(block, drawing) {
       return null;
     case "html":
     case "plain":
-      return html`<p class="plain">${unmarked(block.raw.trimEnd())}</p>`;
+      return html`<p class="plain" dir="auto">${unmarked(block.raw.trimEnd())}</p>`;
     default:
       return drawInline(block, drawing);
   }
@@ -103,12 +103,12 @@ function drawList(list, drawing) {
   const items = list.items.map((item) => html`<li class=${item.task ? "task" : null}>
     ${item.task && html`<input type="checkbox" disabled checked=${item.checked} aria-label=${item.checked ? "✓" : "–"} />`}${item.tokens.filter((each) => each.type !== "checkbox").map((each) => drawBlock(each, drawing))}
   </li>`);
-  return list.ordered ? html`<ol start=${list.start || 1}>${items}</ol>` : html`<ul>${items}</ul>`;
+  return list.ordered ? html`<ol dir="auto" start=${list.start || 1}>${items}</ol>` : html`<ul dir="auto">${items}</ul>`;
 }
 
 function drawTable(table, drawing) {
   const cells = (row, Cell) => row.map((cell, column) => html`<${Cell} class=${table.align[column] ? `align-${table.align[column]}` : null}>${drawAll(cell.tokens, drawing)}</${Cell}>`);
-  return html`<div class="scroll-x" tabindex="0"><table>
+  return html`<div class="scroll-x" tabindex="0"><table dir="auto">
     <thead><tr>${cells(table.header, "th")}</tr></thead>
     <tbody>${table.rows.map((row) => html`<tr>${cells(row, "td")}</tr>`)}</tbody>
   </table></div>`;
@@ -132,7 +132,7 @@ function drawInline(token, drawing) {
     case "del":
       return html`<del>${inside()}</del>`;
     case "codespan":
-      return html`<code>${unmarked(token.text)}</code>`;
+      return html`<code dir="ltr">${unmarked(token.text)}</code>`;
     case "br":
       return html`<br />`;
     case "link":

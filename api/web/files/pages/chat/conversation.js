@@ -97,7 +97,7 @@ export function Conversation({ id, messageId, openSource, onTitle }) {
   };
   return html`
     <header class="chat-head">
-      <h1>${title}</h1>
+      <h1 dir="auto">${title}</h1>
       <${UsageLine} store=${store} />
       <${Button} kind="quiet" icon="settings" label=${t("settings")} onClick=${() => setInSettings(true)} />
       <${Menu} label=${t("more")} items=${[
