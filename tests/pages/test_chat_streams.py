@@ -43,6 +43,22 @@ async def test_a_refresh_a_second_tab_and_a_second_device_show_the_same(reader: 
         await tab.close()
 
 
+async def test_another_device_learns_of_a_question_at_once(reader: Reader, browser: Browser, up: Up) -> None:
+    """Also in the list of conversations; much sooner than the page's next look, which comes after ten seconds."""
+    page = reader.page
+    async with visit(browser, up.url) as elsewhere:
+        await sign_in(elsewhere.page, up.url, reader.email)
+        await ended(await ask(page, "Hello, how many days?"))
+        conversations = elsewhere.page.get_by_role("complementary", name="Conversations").locator("li a")
+        await expect(conversations).to_have_count(1)  # of the page of a new chat, which has no conversation to look at
+        await elsewhere.page.goto(page.url)
+        await expect(elsewhere.page.locator(".message.answer")).to_have_count(1)
+        await ask(page, "How many days of leave are there?")
+        await expect(elsewhere.page.locator(".message.answer")).to_have_count(2, timeout=5_000)
+        texts = [await ended(each.locator(".message.answer").last) for each in (page, elsewhere.page)]
+        assert len(set(texts)) == 1
+
+
 async def test_the_network_is_gone_for_three_seconds(reader: Reader) -> None:
     page = reader.page
     await begin(page)

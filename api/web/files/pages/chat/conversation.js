@@ -18,7 +18,7 @@ import { t } from "./words.js";
 
 const ConversationSettings = lazy(() => import("./conversations/conversation_settings.js"), "ConversationSettings");
 
-const CHECK_MS = 4000; // between two looks for what was asked on another device
+const CHECK_MS = 10_000; // between two looks for what no stream told
 const SPOKEN_CHARS_MAX = 600;
 
 /**
@@ -116,7 +116,7 @@ export function Conversation({ id, messageId, openSource, onTitle }) {
     }} />`}`;
 }
 
-/** Learns of what other tabs do at once, and of other devices within seconds while the page is seen. */
+/** Learns of what other tabs and devices do at once, and by a look now and then while the page is seen. */
 function useNews(store) {
   useEffect(() => {
     let timer = null;

@@ -131,7 +131,7 @@ export class ConversationStore {
       this.messages.value = [...above, question];
       this.follow({ reply_id: accepted.reply_id, message_id: question.id }, { siblings, queue });
     });
-    tellConversationChange("asked", this.id);
+    tellConversationChange("asked", this.id, accepted.reply_id);
   }
 
   before(message) {
