@@ -21,13 +21,14 @@ INSIDE_MAX = 15  # events of a task that are named when it was too long
 SCROLL_UP = """async () => {
   const thread = document.querySelector(".thread");
   thread.dispatchEvent(new WheelEvent("wheel"));
+  const list = thread.querySelector(".thread-list"); // counted without a search over everything, which would be a task of ours
   const end = performance.now() + 80_000; // on a busy machine the pages above come slowly
   while (performance.now() < end) {
-    if (document.querySelectorAll(".slot").length >= 2000 && thread.scrollTop <= 2) break;
+    if (list.childElementCount >= 2000 && thread.scrollTop <= 2) break;
     thread.scrollTop = Math.max(0, thread.scrollTop - 1500);
     await new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
   }
-  return document.querySelectorAll(".slot").length;
+  return list.childElementCount;
 }"""
 
 
@@ -74,8 +75,8 @@ async def test_two_thousand_messages(reader: Reader, browser: Browser, up: Up) -
     await expect(page.locator(".usage")).to_contain_text("1,000 answers · 110,000 tokens · $0.05")
     await browser.start_tracing(page=page, categories=CATEGORIES)
     assert await page.evaluate(SCROLL_UP) == MESSAGES
+    scrolling = Tasks(await browser.stop_tracing())  # before Playwright looks for texts in all of it
     await expect(page.get_by_text("Question 0:")).to_be_in_viewport()
-    scrolling = Tasks(await browser.stop_tracing())
     assert await page.locator(".message").count() < 200
     assert scrolling.longest_ms < TASK_MS_MAX, scrolling.describe_longest()
 

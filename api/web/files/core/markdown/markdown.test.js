@@ -60,6 +60,19 @@ test("what people use is drawn", async () => {
   await until(() => place.querySelector("pre .hl-keyword"));
 });
 
+test("each block has the direction of its first letters, code its own", () => {
+  const place = draw("שלום [1] `f(x)`\n\n- שלום\n\n> שלום\n\nHello שלום");
+  const blocks = [...place.querySelector(".markdown").children];
+  equal(blocks.map((each) => getComputedStyle(each).direction), ["rtl", "rtl", "rtl", "ltr"]);
+  equal(getComputedStyle(place.querySelector("code")).direction, "ltr");
+});
+
+test("a paragraph has as many citations as an answer has sources", () => {
+  const text = Array.from({ length: 400 }, (_, number) => `Point ${number} [${number}]. `).join("");
+  const [{ tokens }] = readBlocks(text);
+  equal(tokens.filter((token) => token.type === "citation").length, 400);
+});
+
 test("formulas of every notation, and none where money is meant", () => {
   for (const text of ["$x$", "$$x$$", "\\(x\\)", "\\[x\\]", "a $x_1$ b", "于是$x$成立"]) equal(draw(text).querySelectorAll(".formula").length, 1);
   for (const text of ["$5 and $6", "$ x $", "US$5", "a $ b", "\\$x\\$", "`$x$`"]) equal(draw(text).querySelectorAll(".formula").length, 0);
