@@ -138,6 +138,7 @@ async def test_numbers_that_no_source_has_are_marked(author: Author) -> None:
     await expect(answer.get_by_title(note)).to_have_text([f"31 ({note})", f"47 ({note})"])  # in words, too, for screen readers
     await expect(answer.locator("strong").get_by_title(note)).to_have_count(1)
     await expect(answer.locator("p").first).to_contain_text("Everybody has 25 days")
+    assert await answer.get_by_text("Numbers with a wavy line").count() == 1  # seen where nothing can be pointed at
 
 
 WORD = "Donaudampfschiff" * 40

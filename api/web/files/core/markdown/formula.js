@@ -1,4 +1,5 @@
 import { html, useEffect, useRef, useState } from "../html.js";
+import { loadStyle } from "../router.js";
 import { inTurn } from "../turns.js";
 
 const CHARS_MAX = 5_000; // longer ones stay as they were written
@@ -20,7 +21,7 @@ export function Formula({ text, raw, isDisplay = false }) {
       place.current.replaceChildren(...fragment.childNodes);
       setDrawn(true);
     };
-    import("../../vendor/temml.js")
+    loadTemml()
       .then((module) => inTurn(() => draw(module)))
       .catch(() => !isGone && setDrawn(false));
     return () => {
@@ -28,4 +29,18 @@ export function Formula({ text, raw, isDisplay = false }) {
     };
   }, [text, isDisplay]);
   return html`<span class=${isDisplay ? "formula display" : "formula"}><span hidden=${isDrawn}>${raw}</span><span ref=${place} hidden=${!isDrawn}></span></span>`;
+}
+
+let loading = null;
+
+/** The package with its style, each loaded once; a load that failed is tried again with the next formula. */
+function loadTemml() {
+  loading ??= Promise.all([import("../../vendor/temml.js"), loadStyle("vendor/temml.css")]).then(
+    ([module]) => module,
+    (error) => {
+      loading = null;
+      throw error;
+    },
+  );
+  return loading;
 }

@@ -9,7 +9,7 @@ export const CLOSE = "\ue001";
 // Emphasis and links are found in time that grows with length × delimiters, so a paragraph in which that is beyond any that people write is
 // shown as it was written.
 const INLINE_WORK_MAX = 400_000;
-const CITATIONS = /\[\d{1,3}\](?![(:])|【\d{1,3}】/g;
+const CITATIONS = /\[\d{1,3}\](?!\()|【\d{1,3}】/g;
 const CITATIONS_PER_DELIMITER = 10; // they are what they are at once, without a search for their other half
 const DELIMITERS = /[*_~`[\]()<>$\\!&@\n【\ue000]|http/g;
 // a line that begins more than twelve quotes and lists inside each other, or is indented as if it did
@@ -38,7 +38,7 @@ const { defaults } = new Marked({
       level: "inline",
       start: (text) => atOrUndefined(text.search(/[[【]\d/)),
       tokenizer: (text) => {
-        const found = /^(?:\[(\d{1,3})\](?![(:])|【(\d{1,3})】)/.exec(text);
+        const found = /^(?:\[(\d{1,3})\](?!\()|【(\d{1,3})】)/.exec(text);
         return found ? { type: "citation", raw: found[0], marker: Number(found[1] ?? found[2]) } : undefined;
       },
     },
