@@ -77,10 +77,11 @@ async def write_answer(
 ) -> str:
     """The first question of a conversation and its answer; the id of the answer."""
     asked, answered, now = str(uuid.uuid4()), str(uuid.uuid4()), datetime.now(UTC)
-    of_both = {"conversation_id": conversation, "user_id": user}
-    first = Message(id=asked, role="user", content=question, created_at=now, **of_both)
+    first = Message(id=asked, conversation_id=conversation, user_id=user, role="user", content=question, created_at=now)
     second = Message(
         id=answered,
+        conversation_id=conversation,
+        user_id=user,
         role="assistant",
         content=answer,
         created_at=now + timedelta(seconds=1),
@@ -89,7 +90,6 @@ async def write_answer(
         citations=citations,
         unsupported_numbers=unsupported_numbers,
         model="m",
-        **of_both,
     )
     await _write(settings, tenant, [first, second])
     return answered
