@@ -15,7 +15,7 @@ from api.http.responses import invalid_field
 from api.http.sse import EventStream
 from api.http.watch import watch
 from api.tasks.ports import TaskPorts
-from api.tasks.view import can_see, is_admin, kinds_of
+from api.tasks.view import account_of, can_see, kinds_of
 from api.tasks.watch import WatchedTasks
 from api.tasks.workers import group_workers
 from domain.tasks.statistics import Durations, KindStatistics, statistics_of
@@ -101,11 +101,11 @@ async def workers(request: ApiRequest) -> WorkersView:
 
 
 @get("/tasks/stream", opt=ANYBODY, responses={**PROBLEMS, 200: EVENTS}, summary="Follow tasks")
-async def stream(request: ApiRequest) -> Response[None]:
+async def stream(request: ApiRequest, account: AccountId = "") -> Response[None]:
     """Your own, for admins the tenant's."""
-    await request.take_stream()
     ports, core = request.ports(TaskPorts), request.core
-    watched = WatchedTasks(ports.reader, core.read_models, request.user)
+    watched = WatchedTasks(ports.reader, core.read_models, request.user, account_of(request.user, account))
+    await request.take_stream()
     return EventStream(watch(ports.feed, watched, core.clock, request.http.streams))
 
 
@@ -149,10 +149,7 @@ async def _find_question(request: ApiRequest, reply_id: str) -> Task | None:
 async def _read_page(
     request: ApiRequest, account: str, limit: int, cursor: str, since: datetime | None, until: datetime | None
 ) -> RecordPage[Task]:
-    caller = request.user
-    if account and account != caller.account_id and not is_admin(caller):
-        raise Refused("forbidden", "only an admin sees the tasks of another account")
-    of = account or ("" if is_admin(caller) else caller.account_id)
+    caller, of = request.user, account_of(request.user, account)
     begin, end = (None if at is None else _aware(at) for at in (since, until))
     return await request.ports(TaskPorts).reader.table.list(caller.tenant, of, limit=limit, cursor=cursor, since=begin, until=end)
 

@@ -54,6 +54,13 @@ def can_see(caller: Caller, task: Task) -> bool:
     return task.kind in kinds_of(caller) and (is_admin(caller) or task.account == caller.account_id)
 
 
+def account_of(caller: Caller, account: str) -> str:
+    """The account whose tasks the caller asks for with ``account``; "" for all of the tenant. Refused("forbidden")."""
+    if account and account != caller.account_id and not is_admin(caller):
+        raise Refused("forbidden", "only an admin sees the tasks of another account")
+    return account or ("" if is_admin(caller) else caller.account_id)
+
+
 def settle(task: Task, state: VersionState) -> Task:
     """The task of a document's version, which a newer version or a deletion may have replaced without a word: its work is dropped."""
     if not task.is_open or not state.supersedes(task.subject.version):

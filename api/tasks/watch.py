@@ -13,7 +13,7 @@ import structlog
 
 from api.http.identity import Caller
 from api.http.watch import Subscriber, Subscribers, Update
-from api.tasks.view import TaskReader, can_see, is_admin, kinds_of
+from api.tasks.view import TaskReader, can_see, kinds_of
 from domain.read_models import ReadModels
 from schemas.bodies.tasks import TaskSnapshot, TaskView
 from schemas.errors import Refused, Unavailable
@@ -115,15 +115,14 @@ class TaskFeed:
 
 
 class WatchedTasks:
-    """One stream's view of the tasks that the caller may see."""
+    """One stream's view of the tasks that the caller may see: those of ``account``, "" for all of the tenant."""
 
-    def __init__(self, reader: TaskReader, read_models: ReadModels, caller: Caller) -> None:
-        self._reader, self._read_models, self._caller = reader, read_models, caller
-        self._account = "" if is_admin(caller) else caller.account_id
+    def __init__(self, reader: TaskReader, read_models: ReadModels, caller: Caller, account: str) -> None:
+        self._reader, self._read_models, self._caller, self._account = reader, read_models, caller, account
 
     @property
     def group(self) -> bytes:
-        """The caller's account, for an admin the tenant."""
+        """The account, or the tenant."""
         return f"{self._caller.tenant}/{self._account}".rstrip("/").encode()
 
     async def check_access(self) -> None:
@@ -132,7 +131,7 @@ class WatchedTasks:
             account = await self._read_models.accounts.get(self._caller.account_id, self._caller.account_id)
         except Unavailable:
             return  # unknown for now; the next check decides
-        if account is None or account.disabled or (not self._account and account.role == "user"):
+        if account is None or account.disabled or (self._account != self._caller.account_id and account.role == "user"):
             raise Refused("forbidden", "the account may not watch these tasks any more")
 
     async def update(self, data: Task) -> tuple[str, TaskView] | None:

@@ -40,14 +40,14 @@ def shell(request: Request[Any, Any, Any]) -> Response[bytes]:
     return Response(_shells()[page], media_type="text/html", headers=SHELL_HEADERS)
 
 
-@get("/static/{tree:str}/{path:path}", opt=OPEN, include_in_schema=False, sync_to_thread=False)
-def static_file(request: Request[Any, Any, Any], tree: FromPath[str], path: FromPath[Path]) -> Response[bytes]:
+@get("/static/{tree:str}/{path:path}", opt=OPEN, include_in_schema=False)
+async def static_file(request: Request[Any, Any, Any], tree: FromPath[str], path: FromPath[Path]) -> Response[bytes]:
     """A file of this release. Those of other releases are not found: what asks for them is outdated, and loads its shell again."""
     files = static_files()
     file = files.get(path.as_posix().lstrip("/")) if tree == files.hash else None
     if file is None:
         raise NotFoundException
-    return file_response(request, file, FILE_HEADERS)
+    return await file_response(request, file, FILE_HEADERS)
 
 
 def router() -> Router:

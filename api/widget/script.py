@@ -52,14 +52,14 @@ def widget_script() -> tuple[StaticFile, str]:
     return file, f'"{hashlib.sha256(file.content).hexdigest()[:32]}"'
 
 
-@get(PATH, opt=OPEN, include_in_schema=False, sync_to_thread=False)
-def script(request: Request[Any, Any, Any]) -> Response[bytes]:
+@get(PATH, opt=OPEN, include_in_schema=False)
+async def script(request: Request[Any, Any, Any]) -> Response[bytes]:
     """The script, or that it has not changed."""
     file, etag = widget_script()
     headers = {**HEADERS, "ETag": etag}
     if etag in {each.strip().removeprefix("W/") for each in request.headers.get("if-none-match", "").split(",")}:
         return Response(b"", status_code=HTTPStatus.NOT_MODIFIED, headers={**headers, "Vary": "Accept-Encoding"})
-    return file_response(request, file, headers)
+    return await file_response(request, file, headers)
 
 
 def router() -> Router:

@@ -25,6 +25,7 @@ MODULES = {  # the names by which packages import each other
     "@preact/signals-core": "./signals_core.js",
 }
 _IMPORT = re.compile(rf"""(\bfrom\s*)(["'])({"|".join(map(re.escape, MODULES))})\2""")
+_FONT_FACE = re.compile(r"@font-face\s*\{[^}]{0,2000}\}\s*")
 _SOURCE_MAP = re.compile(r"\n?//# sourceMappingURL=[^\n]{0,200}\n?")
 
 
@@ -44,6 +45,11 @@ def make_module(text: str, global_name: str = "") -> str:
     return f"{text.rstrip()}\nexport default {global_name};\n"
 
 
+def make_style(text: str) -> str:
+    """The style sheet for browsers, without fonts: it names files that are not served, and the system has all of their signs."""
+    return _FONT_FACE.sub("", text)
+
+
 def main() -> int:
     """Fetch, write, and print what was written."""
     listed = read_packages()
@@ -54,7 +60,7 @@ def main() -> int:
             content = _fetch(f"{package['name']}@{package['version']}", Path(folder))
         for path, name in package["files"].items():
             text = content[path]
-            result = text if name.endswith(".css") else make_module(text, listed["globals"].get(name, ""))
+            result = make_style(text) if name.endswith(".css") else make_module(text, listed["globals"].get(name, ""))
             (VENDOR / name).write_text(result, encoding="utf-8")
             hashes[name] = hashlib.sha256(result.encode()).hexdigest()
         licence = next(content[name] for name in LICENCES if name in content)

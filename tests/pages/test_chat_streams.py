@@ -26,12 +26,17 @@ async def test_a_refresh_a_second_tab_and_a_second_device_show_the_same(reader: 
     async with visit(browser, up.url) as elsewhere:
         await sign_in(elsewhere.page, up.url, reader.email)
         await ended(await ask(page, "Hello, how many days?"))
+        # the other device shows a new chat, which has no conversation to look at
+        await expect(elsewhere.page.get_by_role("complementary", name="Conversations").locator("li a")).to_have_count(1)
         tab = await reader.visitor.tab()
         for other in (tab, elsewhere.page):
             await other.goto(page.url)
             await expect(other.locator(".message.answer")).to_have_count(1)
         count = page.locator(".message.answer")
-        await begin(page)
+        await page.evaluate(WATCH, 1)
+        await ask(page, "How many days of leave are there?")
+        # sooner than the page's own look for news, which comes after ten seconds
+        await expect(elsewhere.page.locator(".message.answer")).to_have_count(2, timeout=5_000)
         await page.reload()
         await page.evaluate(WATCH, 2)
         for each in (page, tab, elsewhere.page):

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 # what the chat does once a question was accepted
 TELL = """async (id) => {
   const start = document.querySelector("script[type=module]").src;
-  (await import(start.replace("core/start.js", "pages/chat/conversation_list.js"))).tellConversationChange("asked", id);
+  (await import(start.replace("core/start.js", "pages/chat/conversations/changes.js"))).tellConversationChange("asked", id);
 }"""
 
 

@@ -37,6 +37,12 @@ class Reader:
         return self.visitor.page
 
 
+async def account_id(client: Client) -> str:
+    """The id of the account that the client belongs to."""
+    async with client.session.get("/api/v1/users/me", headers=client.headers) as answer:
+        return str((await answer.json())["id"])
+
+
 async def ask(page: Page, question: str) -> Locator:
     """Ask by the keyboard; the answer that begins."""
     count = await page.locator(".message.answer").count()

@@ -12,14 +12,15 @@ from api.tasks.ports import TaskPorts
 from domain.tasks.table import CHANGES_MAX
 from tests.support.api_people import colleague, tenant_of
 from tests.support.api_process import House, Person, Sent, events
+from tests.support.problems import is_problem
 from tests.support.task_rows import put
 
 pytestmark = [pytest.mark.stack, pytest.mark.asyncio(loop_scope="session")]
 
 
 @asynccontextmanager
-async def watching(house: House, person: Person) -> AsyncIterator[AsyncIterator[Sent]]:
-    async with house.client.stream("GET", "/api/v1/tasks/stream", headers=person.headers) as answer:
+async def watching(house: House, person: Person, query: str = "") -> AsyncIterator[AsyncIterator[Sent]]:
+    async with house.client.stream("GET", f"/api/v1/tasks/stream{query}", headers=person.headers) as answer:
         assert answer.status_code == 200, await answer.aread()
         yield events(answer)
 
@@ -52,6 +53,20 @@ async def test_the_open_ones_then_every_change(house: House, ada: Person) -> Non
     async with asyncio.timeout(10):
         while feed.is_looking:
             await asyncio.sleep(0.05)
+
+
+async def test_those_of_one_account(house: House, ada: Person) -> None:
+    """Also for an admin, who sees the tenant's otherwise; another account's only for an admin."""
+    boss = await colleague(house, ada, role="admin")
+    await put(house, ada, "PENDING")
+    own, of_ada = f"?account={boss.user['id']}", f"?account={ada.user['id']}"
+    async with watching(house, boss, own) as mine, watching(house, boss, of_ada) as hers:
+        assert (await nth(mine, "snapshot"))["open"] == []
+        assert len((await nth(hers, "snapshot"))["open"]) == 1
+        theirs, ours = await put(house, ada, "STARTED"), await put(house, boss, "STARTED")
+        assert (await nth(mine, "task"))["id"] == ours
+        assert (await nth(hers, "task"))["id"] == theirs
+    is_problem(await ada.call("GET", f"/tasks/stream{own}"), 403, "forbidden")
 
 
 async def test_a_snapshot_in_place_of_changes_that_were_missed(house: House, ada: Person) -> None:

@@ -2,10 +2,11 @@
 
 import hashlib
 import json
+import re
 
 from api.web.static_files import FILES
 from ops.supply_chain.licences import is_allowed
-from ops.web.vendor import VENDOR, make_module, read_packages
+from ops.web.vendor import VENDOR, make_module, make_style, read_packages
 
 
 def test_files_are_as_they_were_fetched() -> None:
@@ -28,3 +29,8 @@ def test_modules_import_their_neighbours() -> None:
 
 def test_scripts_become_modules() -> None:
     assert make_module("var a=1;\n", "a") == "var a=1;\nexport default a;\n"
+
+
+def test_styles_name_no_file_that_is_not_served() -> None:
+    assert make_style("@font-face {\n  src: url('a.woff2');\n}\nmath { direction: ltr; }\n") == "math { direction: ltr; }\n"
+    assert all(not re.search(r"url\((?!.data:|%23)", path.read_text(encoding="utf-8")) for path in VENDOR.glob("*.css"))

@@ -7,6 +7,7 @@ export async function copyText(text) {
     return true;
   } catch {
     const area = Object.assign(document.createElement("textarea"), { value: text, readOnly: true, className: "unseen" });
+    area.style.whiteSpace = "pre"; // what is unseen has one line, and indentation would be lost
     const focused = document.activeElement;
     (document.querySelector("dialog[open]") || document.body).append(area);
     area.select();

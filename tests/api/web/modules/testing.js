@@ -37,6 +37,19 @@ export async function until(condition, ms = 5000) {
   }
 }
 
+/** Gives `run` a function that has the number of the present task, by a chain of tasks beside it. */
+export async function countTasks(run) {
+  let task = 0;
+  const { port1, port2 } = new MessageChannel();
+  port1.onmessage = () => {
+    task += 1;
+    port2.postMessage(null);
+  };
+  port2.postMessage(null);
+  await run(() => task);
+  port1.close();
+}
+
 /** Runs all tests; the failures. */
 export async function runTests() {
   const failures = [];

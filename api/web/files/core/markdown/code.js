@@ -1,6 +1,7 @@
 import { html, useEffect, useState } from "../html.js";
 import { Button } from "../../components/button.js";
 import { copyText } from "../clipboard.js";
+import { inTurn } from "../turns.js";
 import { showToast } from "../../components/toasts.js";
 import { t } from "../../components/words.js";
 
@@ -18,7 +19,8 @@ export function Code({ text, language }) {
     if (!name || text.length > COLOURED_CHARS_MAX) return undefined;
     let isGone = false;
     const timer = setTimeout(async () => {
-      const nodes = await colour(text, name).catch(() => null);
+      const colour = await loadLanguage(name).catch(() => null);
+      const nodes = colour && (await inTurn(() => (isGone ? null : colour(text))).catch(() => null));
       if (!isGone && nodes) setColoured({ text, nodes });
     }, QUIET_MS);
     return () => {
@@ -28,10 +30,9 @@ export function Code({ text, language }) {
   }, [text, name]);
   return html`<div class="code">
     <div class="code-head"><span>${name}</span><${Button} kind="quiet" icon="copy" label=${t("copy")} onClick=${async () => (await copyText(text)) && showToast(t("copied"))} /></div>
-    <pre tabindex="0"><code>${coloured.text === text && coloured.nodes ? coloured.nodes : text}</code></pre>
+    <pre tabindex="0" dir="ltr"><code>${coloured.text === text && coloured.nodes ? coloured.nodes : text}</code></pre>
   </div>`;
 }
-
 
 // the languages that are coloured, by the names that stand behind fences; each is loaded when it is first needed
 const LANGUAGES = {
@@ -54,7 +55,8 @@ const LANGUAGES = {
 };
 const BY_NAME = new Map(Object.entries(LANGUAGES).flatMap(([language, names]) => names.split(" ").map((name) => [name, language])));
 
-async function colour(text, name) {
+/** How text of this language is coloured: as elements, from the tree of its result, without HTML; null for a language that is not known. */
+async function loadLanguage(name) {
   const language = BY_NAME.get(name);
   if (!language) return null;
   const [{ default: highlight }, { default: grammar }] = await Promise.all([
@@ -62,8 +64,7 @@ async function colour(text, name) {
     import(`../../vendor/highlight_${language}.js`),
   ]);
   if (!highlight.getLanguage(language)) highlight.registerLanguage(language, grammar);
-  // the tree of its result, drawn as elements: no HTML
-  return highlight.highlight(text, { language, ignoreIllegals: true })._emitter.rootNode.children.map(drawNode);
+  return (text) => highlight.highlight(text, { language, ignoreIllegals: true })._emitter.rootNode.children.map(drawNode);
 }
 
 function drawNode(node) {

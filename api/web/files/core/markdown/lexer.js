@@ -9,6 +9,8 @@ export const CLOSE = "\ue001";
 // Emphasis and links are found in time that grows with length × delimiters, so a paragraph in which that is beyond any that people write is
 // shown as it was written.
 const INLINE_WORK_MAX = 400_000;
+const CITATIONS = /\[\d{1,3}\](?!\()|【\d{1,3}】/g;
+const CITATIONS_PER_DELIMITER = 10; // they are what they are at once, without a search for their other half
 const DELIMITERS = /[*_~`[\]()<>$\\!&@\n【\ue000]|http/g;
 // a line that begins more than twelve quotes and lists inside each other, or is indented as if it did
 const TOO_DEEP = /^(?:(?:[ \t]{0,3}(?:>|[-*+][ \t]|\d{1,9}[.)][ \t])){12}|[ \t]{48}[ \t]*(?:>|[-*+][ \t]|\d{1,9}[.)][ \t]))/m;
@@ -36,7 +38,7 @@ const { defaults } = new Marked({
       level: "inline",
       start: (text) => atOrUndefined(text.search(/[[【]\d/)),
       tokenizer: (text) => {
-        const found = /^(?:\[(\d{1,3})\](?![(:])|【(\d{1,3})】)/.exec(text);
+        const found = /^(?:\[(\d{1,3})\](?!\()|【(\d{1,3})】)/.exec(text);
         return found ? { type: "citation", raw: found[0], marker: Number(found[1] ?? found[2]) } : undefined;
       },
     },
@@ -106,7 +108,9 @@ export function readBlocks(text) {
 }
 
 function isTooMuch(text) {
-  return text.length * (text.match(DELIMITERS)?.length ?? 0) > INLINE_WORK_MAX;
+  const citations = text.match(CITATIONS)?.length ?? 0;
+  const delimiters = text.replace(CITATIONS, "").match(DELIMITERS)?.length ?? 0;
+  return text.length * (delimiters + citations / CITATIONS_PER_DELIMITER) > INLINE_WORK_MAX;
 }
 
 function plainBlock(text) {

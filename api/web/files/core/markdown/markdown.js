@@ -65,50 +65,51 @@ export function markRanges(text, ranges) {
 }
 
 function Block({ block, drawing }) {
-  return drawBlock(block, drawing);
+  return drawBlock(block, drawing, "auto");
 }
 
-function drawBlock(block, drawing) {
+/** `dir`: of the outermost elements, each by its first letters; what is inside goes with it (and would not count if it had one). */
+function drawBlock(block, drawing, dir = null) {
   const inside = () => drawAll(block.tokens, drawing);
   switch (block.type) {
     case "paragraph":
-      return html`<p>${inside()}</p>`;
+      return html`<p dir=${dir}>${inside()}</p>`;
     case "text":
       return block.tokens ? inside() : unmarked(block.text);
     case "heading":
-      return html`<${`h${Math.min(block.depth + 2, 6)}`}>${inside()}</${`h${Math.min(block.depth + 2, 6)}`}>`; // the page has h1 and h2
+      return html`<${`h${Math.min(block.depth + 2, 6)}`} dir=${dir}>${inside()}</${`h${Math.min(block.depth + 2, 6)}`}>`; // the page has h1 and h2
     case "code":
       return html`<${Code} text=${unmarked(block.text)} language=${block.lang || ""} />`;
     case "formula_block":
       return html`<${Formula} text=${unmarked(block.text)} raw=${unmarked(block.raw)} isDisplay />`;
     case "blockquote":
-      return html`<blockquote>${block.tokens.map((each) => drawBlock(each, drawing))}</blockquote>`;
+      return html`<blockquote dir=${dir}>${block.tokens.map((each) => drawBlock(each, drawing))}</blockquote>`;
     case "list":
-      return drawList(block, drawing);
+      return drawList(block, drawing, dir);
     case "table":
-      return drawTable(block, drawing);
+      return drawTable(block, drawing, dir);
     case "hr":
       return html`<hr />`;
     case "space":
       return null;
     case "html":
     case "plain":
-      return html`<p class="plain">${unmarked(block.raw.trimEnd())}</p>`;
+      return html`<p class="plain" dir=${dir}>${unmarked(block.raw.trimEnd())}</p>`;
     default:
       return drawInline(block, drawing);
   }
 }
 
-function drawList(list, drawing) {
+function drawList(list, drawing, dir) {
   const items = list.items.map((item) => html`<li class=${item.task ? "task" : null}>
     ${item.task && html`<input type="checkbox" disabled checked=${item.checked} aria-label=${item.checked ? "✓" : "–"} />`}${item.tokens.filter((each) => each.type !== "checkbox").map((each) => drawBlock(each, drawing))}
   </li>`);
-  return list.ordered ? html`<ol start=${list.start || 1}>${items}</ol>` : html`<ul>${items}</ul>`;
+  return list.ordered ? html`<ol dir=${dir} start=${list.start || 1}>${items}</ol>` : html`<ul dir=${dir}>${items}</ul>`;
 }
 
-function drawTable(table, drawing) {
+function drawTable(table, drawing, dir) {
   const cells = (row, Cell) => row.map((cell, column) => html`<${Cell} class=${table.align[column] ? `align-${table.align[column]}` : null}>${drawAll(cell.tokens, drawing)}</${Cell}>`);
-  return html`<div class="scroll-x" tabindex="0"><table>
+  return html`<div class="scroll-x" tabindex="0"><table dir=${dir}>
     <thead><tr>${cells(table.header, "th")}</tr></thead>
     <tbody>${table.rows.map((row) => html`<tr>${cells(row, "td")}</tr>`)}</tbody>
   </table></div>`;
@@ -132,7 +133,7 @@ function drawInline(token, drawing) {
     case "del":
       return html`<del>${inside()}</del>`;
     case "codespan":
-      return html`<code>${unmarked(token.text)}</code>`;
+      return html`<code dir="ltr">${unmarked(token.text)}</code>`;
     case "br":
       return html`<br />`;
     case "link":

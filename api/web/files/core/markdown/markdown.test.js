@@ -3,6 +3,7 @@ import { safeAddress } from "./links.js";
 import { OPEN, CLOSE, readBlocks } from "./lexer.js";
 import { Markdown, markRanges, renderMarkdown } from "./markdown.js";
 import { h, html, render } from "../html.js";
+import { loadStyle } from "../router.js";
 import { assert, equal, mount, test, until } from "/testing.js";
 
 const draw = (text, drawing) => mount(() => renderMarkdown(text, drawing));
@@ -58,6 +59,36 @@ test("what people use is drawn", async () => {
   ]);
   await until(() => place.querySelectorAll("math").length === 2);
   await until(() => place.querySelector("pre .hl-keyword"));
+});
+
+test("each block has the direction of its first letters, code its own", () => {
+  const place = draw("שלום [1] `f(x)`\n\n- שלום\n\n> שלום\n\nHello שלום");
+  const blocks = [...place.querySelector(".markdown").children];
+  equal(blocks.map((each) => getComputedStyle(each).direction), ["rtl", "rtl", "rtl", "ltr"]);
+  equal(getComputedStyle(place.querySelector("code")).direction, "ltr");
+});
+
+test("a paragraph has as many citations as an answer has sources", () => {
+  const text = Array.from({ length: 400 }, (_, number) => `Point ${number} [${number}]. `).join("");
+  const [{ tokens }] = readBlocks(text);
+  equal(tokens.filter((token) => token.type === "citation").length, 400);
+});
+
+test("a colon behind a citation takes nothing from it, an address makes it a link", () => {
+  const markers = (text) => readBlocks(text)[0].tokens.filter((token) => token.type === "citation").map((token) => token.marker);
+  equal([markers("As follows [1]:"), markers("[2]: Leave rules"), markers("[3](https://example.org)")], [[1], [2], []]);
+});
+
+test("formulas look the same on Chinese pages", async () => {
+  await loadStyle("design/markdown.css");
+  const measure = async (lang) => {
+    document.documentElement.lang = lang;
+    const place = draw("$$\\int_0^1 \\frac{x^2}{2} dx$$");
+    const formula = await until(() => place.querySelector("span:not([hidden]) > math"));
+    const { width, height } = formula.getBoundingClientRect();
+    return [Math.round(width), Math.round(height)];
+  };
+  equal(await measure("zh-CN"), await measure("en"));
 });
 
 test("formulas of every notation, and none where money is meant", () => {

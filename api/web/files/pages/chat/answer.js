@@ -80,6 +80,7 @@ function Ending({ message, store, acts, open }) {
     ${message.state === "cancelled" && html`<p class="minor">${t("stopped")}</p>`}
     ${message.outcome === "not_found" && html`<p><span class="badge warning">${t("not_found")}</span></p>`}
     ${message.outcome === "unsourced" && html`<p><span class="badge warning">${t("unsourced")}</span></p>`}
+    ${message.unsupported_numbers?.length > 0 && html`<p class="minor unsupported-note">${t("unsupported_all")}</p>`}
     <${SourceList} citations=${message.citations ?? NONE} open=${open} />
     <div class="message-acts">
       <${BranchWalker} message=${message} walk=${acts.walk} />

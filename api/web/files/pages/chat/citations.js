@@ -1,9 +1,11 @@
 // Citations of an answer: numbered markers in the text with a card, and the list of its sources.
-import { html, signal, useLayoutEffect, useRef } from "../../core/html.js";
+import { html, signal, useLayoutEffect, useRef, useState } from "../../core/html.js";
+import { formatNumber } from "../../core/words.js";
 import { t } from "./words.js";
 
 const QUOTE_CHARS_MAX = 320;
 const GAP_PX = 8;
+const SOURCES_MAX = 12; // more are shown on demand
 
 const card = signal(null); // {citations, box} of the marker that is pointed at
 
@@ -45,21 +47,27 @@ export function CitationCard() {
   const [first] = shown.citations;
   const quotes = [...new Set(shown.citations.map((citation) => citation.quote))].slice(0, 3);
   return html`<div class="citation-card" role="tooltip" ref=${element}>
-    <strong>${first.title}</strong>
+    <strong dir="auto">${first.title}</strong>
     ${first.locator && html`<span class="minor">${first.locator}</span>`}
-    ${quotes.map((quote) => html`<blockquote key=${quote}>${quote.length > QUOTE_CHARS_MAX ? `${quote.slice(0, QUOTE_CHARS_MAX)}…` : quote}</blockquote>`)}
+    ${quotes.map((quote) => html`<blockquote key=${quote} dir="auto">${quote.length > QUOTE_CHARS_MAX ? `${quote.slice(0, QUOTE_CHARS_MAX)}…` : quote}</blockquote>`)}
   </div>`;
 }
 
-/** Each source once, in the order of their numbers. @param {{citations: object[], open: (citation: object) => void}} props */
+/** Each source once, in the order of their numbers; the first of many. @param {{citations: object[], open: (citation: object) => void}} props */
 export function SourceList({ citations, open }) {
+  const [isWhole, setWhole] = useState(false);
+  const list = useRef(null);
   const sources = [...new Map(citations.map((citation) => [citation.marker, citation]).reverse()).values()].sort((one, other) => one.marker - other.marker);
+  useLayoutEffect(() => {
+    if (isWhole) list.current?.children[SOURCES_MAX]?.querySelector("button").focus(); // the button that had it has gone
+  }, [isWhole]);
   if (!sources.length) return null;
+  const isCut = !isWhole && sources.length > SOURCES_MAX + 1;
   return html`<section class="sources" aria-label=${t("sources")}>
-    <ol>${sources.map(
+    <ol ref=${list}>${(isCut ? sources.slice(0, SOURCES_MAX) : sources).map(
       (source) => html`<li key=${source.marker}><button type="button" onClick=${() => open(source)}>
-        <span class="citation" aria-hidden="true">${source.marker}</span><span class="source-title">${source.title}</span>${source.locator && html`<span class="minor source-place">${source.locator}</span>`}
+        <span class="citation" aria-hidden="true">${source.marker}</span><span class="source-title" dir="auto">${source.title}</span>${source.locator && html`<span class="minor source-place" dir="auto">${source.locator}</span>`}
       </button></li>`,
-    )}</ol>
+    )}${isCut && html`<li><button type="button" class="all-sources" onClick=${() => setWhole(true)}>${t("all_sources", { count: formatNumber(sources.length) })}</button></li>`}</ol>
   </section>`;
 }

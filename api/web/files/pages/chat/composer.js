@@ -32,7 +32,7 @@ export function Composer({ value, setValue, send, busy = false, stop = null, isS
     }
   };
   return html`<form class="composer" onSubmit=${(event) => (event.preventDefault(), submit())}>
-    <textarea ref=${area} rows="1" aria-label=${t("question")} placeholder=${t("ask_placeholder")} value=${value} onInput=${(event) => setValue(event.target.value)} onKeyDown=${onKeyDown} enterkeyhint="send"></textarea>
+    <textarea ref=${area} rows="1" dir="auto" aria-label=${t("question")} placeholder=${t("ask_placeholder")} value=${value} onInput=${(event) => setValue(event.target.value)} onKeyDown=${onKeyDown} enterkeyhint="send"></textarea>
     <div class="composer-foot">
       ${children}
       <span class="stretch"></span>

@@ -9,16 +9,16 @@ import { Menu } from "../../components/menu.js";
 import { ProblemNote } from "../../components/problem_note.js";
 import { showProblem } from "../../components/toasts.js";
 import { Composer } from "./composer.js";
-import { followConversationChanges } from "./conversation_list.js";
+import { followConversationChanges } from "./conversations/changes.js";
 import { openStore } from "./conversation_store.js";
 import { downloadConversation } from "./export.js";
 import { Thread } from "./thread.js";
 import { UsageLine } from "./usage_line.js";
 import { t } from "./words.js";
 
-const ConversationSettings = lazy(() => import("./conversation_settings.js"), "ConversationSettings");
+const ConversationSettings = lazy(() => import("./conversations/conversation_settings.js"), "ConversationSettings");
 
-const CHECK_MS = 4000; // between two looks for what was asked on another device
+const CHECK_MS = 10_000; // between two looks for what no stream told
 const SPOKEN_CHARS_MAX = 600;
 
 /**
@@ -97,7 +97,7 @@ export function Conversation({ id, messageId, openSource, onTitle }) {
   };
   return html`
     <header class="chat-head">
-      <h1>${title}</h1>
+      <h1 dir="auto">${title}</h1>
       <${UsageLine} store=${store} />
       <${Button} kind="quiet" icon="settings" label=${t("settings")} onClick=${() => setInSettings(true)} />
       <${Menu} label=${t("more")} items=${[
@@ -116,7 +116,7 @@ export function Conversation({ id, messageId, openSource, onTitle }) {
     }} />`}`;
 }
 
-/** Learns of what other tabs do at once, and of other devices within seconds while the page is seen. */
+/** Learns of what other tabs and devices do at once, and by a look now and then while the page is seen. */
 function useNews(store) {
   useEffect(() => {
     let timer = null;

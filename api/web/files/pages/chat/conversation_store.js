@@ -2,7 +2,7 @@
 import { batch, computed, signal } from "../../core/html.js";
 import { call, callTagged, newKey, query } from "../../core/http.js";
 import { followEvents, isPassing, pause } from "../../core/events.js";
-import { tellConversationChange } from "./conversation_list.js";
+import { tellConversationChange } from "./conversations/changes.js";
 import { ReplyDraft } from "./reply_draft.js";
 
 const PAGE = 50;
@@ -131,7 +131,7 @@ export class ConversationStore {
       this.messages.value = [...above, question];
       this.follow({ reply_id: accepted.reply_id, message_id: question.id }, { siblings, queue });
     });
-    tellConversationChange("asked", this.id);
+    tellConversationChange("asked", this.id, accepted.reply_id);
   }
 
   before(message) {

@@ -6,7 +6,7 @@ import { Icon } from "../../components/icon.js";
 import { ProblemNote } from "../../components/problem_note.js";
 import { Composer } from "./composer.js";
 import { ConversationStore, handOver } from "./conversation_store.js";
-import { tellConversationChange } from "./conversation_list.js";
+import { tellConversationChange } from "./conversations/changes.js";
 import { KnowledgePicker, ModePicker, loadBases } from "./pickers.js";
 import { t } from "./words.js";
 

@@ -2,8 +2,10 @@
 import { html, useEffect, useState } from "../../core/html.js";
 import { lazy } from "../../core/lazy.js";
 import { place } from "../../core/router.js";
+import { user } from "../../core/session.js";
 import { CitationCard } from "./citations.js";
-import { ConversationList } from "./conversation_list.js";
+import { followOtherDevices } from "./conversations/changes.js";
+import { ConversationList } from "./conversations/conversation_list.js";
 import { NewChat } from "./new_chat.js";
 
 const Conversation = lazy(() => import("./conversation.js"), "Conversation");
@@ -18,6 +20,11 @@ export default function ChatPage() {
   const [title, setTitle] = useState("");
   const openSource = ({ citation, replyId }) => setOpened({ citation: { ...citation }, replyId }); // once more is from the beginning
   useEffect(() => setOpened(null), [id]);
+  useEffect(() => {
+    const stop = new AbortController();
+    followOtherDevices(user.value.id, stop.signal);
+    return () => stop.abort();
+  }, []);
   useEffect(() => {
     const timer = setTimeout(() => import("./conversation.js").catch(() => {}), PREFETCH_MS); // before the first answer needs it
     return () => clearTimeout(timer);

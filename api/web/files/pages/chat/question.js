@@ -14,7 +14,7 @@ export function Question({ message, acts }) {
   return html`<article class="message question" aria-label=${t("you")}>
     ${isEditing
       ? html`<${QuestionEditor} message=${message} acts=${acts} />`
-      : html`<div class="bubble">${message.content}</div>
+      : html`<div class="bubble" dir="auto">${message.content}</div>
         <div class="message-acts">
           <${BranchWalker} message=${message} walk=${acts.walk} />
           <${Button} kind="quiet" icon="edit" label=${t("edit")} disabled=${acts.isBusy} onClick=${() => acts.setEditing(message.id)} />
@@ -47,7 +47,7 @@ function QuestionEditor({ message, acts }) {
     }
   };
   return html`<form class="question-editor" onSubmit=${(event) => (event.preventDefault(), content.trim() && sending.run())}>
-    <textarea ref=${area} aria-label=${t("edit")} value=${content} onInput=${(event) => setContent(event.target.value)} onKeyDown=${onKeyDown}></textarea>
+    <textarea ref=${area} dir="auto" aria-label=${t("edit")} value=${content} onInput=${(event) => setContent(event.target.value)} onKeyDown=${onKeyDown}></textarea>
     <${ProblemNote} problem=${sending.problem} />
     <div class="row"><span class="stretch"></span><${Button} kind="quiet" onClick=${close}>${common("cancel")}</${Button}><${Button} kind="primary" type="submit" busy=${sending.busy} disabled=${!content.trim()}>${t("edit_send")}</${Button}></div>
   </form>`;

@@ -26,6 +26,16 @@ test("a snapshot stands for everything before, a restart for nothing", async () 
   await until(() => draft.text.value === "n");
 });
 
+test("the place in the queue is shown until something else is known", async () => {
+  const draft = new ReplyDraft({ id: "r", questionId: "q", queue: { position: 3, estimated_wait_s: 9 } });
+  equal(draft.queue.value.position, 3);
+  draft.take({ event: "queued", data: { position: 1, estimated_wait_s: null } });
+  equal(draft.queue.value, { position: 1, estimated_wait_s: null });
+  draft.take(delta(1, "a"));
+  await until(() => draft.text.value === "a");
+  equal(draft.queue.value, null);
+});
+
 test("its last event leaves a message", () => {
   const draft = new ReplyDraft({ id: "r", questionId: "q", siblings: ["o", "r"] });
   draft.take(delta(1, "ab"));

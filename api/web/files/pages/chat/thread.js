@@ -90,7 +90,7 @@ export function Thread({ store, acts, messageId }) {
       <div class="thread-list" ref=${list}>
         ${store.older.value && html`<p class="minor older">${t("loading_older")}</p>`}
         ${entries.map(elementOf)}
-        ${store.pending.value && html`<article class="message question" key="pending"><div class="bubble pending">${store.pending.value}</div></article>`}
+        ${store.pending.value && html`<article class="message question" key="pending"><div class="bubble pending" dir="auto">${store.pending.value}</div></article>`}
       </div>
     </div>
     ${isAway && html`<button type="button" class="to-end" aria-label=${t("to_end")} title=${t("to_end")} onClick=${toEnd}><${Icon} name="chevron_down" /></button>`}

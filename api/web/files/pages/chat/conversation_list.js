@@ -1,2 +1,0 @@
-export { ConversationList } from "./conversations/conversation_list.js";
-export { followConversationChanges, tellConversationChange } from "./conversations/changes.js";

@@ -1,1 +1,0 @@
-export { ConversationSettings } from "./conversations/conversation_settings.js";
