@@ -7,10 +7,10 @@ import { Dialog } from "../../../components/dialog.js";
 import { errorOf, Field } from "../../../components/field.js";
 import { Loading } from "../../../components/loading.js";
 import { ProblemNote } from "../../../components/problem_note.js";
+import { Propagation } from "../propagation.js";
 import { t } from "../words.js";
 import { Value } from "./configuration.js";
 import { History } from "./history.js";
-import { Propagation } from "./propagation.js";
 import { choicesOf, textOf, valueOf } from "./value_text.js";
 
 /** One key: what it is, a form that changes it, which processes run which revision, and its history. @param {{name: string, changed: () => void, close: () => void}} props */
