@@ -77,6 +77,7 @@ async def test_an_administrator_changes_rules_and_settings_redrives_and_reads_wh
     async with up.replica():
         await _change_a_rule(operator)
     await _change_a_setting(operator)
+    await _stage_a_setting(operator)
     await _redrive_a_dead_letter(operator, up)
     await _read_why(operator, answered)
 
@@ -234,6 +235,34 @@ async def _change_a_setting(operator: Visitor) -> None:
     await expect(dialog.get_by_text("rolled back to revision 1").first).to_be_visible()
     await expect(dialog.locator("input[name=value]")).to_have_value("0.7")
     await check_accessibility(page)
+
+
+async def _stage_a_setting(operator: Visitor) -> None:
+    """In one worker group, whose name and whose guard's metric are wrong at first; then promoted."""
+    await operator.go("/operations/configuration/model.temperature")
+    dialog = operator.page.get_by_role("dialog", name="model.temperature")
+    await dialog.get_by_label("New value").fill("0.4")
+    await dialog.get_by_label("In force", exact=True).select_option("workers")
+    await dialog.get_by_label("Processes", exact=True).fill("chats")
+    await dialog.get_by_role("button", name="Stage", exact=True).click()
+    await expect(dialog.get_by_label("Processes", exact=True)).to_have_attribute("aria-invalid", "true")
+    await dialog.get_by_label("Processes", exact=True).fill("chat")
+    await dialog.get_by_label("Roll back when a metric gets worse").check()
+    await dialog.get_by_label("Metric", exact=True).fill('claw_agent_step{agent="generate"}')
+    await dialog.get_by_label("Threshold").fill("1000")
+    await dialog.get_by_role("button", name="Stage", exact=True).click()
+    await expect(dialog.get_by_label("Metric", exact=True)).to_have_attribute("aria-invalid", "true")
+    await expect(dialog.get_by_role("alert")).to_contain_text("claw_agent_step_seconds")  # a similar one
+    await dialog.get_by_label("Metric", exact=True).fill('claw_agent_step_seconds{agent="generate"}')
+    await check_accessibility(operator.page)
+    await dialog.get_by_role("button", name="Stage", exact=True).click()
+    staged = dialog.get_by_role("group", name="Staged")
+    await expect(staged).to_contain_text("in some processes: chat")
+    await expect(staged).to_contain_text("waiting for observations")
+    await expect(dialog.get_by_role("region", name="Propagation").get_by_role("row").filter(has_text="staged")).to_have_count(1)
+    await check_accessibility(operator.page)
+    await staged.get_by_role("button", name="Promote").click()
+    await expect(dialog.locator("input[name=value]")).to_have_value("0.4")
 
 
 async def _redrive_a_dead_letter(operator: Visitor, up: Up) -> None:
