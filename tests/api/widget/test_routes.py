@@ -263,6 +263,30 @@ async def test_limits_of_visitors_and_of_the_key(api_settings: Settings) -> None
         assert (await person.call("GET", "/knowledge")).status_code == 200
 
 
+async def test_visitors_leave_a_part_of_the_accounts_tokens_to_it(api_settings: Settings) -> None:
+    """All widgets of an account together; the refusal names the share and the remedy, and a key with a greater one goes on."""
+    limited = with_limits(api_settings, tokens_free_per_minute=0, tokens_free_per_day=16_000)  # of which a question reserves some 3,500
+    async with opened(replace(limited, model=replace(limited.model, provider="openai"))) as house:
+        person = await house.person()
+
+        async def put(headers: dict[str, str], path: str = ROOT) -> httpx.Response:
+            async with house.client.stream("POST", path, json=ASK, headers=headers | {"accept": "text/event-stream"}) as answer:
+                if not answer.is_success:
+                    await answer.aread()
+                return answer
+
+        first, second = await make(person), await make(person)
+        found = [await put(of(key)) for key in (first, second, first, second)]
+        assert [answer.status_code for answer in found] == [200, 200, 429, 429]
+        problem = is_problem(found[2], 429, "widget_share_used")
+        assert (problem["rule"], "50%" in problem["detail"], "account_share" in problem["remedy"]) == ("tokens_free_day", True, True)
+        assert int(found[2].headers["retry-after"]) == problem["retry_after_s"] > 0
+        greater = await make(person, account_share=0.75)
+        assert (await put(of(greater))).status_code == 200
+        is_problem(await put(of(greater)), 429, "widget_share_used")
+        assert (await put(person.headers, "/api/v1/knowledge/query")).status_code == 200
+
+
 async def test_streams_of_a_key_are_bounded_and_are_not_its_owners(api_settings: Settings) -> None:
     settings = replace(api_settings, limits=LimitSettings(enabled=False))
     async with opened(replace(settings, areas=(*settings.areas, WidgetSettings(streams_max=1)))) as house:
