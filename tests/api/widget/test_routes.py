@@ -134,6 +134,15 @@ async def test_a_page_of_another_origin_is_refused_and_may_read_why(house: House
     )
 
 
+async def test_a_page_of_the_installation_itself_may_resume(house: House, ada: Person) -> None:
+    """Browsers name no origin in a GET of the same one, and say that it is the same."""
+    own, path = f"http://127.0.0.1:{house.client.base_url.port}", f"{ROOT}/{uuid.uuid4()}/stream"
+    for origin, site, status in ((own, "same-origin", 404), (own, "same-site", 403), (own, "none", 403), (PAGE, "same-origin", 403)):
+        key = await make(ada, origins=[origin])
+        headers = {"authorization": f"Bearer {key['key']}", "sec-fetch-site": site}
+        assert (await house.client.get(path, headers=headers)).status_code == status, site
+
+
 async def test_nothing_else_is_done_with_it(house: House, ada: Person) -> None:
     """Tested of every route by the matrix; here of what a copy of the key would be tried on, from the right page, and the socket."""
     key = await make(ada)
