@@ -26,7 +26,7 @@ export function Propagation({ path, revision }) {
     { name: "process", label: t("process"), show: (each) => html`<strong>${each.component}</strong> <code class="minor">${each.id}</code>` },
     { name: "revision", label: t("revision"), kind: "number", show: (each) => each.revision },
     { name: "state", label: t("state"), show: (each) => html`<span class=${`badge ${each.in_force ? "good" : "warning"}`}>${t(each.in_force ? "in_force" : each.pinned ? "pinned" : "not_yet")}</span>${each.staged ? html` <span class="badge warning">${t("staged_value")}</span>` : ""}` },
-    { name: "since", label: t("running_since"), kind: "time", show: (each) => (each.since ? formatTime(each.since) : "") },
+    { name: "since", label: t("running_since"), kind: "time", show: (each) => formatTime(each.since ?? each.started_at) },
     { name: "problem", label: "", kind: "wide", show: (each) => each.problem },
   ];
   return html`<section class="stack" aria-label=${t("propagation")}>
