@@ -10,7 +10,8 @@ class WidgetAccess(Struct, frozen=True, kw_only=True):
     """What makes an API key that of a widget: it stands in a page for everybody to read, so it is good for questions and for nothing else.
 
     ``origins`` of the pages, as browsers write them; ``knowledge_base_ids`` are all that it is asked about. The limits, per minute for the
-    visitors of one address and for the key as a whole, and questions per UTC day, are those of the installation where they are None.
+    visitors of one address and for the key as a whole, questions per UTC day, and the share of the account's quotas, token limits and open
+    replies beyond which visitors are refused, are those of the installation where they are None.
     """
 
     origins: tuple[str, ...]
@@ -21,3 +22,4 @@ class WidgetAccess(Struct, frozen=True, kw_only=True):
     questions_per_minute: int | None = None
     questions_per_day: int | None = None
     streams_max: int | None = None
+    account_share: float | None = None

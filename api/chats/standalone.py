@@ -75,10 +75,11 @@ async def _ask_once(request: ApiRequest, asked: StandaloneQuestion, reply_id: st
     mode = choose_mode(caller, asked.mode, field=asked.mode_field)
     queue = await ports.estimates.new_question_queue(caller.tenant)
     bases = await _resolve_bases(request, asked.knowledge_base_ids)
-    await ports.quotas.check(caller)
+    limiting = ports.http.limiting
+    await ports.quotas.check(caller, None if caller.widget is None else limiting.widget_limits(caller.widget))
     history = fit_turns(asked.history, HistoryBudget.from_limits(ports.core.settings.limits))
     prompt_texts = (asked.content, asked.system_prompt, *(turn.content for turn in history))
-    reserved = await ports.http.limiting.reserve(
+    reserved = await limiting.reserve(
         caller, reply_id, prompt_texts, min(asked.sampling.max_tokens, ports.core.live.settings.model.max_tokens)
     )
     is_published = False
@@ -106,7 +107,7 @@ async def _ask_once(request: ApiRequest, asked: StandaloneQuestion, reply_id: st
         is_published = True
     finally:
         if reserved and not is_published:
-            await ports.http.limiting.release(caller, reply_id)
+            await limiting.release(caller, reply_id)
     location = ReplyLocation(conversation_id, begin.partition, begin.offset, message_id)
     location = await ports.locations.save(
         caller.tenant, reply_id, location, BRIEF_MESSAGE_S

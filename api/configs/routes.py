@@ -185,10 +185,10 @@ async def rollback(request: ApiRequest, config_key: FromPath[str], data: JSONBod
 
 @get("/configs/{config_key:str}/propagation", opt=OPERATOR, responses=PROBLEMS, summary="See which processes run a revision")
 async def propagation(request: ApiRequest, config_key: FromPath[str]) -> PropagationView:
-    """Every process that reported within the last 10 seconds, with the revision it runs."""
+    """Every process that reported within the last 10 seconds, with the revision it runs and since when."""
     editor = _editor(request)
     known = editor.find(config_key)
-    return propagation_view(known, editor.config(known), await editor.reports.list())
+    return propagation_view(known.name, editor.config(known), await editor.reports.list(), known)
 
 
 @post(

@@ -1,5 +1,6 @@
 """Keys and revisions as operators see them: sensitive values never leave."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -137,11 +138,11 @@ def diff_view(editor: ConfigEditor, key: ConfigKey, before: Config | None, after
     return ConfigDiff(key=key.name, before=sides[0], after=sides[1], is_same=is_same)
 
 
-def propagation_view(key: ConfigKey, config: Config | None, reports: list[ProcessReport]) -> PropagationView:
-    """Which process runs which revision of the key."""
+def propagation_view(name: str, config: Config | None, reports: Iterable[ProcessReport], key: ConfigKey | None = None) -> PropagationView:
+    """Which process runs which revision of the key of this name; ``key`` None: it is no setting."""
     newest = config.revision if config else 0
-    processes = tuple(_process_view(key, newest, report) for report in reports)
-    return PropagationView(key=key.name, revision=newest, in_force=all(each.in_force for each in processes), processes=processes)
+    processes = tuple(_process_view(name, newest, report, key) for report in reports)
+    return PropagationView(key=name, revision=newest, in_force=all(each.in_force for each in processes), processes=processes)
 
 
 def import_change_view(planned: PlannedChange) -> ConfigImportChange:
@@ -151,13 +152,14 @@ def import_change_view(planned: PlannedChange) -> ConfigImportChange:
     return ConfigImportChange(key=planned.key.name, action=planned.action, before=before, after=after)
 
 
-def _process_view(key: ConfigKey, newest: int, report: ProcessReport) -> ProcessView:
-    revision, is_pinned = report.revisions.get(key.name, 0), key.name in report.pinned
-    problem = report.problems.get(key.name, "")
-    if is_pinned and not problem:
+def _process_view(name: str, newest: int, report: ProcessReport, key: ConfigKey | None) -> ProcessView:
+    revision, is_pinned = report.revisions.get(name, 0), name in report.pinned
+    problem = report.problems.get(name, "")
+    if is_pinned and not problem and key is not None:
         problem = f"{key.variable} is set in its environment"
     elif revision < newest and not problem:
-        problem = "takes effect when the process is started again" if key.effect == "restart" else "has not read it yet"
+        is_late = key is not None and key.effect == "restart"
+        problem = "takes effect when the process is started again" if is_late else "has not read it yet"
     return ProcessView(
         id=report.id,
         component=report.component,
@@ -167,7 +169,8 @@ def _process_view(key: ConfigKey, newest: int, report: ProcessReport) -> Process
         pinned=is_pinned,
         problem=problem,
         silent_s=round(report.silent_s, 3),
-        staged=key.name in report.staged,
+        staged=name in report.staged,
+        since=report.since.get(name),
     )
 
 

@@ -78,7 +78,7 @@ async def admit(scope: HTTPScope | WebSocketScope) -> None:
     caller, refusal = None, None
     if access != "public":
         if access == "widget":
-            identifying = ports.identities.authenticate_widget(authorization, _origin(scope), address)
+            identifying = ports.identities.authenticate_widget(authorization, _origins(scope), address)
         else:
             identifying = ports.identities.authenticate(f"Bearer {token}" if by_cookie else authorization, address)
         caller, refusal = await _identify(identifying)
@@ -139,10 +139,20 @@ async def _identify(identifying: Awaitable[Caller]) -> tuple[Caller | None, Refu
         return None, refusal
 
 
-def _origin(scope: HTTPScope | WebSocketScope) -> str:
-    """The page's origin; "" when the request names none, or several."""
-    origins = [value.decode("latin-1") for name, value in scope["headers"] if name == b"origin"]
-    return origins[0] if len(origins) == 1 else ""
+def _origins(scope: HTTPScope | WebSocketScope) -> tuple[str, ...]:
+    """What the origin of the page may be, by the request; none when it names none, or several.
+
+    Browsers send no ``Origin`` with a GET of a page of this very origin, and say so in a header that no page can set either. Whether it
+    came by TLS, a proxy in front may be the only one to know.
+    """
+    headers = scope["headers"]
+    origins = tuple(value.decode("latin-1") for name, value in headers if name == b"origin")
+    if origins:
+        return origins if len(origins) == 1 else ()
+    if dict(headers).get(b"sec-fetch-site") != b"same-origin":
+        return ()
+    host = dict(headers).get(b"host", b"").decode("latin-1").lower()
+    return (f"https://{host}", f"http://{host}")
 
 
 def _read_headers(scope: HTTPScope | WebSocketScope) -> tuple[str, list[str], list[str]]:

@@ -1,7 +1,7 @@
 """Authentication: an access token or an API key in the Authorization header, or an access token in the cookie of a page; never in URLs."""
 
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Literal
@@ -93,15 +93,15 @@ class Identities:
             raise KeyMisused(caller, WIDGET_KEY_REFUSED)
         return caller
 
-    async def authenticate_widget(self, authorization: str, origin: str, address: str = UNKNOWN) -> Caller:
-        """The caller behind the key of a widget in a page of this ``origin``. Raises Refused like ``authenticate``, and
+    async def authenticate_widget(self, authorization: str, origins: Sequence[str], address: str = UNKNOWN) -> Caller:
+        """The caller behind the key of a widget in a page of one of these ``origins``. Raises Refused like ``authenticate``, and
         "widget_key_needed" for every other credential, "widget_origin_refused" for a page of another origin, or of none.
         """
         caller = await self._identify(authorization, address)
         if caller.widget is None:
             raise KeyMisused(caller, WIDGET_KEY_NEEDED)
-        if origin not in caller.widget.origins:
-            said = f"the request came from a page of {origin[:ORIGIN_CHARS_MAX]}" if origin else "the request has no Origin header"
+        if not set(origins) & set(caller.widget.origins):
+            said = f"the request came from a page of {origins[0][:ORIGIN_CHARS_MAX]}" if origins else "the request has no Origin header"
             raise KeyMisused(caller, WIDGET_ORIGIN_REFUSED, said)
         return caller
 

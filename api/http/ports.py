@@ -22,7 +22,6 @@ from domain.limits.live_rules import live_rules
 from domain.limits.places import Places
 from domain.limits.reservations import build_reservations
 from schemas.records import Credential
-from schemas.settings import LimitSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +75,7 @@ def open_ports(opening: Opening) -> HttpPorts:
             settings,
             core.metrics,
             live=core.live.whole,
-            rules=live_rules(configs, core.live.of(LimitSettings)),
+            rules=live_rules(core.live),
             configs=configs,
             reporter=reporter,
             reservations=build_reservations(core.redis, settings),

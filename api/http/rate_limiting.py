@@ -17,7 +17,7 @@ from domain.limits.decisions import DecisionReporter
 from domain.limits.limiter import Limiter
 from domain.limits.reservations import ReservationResult, Reservations, refusal_of
 from domain.limits.rules import ApplicableRules, applicable_rules, network_of
-from domain.widgets.limits import WidgetLimits, WidgetRules, limits_of, question_rules, request_rules
+from domain.widgets.limits import WidgetLimits, WidgetRules, limits_of, question_rules, request_rules, share_refusal
 from domain.widgets.settings import WidgetSettings
 from schemas.configs import RATE_LIMIT_ACCESS, Config
 from schemas.errors import Refused, Unavailable
@@ -157,7 +157,8 @@ class RateLimiting:
     async def reserve(self, caller: Caller, reply_id: str, texts: Sequence[str], answer_tokens: int = 0) -> bool:
         """Reserve a place and the largest number of model tokens an answer may use; True when there is a reservation to settle.
 
-        Raises Refused("rate_limited"). ``texts``: the caller's part of the prompt. Exempt callers reserve nothing.
+        Raises Refused("rate_limited"), and "widget_share_used" for visitors of a widget, who leave a part to the account. ``texts``: the
+        caller's part of the prompt. Exempt callers reserve nothing.
         """
         settings = self._settings.value
         if not self.enabled or ((verdict := self.verdict("", caller)) is not None and verdict.access == "allow"):
@@ -165,8 +166,12 @@ class RateLimiting:
         rules = self.token_rules(caller) if settings.model.provider != "local" else ()
         tokens = sum(map(estimate_tokens, texts)) + settings.retrieval.context_tokens
         tokens += answer_tokens or settings.model.max_tokens
-        reserved: ReservationResult = await self._reservations.reserve(rules, subject_of(caller), reply_id, tokens)
+        visitors = None if caller.widget is None else self.widget_limits(caller.widget)
+        share = 1.0 if visitors is None else visitors.account_share
+        reserved: ReservationResult = await self._reservations.reserve(rules, subject_of(caller), reply_id, tokens, share=share)
         refusal = refusal_of(reserved, settings.limits.replies_open_max)
+        if refusal is not None and visitors is not None:
+            refusal = share_refusal(visitors, refusal.rule, refusal.retry_after_s)
         if refusal is not None:
             self._metrics.refusals.labels(refusal.rule).inc()
             raise refusal

@@ -9,6 +9,7 @@ from api.limits.budget_watch import BudgetWatch
 from api.limits.quotas import Quotas
 from api.limits.usage_notices import UsageNotices
 from domain.configs.configs import ConfigWriter
+from domain.configs.reports import ProcessReports
 from domain.limits.decisions import DecisionCounters
 from domain.limits.topics import LIMITS_DECIDED
 from domain.usage.budget import Budget
@@ -21,12 +22,13 @@ from streams.tables.counters import Counter
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LimitPorts:
     """``usage`` sums what was spent, ``quotas`` holds it against the limits of a tier, ``budget`` against those of
-    the installation.
+    the installation. ``reports``: which process applies which revision of the rules.
     """
 
     core: Core
     http: HttpPorts
     config_writer: ConfigWriter
+    reports: ProcessReports
     decisions: DecisionCounters
     usage: Counter
     quotas: Quotas
@@ -45,6 +47,7 @@ def open_ports(opening: Opening) -> LimitPorts:
         core=core,
         http=http,
         config_writer=ConfigWriter(core.live.configs, core.records, core.publisher, core.clock, core.random_bytes, "api"),
+        reports=ProcessReports(core.redis, prefix),
         decisions=DecisionCounters(core.redis, prefix, LIMITS_DECIDED.partitions(kafka)),
         usage=usage,
         quotas=Quotas(core.live.of(QuotaSettings), usage, core.clock, core.metrics, budget, notices.observe_quota),

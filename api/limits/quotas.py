@@ -13,6 +13,7 @@ from api.http.identity import Caller
 from api.http.metrics import Metrics
 from domain.usage.budget import Budget
 from domain.usage.counters import UsageTotals, split_by_model, sum_models, user_key
+from domain.widgets.limits import WidgetLimits, share_refusal
 from schemas.bodies.usage import QuotaView
 from schemas.errors import Refused, Unavailable
 from schemas.settings.quotas import Measure, Period, QuotaSettings
@@ -38,8 +39,10 @@ class Quotas:
         self._settings, self._usage, self._clock, self._metrics, self._budget = settings, usage, clock, metrics, budget
         self._observe = observe
 
-    async def check(self, caller: Caller) -> None:
-        """Refused("quota_exceeded" or "budget_spent") with the seconds until the reset; costs no round trip where neither is set."""
+    async def check(self, caller: Caller, visitors: WidgetLimits | None = None) -> None:
+        """Refused("quota_exceeded" or "budget_spent") with the seconds until the reset; costs no round trip where neither is set. Of
+        ``visitors`` of a widget Refused("widget_share_used") once the account has used their share of a quota, by whatever.
+        """
         await self.check_budget()
         try:
             quotas = await self.views(caller)
@@ -48,7 +51,8 @@ class Quotas:
             return
         for quota in quotas:
             self._observe(caller, quota)
-        exceeded = [quota for quota in quotas if quota.left == 0]
+        share = 1.0 if visitors is None else visitors.account_share
+        exceeded = [quota for quota in quotas if quota.used >= quota.limit * share]
         if exceeded:
             last = max(exceeded, key=lambda quota: quota.resets_at)
             rule = f"{last.measure}_per_{last.period}"
@@ -56,8 +60,10 @@ class Quotas:
             detail = (
                 f"{last.used} of {last.limit} {last.measure} of this {last.period} are used; it resets at {last.resets_at:%Y-%m-%dT%H:%MZ}"
             )
-            wait_s = math.ceil((last.resets_at - self._clock.now()).total_seconds())
-            raise Refused("quota_exceeded", detail, retry_after_s=max(1, wait_s), rule=rule)
+            wait_s = max(1, math.ceil((last.resets_at - self._clock.now()).total_seconds()))
+            if visitors is not None:
+                raise share_refusal(visitors, rule, wait_s)
+            raise Refused("quota_exceeded", detail, retry_after_s=wait_s, rule=rule)
 
     async def check_budget(self) -> None:
         """Refused("budget_spent") when what all accounts may spend is spent."""

@@ -8,6 +8,7 @@ import msgspec
 from litestar import Litestar, Response, Router, delete, get, post, put
 from litestar.params import JSONBody, QueryParameter
 
+from api.configs.views import propagation_view
 from api.http.audit import record_audit
 from api.http.gate import ANYBODY, OPERATOR, address_of
 from api.http.late_repeats import RUNS_AGAIN
@@ -20,6 +21,7 @@ from api.limits.ports import LimitPorts
 from domain.limits.access_lists import ENTRIES_MAX, AccessLists, canonical_value, problem_of
 from domain.limits.rules import OPENAI_ROOT, ROOT, network_of, problems_of
 from schemas import ids
+from schemas.bodies.configs import PropagationView
 from schemas.bodies.limits import (
     AccessPut,
     AccessRemove,
@@ -83,6 +85,16 @@ async def put_rules(request: ApiRequest, data: JSONBody[RulesPut]) -> Response[R
     )
     await _record(request, "rate_limit_rules.change", RATE_LIMIT_RULES, reason=data.reason, revision=str(config.revision))
     return _response(request, config)
+
+
+@get("/rate-limits/rules/propagation", opt=OPERATOR, responses=PROBLEMS, summary="See which processes apply the rate-limit rules")
+async def rules_propagation(request: ApiRequest) -> PropagationView:
+    """Every API process that reported within the last 10 seconds, with the revision of the rules that it applies and since when. One that
+    switches rate limits off is ``pinned``.
+    """
+    reports = await request.ports(LimitPorts).reports.list()
+    applying = [report for report in reports if report.component == "api"]  # workers decide nothing by rules
+    return propagation_view(RATE_LIMIT_RULES, request.http.configs.get(RATE_LIMIT_RULES), applying)
 
 
 @get("/rate-limits/monitor", opt=OPERATOR, responses=PROBLEMS, summary="Get rate-limit decisions")
@@ -237,5 +249,5 @@ def _matches_caller(request: ApiRequest, kind: SubjectKind, value: str) -> bool:
 
 def router() -> Router:
     """The routes of this module."""
-    handlers = [mine, limits, rules, put_rules, monitor, reset, allowlist, allow, disallow, denylist, deny, undeny]
+    handlers = [mine, limits, rules, put_rules, rules_propagation, monitor, reset, allowlist, allow, disallow, denylist, deny, undeny]
     return Router("", route_handlers=handlers, tags=["rate limits"])

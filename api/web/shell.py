@@ -15,6 +15,7 @@ PAGES: Mapping[str, str] = MappingProxyType(
         "knowledge": "knowledge",
         "operations": "operations",
         "account": "account",
+        "embed": "embed",
         "sign-in": "sign_in",
         "register": "sign_in",
         "verify-email": "sign_in",

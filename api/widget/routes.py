@@ -21,7 +21,7 @@ from api.widget.events import public_frames
 from api.widget.ports import WidgetPorts
 from domain.chats.relay.frames import EventId
 from domain.widgets.budget import seconds_to_reset
-from domain.widgets.errors import WIDGET_EMPTY, WIDGET_QUESTIONS_USED
+from domain.widgets.errors import WIDGET_EMPTY, WIDGET_QUESTIONS_USED, WIDGET_SHARE_USED
 from domain.widgets.limits import WidgetLimits
 from schemas.bodies.streams import WIDGET_EVENTS
 from schemas.bodies.widget import WidgetCancelAccepted, WidgetQuestion
@@ -133,7 +133,8 @@ async def _ask_within_budget(request: ApiRequest, asked: StandaloneQuestion, lim
         found = await ask_standalone(request, asked)
         is_asked = True
     except Refused as refusal:
-        refusal.detail = ""  # what the account has used, and of how much, is not for strangers
+        if refusal.code != WIDGET_SHARE_USED.code:
+            refusal.detail = ""  # what the account has used, and of how much, is not for strangers
         raise
     finally:
         if not is_asked:

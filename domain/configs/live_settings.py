@@ -18,8 +18,10 @@ from schemas.errors import Refused
 from schemas.settings import Settings
 from schemas.settings.section import Section
 from streams.live import Live
+from streams.tables.live import follow
 
 S = TypeVar("S", bound=Section)
+T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
@@ -28,8 +30,8 @@ class LiveSettings:
     """Follows ``configs`` once it is started; ``given`` are the settings of environment and defaults.
 
     A value that this process cannot use (written by a newer release, encrypted with another secret) leaves the one before in force;
-    ``problems`` says so by key. ``revisions`` are those in force. ``stages`` are those of the topic by key, ``staged`` the
-    keys whose staged value is in force here, be it for some tenants.
+    ``problems`` says so by key. ``revisions`` are those in force, also of the keys that ``follow`` was asked for. ``stages`` are those of
+    the topic by key, ``staged`` the keys whose staged value is in force here, be it for some tenants.
     """
 
     def __init__(self, given: Settings, configs: Configs, keys: Sequence[ConfigKey], cipher: ConfigCipher) -> None:
@@ -77,6 +79,27 @@ class LiveSettings:
             if config.stage is not None:
                 self._update(config.key, config)
 
+    def follow(self, name: str, default: T, parse: Callable[[Config], T]) -> Live[T]:
+        """The value of a key that is no setting, such as the rate rules; its revision and its problem are reported like those of settings.
+        ``streams.tables.live.follow`` documents the arguments. Call it before the start.
+        """
+        self.revisions[name] = 0
+
+        def note(config: Config | None, problem: str) -> None:
+            if problem:
+                self.problems[name] = problem
+            else:
+                self.problems.pop(name, None)
+                self.revisions[name] = config.revision if config else 0
+            self._notify()
+
+        return follow(self.configs, name, default, parse, note)
+
+    def pin(self, name: str, problem: str) -> None:
+        """The environment of this process keeps it from following such a key; ``problem`` says how."""
+        self.pinned = (*self.pinned, name)
+        self.problems[name] = problem
+
     def observe(self, observer: Callable[[], None]) -> None:
         """Call ``observer`` whenever ``revisions`` or ``problems`` have changed; it must not raise."""
         self._observers.append(observer)
@@ -97,6 +120,9 @@ class LiveSettings:
             self.revisions[name] = revision
             self._stage(key, stage, staged)
             self._apply(key, staged if name in self.staged and name not in self._tenant_values else value)
+        self._notify()
+
+    def _notify(self) -> None:
         for observer in self._observers:
             observer()
 

@@ -21,16 +21,17 @@ log = structlog.get_logger(__name__)
 
 
 class ProcessReport(Struct, frozen=True, kw_only=True):
-    """What a process runs. ``component``: ``api``, or the worker group. ``revisions`` in force by key; ``pinned``: keys whose value its
-    environment sets; ``problems`` by key: why a revision is not in force; ``secret_id``: which secret decrypts sensitive values.
-    ``staged``: the keys whose staged value is in force, with the stage's id. ``metrics``: those that it exposes. ``readings`` by key of
-    what a stage's guard watches.
+    """What a process runs. ``component``: ``api``, or the worker group. ``revisions`` in force by key, and ``since`` when, of those that it
+    has read; ``pinned``: keys whose value its environment sets; ``problems`` by key: why a revision is not in force; ``secret_id``: which
+    secret decrypts sensitive values. ``staged``: the keys whose staged value is in force, with the stage's id. ``metrics``: those that it
+    exposes. ``readings`` by key of what a stage's guard watches.
     """
 
     id: str
     component: str
     started_at: datetime
     revisions: dict[str, int] = field(default_factory=dict)
+    since: dict[str, datetime] = field(default_factory=dict)
     pinned: tuple[str, ...] = ()
     problems: dict[str, str] = field(default_factory=dict)
     secret_id: str = ""
@@ -66,9 +67,10 @@ class ConfigReporter:
         self._live, self._reports, self._process, self._metrics, self._clock = live, reports, process, metrics, clock
         self._started_at = clock.now()
         self._windows: dict[str, GuardWindow] = {}
+        self._since: dict[str, tuple[int, datetime]] = {}  # by key: the revision in force, and since when
         self._changed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        live.observe(self._changed.set)
+        live.observe(self._observe)
 
     async def start(self) -> None:
         """Begin to report."""
@@ -85,6 +87,13 @@ class ConfigReporter:
             await self._reports.remove(self._process.id)
         except Unavailable:
             return
+
+    def _observe(self) -> None:
+        now = self._clock.now()
+        for name, revision in self._live.revisions.items():
+            if revision != self._since.get(name, (0, now))[0]:
+                self._since[name] = (revision, now)
+        self._changed.set()
 
     async def _run(self) -> None:
         while True:
@@ -107,6 +116,7 @@ class ConfigReporter:
             component=self._process.component,
             started_at=self._started_at,
             revisions=dict(live.revisions),
+            since={name: at for name, (_, at) in self._since.items()},
             pinned=live.pinned,
             problems=dict(live.problems),
             secret_id=live.cipher.secret_id,

@@ -2,10 +2,11 @@
 
 A reservation takes the estimate from every bucket that applies, and one of the user's places, in one round trip, all or none. Settling
 gives back what was too much, or takes what was too little, once, and frees the place; a reply that is never settled frees its place by its
-age, and its buckets fill up by themselves.
+age, and its buckets fill up by themselves. Who may use a share of them only leaves the rest to others of the same user.
 """
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from adapters.redis.client import Argument, RedisClient, Script
 from domain.limits.decision import Decision, build_decision
@@ -20,7 +21,8 @@ PLACE_MARGIN_S = 120.0  # beyond the longest answer: waiting behind others, and 
 DEBT_MAX = 2  # a bucket may lack so many times its size: a long answer is paid for, but locks no user out for a week
 
 # KEYS places, reservation, buckets...; ARGV now in us ("" = the server's), reply, places (0 = any number), life in s, then interval,
-# capacity, cost and shadow of each bucket. Replies {1 allowed / 0 a bucket refuses / -1 no place, what each bucket lacks (see limits.py)}.
+# capacity, how much of it may be used, cost and shadow of each bucket. Replies {1 allowed / 0 a bucket refuses / -1 no place, what each
+# bucket lacks (see limits.py)}.
 _RESERVE = Script("""
 local now, allowed, lacking, price = tonumber(ARGV[1]), 1, {}, {}
 local time = redis.call('TIME')
@@ -33,14 +35,14 @@ if tonumber(ARGV[3]) > 0 and not held then
 end
 if redis.call('EXISTS', KEYS[2]) == 1 then return {1} end
 for i = 3, #KEYS do
-  local at = 4 * i - 7
-  local interval, capacity = tonumber(ARGV[at]), tonumber(ARGV[at + 1])
+  local at = 5 * i - 10
+  local interval, usable = tonumber(ARGV[at]), tonumber(ARGV[at + 2])
   local full_at = tonumber(redis.call('GET', KEYS[i]) or '') or now
   local lack = math.max(full_at - now, 0)
-  price[i] = math.min(tonumber(ARGV[at + 2]), capacity) * interval
-  if lack + price[i] > capacity * interval then
+  price[i] = math.min(tonumber(ARGV[at + 3]), usable) * interval
+  if lack + price[i] > usable * interval then
     lacking[i - 2] = -1 - lack
-    if ARGV[at + 3] == '0' then allowed = 0 end
+    if ARGV[at + 4] == '0' then allowed = 0 end
   else
     lacking[i - 2] = lack
   end
@@ -50,7 +52,7 @@ for i = 3, #KEYS do
   if lacking[i - 2] >= 0 then
     local full = lacking[i - 2] + price[i]
     if full > 0 then redis.call('SET', KEYS[i], string.format('%.0f', now + full), 'PX', math.ceil(full / 1000)) end
-    redis.call('HSET', KEYS[2], KEYS[i], ARGV[4 * i - 7] .. ' ' .. ARGV[4 * i - 6] .. ' ' .. price[i])
+    redis.call('HSET', KEYS[2], KEYS[i], ARGV[5 * i - 10] .. ' ' .. ARGV[5 * i - 9] .. ' ' .. price[i])
     lacking[i - 2] = full
   end
 end
@@ -107,9 +109,11 @@ class Reservations:
         self._places_max, self._life_s = places_max, int(life_s)
 
     async def reserve(
-        self, rules: ApplicableRules, user: str, reply_id: str, tokens: int, *, now_us: int | None = None
+        self, rules: ApplicableRules, user: str, reply_id: str, tokens: int, *, share: float = 1.0, now_us: int | None = None
     ) -> ReservationResult:
-        """A place of ``user`` and ``tokens`` from every bucket, or nothing. Repeating it for the same reply takes nothing more."""
+        """A place of ``user`` and ``tokens`` from every bucket, or nothing. Repeating it for the same reply takes nothing more. No more
+        than ``share`` of the places and of each bucket is used up; the rest stays for others of this user.
+        """
         if not rules and not self._places_max:
             return ReservationResult(Decision(allowed=True))
         keys = [
@@ -117,17 +121,18 @@ class Reservations:
             self._reservation_key(user, reply_id),
             *(bucket_key(self._prefix, rule, subject) for rule, subject in rules),
         ]
-        arguments: list[Argument] = ["" if now_us is None else now_us, reply_id, self._places_max, self._life_s]
-        for rule, _ in rules:
-            arguments += [rule.interval_us, rule.burst, tokens, int(rule.shadow)]
+        places = _share_of(self._places_max, share) if self._places_max else 0
+        usable = [rule if share == 1 else replace(rule, burst=_share_of(rule.burst, share)) for rule, _ in rules]
+        arguments: list[Argument] = ["" if now_us is None else now_us, reply_id, places, self._life_s]
+        for (rule, _), part in zip(rules, usable, strict=True):
+            arguments += [rule.interval_us, rule.burst, part.burst, tokens, int(rule.shadow)]
         try:
             allowed, *lacking = await _RESERVE(self._redis, keys, arguments)
         except Unavailable:
             return ReservationResult(Decision(allowed=True))
         if allowed < 0:
             return ReservationResult(Decision(allowed=False), places=True)
-        concerned = [rule for rule, _ in rules] if lacking else []
-        return ReservationResult(build_decision(bool(allowed), concerned, lacking, tokens), held=bool(allowed))
+        return ReservationResult(build_decision(bool(allowed), usable if lacking else (), lacking, tokens), held=bool(allowed))
 
     async def settle(self, user: str, reply_id: str, tokens: int, *, now_us: int | None = None) -> int:
         """The reply took so many tokens and is over; how many buckets were corrected (0 the second time). Raises Unavailable."""
@@ -141,6 +146,10 @@ class Reservations:
 
     def _reservation_key(self, user: str, reply_id: str) -> str:
         return f"{self._prefix}:{{limit}}:reserved:{user}/{reply_id}"
+
+
+def _share_of(size: int, share: float) -> int:
+    return max(1, int(size * share))
 
 
 def refusal_of(reserved: ReservationResult, places_max: int) -> Refused | None:

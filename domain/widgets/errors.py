@@ -37,6 +37,14 @@ WIDGET_QUESTIONS_USED = Code(
     "请在 UTC 零点之后重试；密钥的所有者可以提高 questions_per_day。",
     code="widget_questions_used",
 )
+WIDGET_SHARE_USED = Code(
+    HTTPStatus.TOO_MANY_REQUESTS,
+    "Visitors have used up their share of what the account of this widget may use",
+    "Try again after Retry-After; the owner of the key can raise its account_share (PATCH /api/v1/api-keys/{key_id}).",
+    "访客已用完该组件所属账户分配给他们的额度",
+    "请在 Retry-After 之后重试；密钥的所有者可以提高 account_share（PATCH /api/v1/api-keys/{key_id}）。",
+    code="widget_share_used",
+)
 WIDGET_EMPTY = Code(
     HTTPStatus.CONFLICT,
     "None of the knowledge bases of this widget is there any more",
@@ -47,5 +55,6 @@ WIDGET_EMPTY = Code(
 )
 
 ERRORS: Mapping[str, Code] = {
-    each.code: each for each in (WIDGET_ORIGIN_REFUSED, WIDGET_KEY_REFUSED, WIDGET_KEY_NEEDED, WIDGET_QUESTIONS_USED, WIDGET_EMPTY)
+    each.code: each
+    for each in (WIDGET_ORIGIN_REFUSED, WIDGET_KEY_REFUSED, WIDGET_KEY_NEEDED, WIDGET_QUESTIONS_USED, WIDGET_SHARE_USED, WIDGET_EMPTY)
 }

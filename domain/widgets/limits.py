@@ -3,7 +3,9 @@
 from functools import lru_cache
 from typing import NamedTuple
 
+from domain.widgets.errors import WIDGET_SHARE_USED
 from domain.widgets.settings import WidgetSettings
+from schemas.errors import Refused
 from schemas.limits import Rule
 from schemas.widgets import WidgetAccess
 
@@ -17,6 +19,7 @@ class WidgetLimits(NamedTuple):
     questions_per_minute: int
     questions_per_day: int
     streams_max: int
+    account_share: float
 
 
 class WidgetRules(NamedTuple):
@@ -48,6 +51,12 @@ def question_rules(limits: WidgetLimits) -> WidgetRules:
     return WidgetRules(
         _rule("widget_visitor_questions", limits.visitor_questions_per_minute), _rule("widget_questions", limits.questions_per_minute)
     )
+
+
+def share_refusal(limits: WidgetLimits, rule: str, retry_after_s: int) -> Refused:
+    """The 429 of visitors who used up their share of what the account may; ``rule`` is the quota or limit."""
+    detail = f"visitors may use {limits.account_share:.0%} of {rule} of the key's account (account_share of the key)"
+    return Refused(WIDGET_SHARE_USED, detail, retry_after_s=retry_after_s, rule=rule)
 
 
 def _rule(name: str, per_minute: int) -> Rule:

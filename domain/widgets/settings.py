@@ -27,4 +27,12 @@ class WidgetSettings(Section, frozen=True, kw_only=True):
         int, Meta(ge=1, le=PER_DAY_MAX, description="Questions with one key in a day (UTC); then it is refused until midnight.")
     ] = 1_000
     streams_max: Annotated[int, Meta(ge=1, le=STREAMS_MAX, description="Open event streams of one key, of all visitors together.")] = 50
+    account_share: Annotated[
+        float,
+        Meta(
+            gt=0,
+            le=1,
+            description="Share of its account's quotas, token limits and open replies that visitors may use up.",
+        ),
+    ] = 0.5
     question_chars_max: Annotated[int, Meta(ge=1, le=8_000, description="Longest question of a visitor.")] = 2_000

@@ -217,6 +217,12 @@ class WidgetKey(RequestBody, frozen=True, kw_only=True):
     questions_per_minute: PerMinute | None = None
     questions_per_day: Annotated[int, Meta(ge=1, le=PER_DAY_MAX, description="Per day (UTC), of all visitors together.")] | None = None
     streams_max: Annotated[int, Meta(ge=1, le=STREAMS_MAX, description="Open event streams, of all visitors together.")] | None = None
+    account_share: (
+        Annotated[
+            float, Meta(gt=0, le=1, description="Share of the account's quotas, token limits and open replies that visitors may use up.")
+        ]
+        | None
+    ) = None
 
 
 KeyScopes = Annotated[tuple[Scope, ...], Meta(min_length=1, max_length=8)]

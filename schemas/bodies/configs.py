@@ -183,6 +183,7 @@ class ConfigDiff(Struct, frozen=True, kw_only=True):
 class ProcessView(Struct, frozen=True, kw_only=True):
     """A process and the revision of the key that it runs; 0: the default. ``pinned``: its environment sets the value. ``problem``: why
     the newest revision is not in force. ``silent_s``: seconds since its last report. ``staged``: the staged value is in force in it.
+    ``since``: when its revision came into force in it; null for a default that was never changed.
     """
 
     id: str
@@ -194,6 +195,7 @@ class ProcessView(Struct, frozen=True, kw_only=True):
     problem: str
     silent_s: float
     staged: bool = False
+    since: datetime | None = None
 
 
 class PropagationView(Struct, frozen=True, kw_only=True):

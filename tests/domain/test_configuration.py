@@ -11,7 +11,7 @@ from domain.configs.log_level import QUIET, follow_log_level, set_log_level
 from domain.limits.live_rules import live_rules
 from domain.retrieval.search import weight_dense
 from schemas.limits import Rule
-from schemas.settings import CacheSettings, CapSettings, LimitSettings, NodeSettings, QuotaSettings, RetrievalSettings
+from schemas.settings import CacheSettings, CapSettings, NodeSettings, QuotaSettings, RetrievalSettings
 from streams.cache import RedisCache
 from streams.clock import SystemClock
 from tests.support.configured_process import ConfiguredProcess
@@ -51,7 +51,7 @@ def test_the_log_level_changes_for_loggers_that_exist(process: ConfiguredProcess
 
 
 def test_the_rates_of_a_tier_change_until_an_operator_sets_rules(process: ConfiguredProcess) -> None:
-    rules = live_rules(process.configs, process.live.of(LimitSettings))
+    rules = live_rules(process.live)
 
     def rate(name: str) -> int:
         return next((rule.rate for rule in rules.value if rule.name == name), 0)

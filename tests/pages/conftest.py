@@ -16,7 +16,7 @@ from claw_client import Client
 from ops.commands import topics
 from ops.stack.environment import environment_of
 from ops.stack.launch import stack
-from schemas.settings import Settings
+from schemas.settings import LimitSettings, Settings
 from tests.conftest import Servers
 from tests.support.browser import NEEDS_CHROMIUM, Visitor, open_browser, visit
 from tests.support.chat_page import Reader
@@ -33,6 +33,13 @@ LEAVE = "Everybody has 25 days of leave a year.\n\n每位员工每年有二十�
 PASSWORD = "correct horse battery staple"
 # slow enough to do something while an answer streams: 60 tokens at 40 ms, citing the first passage
 MODEL = "stub?first_ms=50&tokens=60&token_ms=40&cite=1"
+
+
+RATES = {  # rules are in force, and refuse nobody who does not change them
+    f"CLAW_LIMIT_{name.upper()}": "0" if name.startswith("tokens_") else "1000000"
+    for name in LimitSettings.__struct_fields__
+    if name.endswith(("_per_minute", "_per_day"))
+}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -59,7 +66,7 @@ async def up(
         settings = {
             **environment_of(Settings(kafka=kafka), {}),
             **stub_model(provider.url, MODEL),
-            "CLAW_LIMIT_ENABLED": "false",
+            **RATES,
             "CLAW_OIDC_PROVIDER": "works",
             "CLAW_OIDC_TITLE": "Test Works",
             "CLAW_OIDC_ISSUER": identity_provider.issuer,

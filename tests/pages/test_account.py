@@ -112,10 +112,10 @@ async def test_a_webhook_gets_a_test_and_its_log_says_how_it_went(visitor: Visit
         assert len(set(receiver.tried)) == 1  # the same message
 
 
-async def test_an_administrator_invites_and_removes_a_member(
+async def test_an_administrator_invites_and_removes_a_member_and_erases_the_organisation(
     browser: Browser, up: Up, session: aiohttp.ClientSession, visitor: Visitor
 ) -> None:
-    """The link of the invitation registers a member, who loses access as soon as they are removed."""
+    """The link of the invitation registers a member, who loses access as soon as they are removed. In the end everything goes."""
     page = visitor.page
     await make_admin(up, session, await register(visitor))
     await visitor.go("/account/organisation")
@@ -137,6 +137,18 @@ async def test_an_administrator_invites_and_removes_a_member(
         await expect(row(page, "Invitations", "Anybody with the link")).to_contain_text("Used")
         await member.page.reload()
         await expect(member.page.get_by_role("heading", name="Sign in")).to_be_visible()
+    await page.get_by_label("Name of the organisation", exact=True).fill("Lovelace & Babbage")
+    await page.get_by_role("button", name="Save").click()
+    erase = page.get_by_role("button", name="Erase the organisation for good")
+    await expect(page.get_by_placeholder("Lovelace & Babbage")).to_be_visible()
+    await page.get_by_label("Password").fill(PASSWORD)
+    await expect(erase).to_be_disabled()
+    await check_accessibility(page)
+    await page.get_by_placeholder("Lovelace & Babbage").fill("lovelace & babbage")
+    await erase.click()
+    await expect(page.get_by_role("heading", name="Erasure")).to_be_visible()
+    await page.reload()
+    await expect(page.get_by_role("heading", name="Erasure")).to_be_visible()
 
 
 async def test_an_erased_account_sees_how_far_its_erasure_is(visitor: Visitor) -> None:
@@ -147,10 +159,10 @@ async def test_an_erased_account_sees_how_far_its_erasure_is(visitor: Visitor) -
     await page.get_by_label("Type your e-mail address").fill(email)
     await page.get_by_label("Password").fill(PASSWORD)
     await page.get_by_role("button", name="Erase for good").click()
-    await expect(page.get_by_role("heading", name="Erasing the account")).to_be_visible()
+    await expect(page.get_by_role("heading", name="Erasure")).to_be_visible()
     await expect(page).to_have_url(re.compile("/erasure#id="))
     await page.reload()
-    await expect(page.get_by_role("heading", name="Erasing the account")).to_be_visible()
+    await expect(page.get_by_role("heading", name="Erasure")).to_be_visible()
     await visitor.go("/account")
     await expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
 

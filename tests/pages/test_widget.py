@@ -13,7 +13,8 @@ import pytest_asyncio
 from playwright.async_api import Browser, Locator, Page, Route, expect
 
 from claw_client import Client
-from tests.pages.conftest import PASSWORD
+from tests.pages.conftest import PASSWORD, sign_in
+from tests.support.accessibility import check_accessibility
 from tests.support.browser import PHONE, Visitor, visit
 from tests.support.foreign_page import serve_page
 from tests.system.conftest import Up
@@ -44,6 +45,7 @@ class Owner:
 
     client: Client
     url: str
+    email: str
 
     async def key(self, origin: str, **limits: Any) -> str:
         """A key of a widget for pages of this origin."""
@@ -56,12 +58,13 @@ class Owner:
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def owner(up: Up) -> AsyncIterator[Owner]:
     async with aiohttp.ClientSession(base_url=up.url) as session:
-        client = await Client.register(session, f"{uuid.uuid4().hex}@example.org", PASSWORD)
+        email = f"{uuid.uuid4().hex}@example.org"
+        client = await Client.register(session, email, PASSWORD)
         await client.submit("leave", LEAVE, title="Leave <b>rules</b>")
         await client.submit("rules", RULES, title="假期规定")
         for document in ("leave", "rules"):
             await client.wait_indexed(document)
-        yield Owner(client, up.url)
+        yield Owner(client, up.url, email)
 
 
 @asynccontextmanager
@@ -162,6 +165,40 @@ async def test_a_lost_connection_and_stop(browser: Browser, owner: Owner) -> Non
         await expect(widget.get_by_text("Stopped.", exact=True).first).to_be_visible()
         await ended(widget)
         assert (await _answer(visitor.page))["state"] == "cancelled"
+
+
+async def test_a_key_is_made_and_tried_on_the_example_page(visitor: Visitor, owner: Owner) -> None:
+    """Under the policy of our own pages; nobody who is not signed in sees the page, and the key stays in no address."""
+    page = visitor.page
+    await visitor.go("/embed")
+    await expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+    await sign_in(page, visitor.url, owner.email)
+    await visitor.go("/account/keys")
+    await page.get_by_role("button", name="Create a widget's key").click()
+    dialog = page.get_by_role("dialog", name="Create a widget's key")
+    await dialog.get_by_label("Name").fill("our handbook")
+    await dialog.get_by_role("checkbox").first.check()
+    await dialog.get_by_label("Origins of the pages").fill("http://www.example.org")
+    await dialog.get_by_role("button", name="Create a key").click()
+    await expect(dialog.get_by_label("Origins of the pages")).to_have_attribute("aria-invalid", "true")
+    await dialog.get_by_label("Origins of the pages").fill(f"https://www.example.org\n{visitor.url}")
+    await check_accessibility(page)
+    await dialog.get_by_role("button", name="Create a key").click()
+    await page.get_by_role("link", name="Try the widget").click()
+    await expect(page).to_have_url(f"{visitor.url}/embed")
+    key = await page.get_by_label("Key of the widget").input_value()
+    await expect(page.locator("pre")).to_contain_text(f'<claw-chat key="{key}" lang="en">')
+    widget = page.locator("claw-chat")
+    await ask(widget)
+    await expect(widget.locator(".chip").first).to_be_visible()
+    await visitor.context.set_offline(True)
+    await page.wait_for_timeout(300)
+    await visitor.context.set_offline(False)
+    await ended(widget)  # of the same origin the browser names none, and says so
+    await expect(widget.locator(".state.bad")).to_have_count(0)
+    for theme in ("light", "dark"):
+        await page.emulate_media(color_scheme=theme)
+        await check_accessibility(page, colours_only=theme == "dark")
 
 
 async def test_refusals_are_sentences(browser: Browser, owner: Owner) -> None:

@@ -176,6 +176,7 @@ def base_rows() -> Mapping[str, Row]:
         "DELETE /api/v1/organisation/invitations/{invitation}": Target(colleague=None),
         "GET /api/v1/rate-limits/rules": INSTALLATION,
         "PUT /api/v1/rate-limits/rules": INSTALLATION,
+        "GET /api/v1/rate-limits/rules/propagation": INSTALLATION,
         "GET /api/v1/rate-limits/monitor": INSTALLATION,
         "POST /api/v1/rate-limits/reset": INSTALLATION,
         "GET /api/v1/rate-limits/allowlist": INSTALLATION,

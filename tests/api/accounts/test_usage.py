@@ -151,13 +151,20 @@ async def test_a_spent_budget_refuses_everybody(api_settings: Settings) -> None:
 
 
 async def test_a_question_past_the_quota_is_refused(api_settings: Settings) -> None:
-    """Until the quota is reached it passes; then it is a 429 with a code of its own, and nothing is written or held."""
+    """Until the quota is reached it passes; then it is a 429 with a code of its own, and nothing is written or held. Visitors of
+    the account's widget end at their share of it.
+    """
     quotas = QuotaSettings(free_messages_per_day=3, free_tokens_per_month=24)
     async with opened(msgspec.structs.replace(api_settings, quotas=quotas)) as house:
         ada = await house.person()
         conversation = await ada.conversation()
         await spent(ada)
         assert (await ada.call("GET", "/users/me/usage")).json()["quotas"][0]["left"] == 2
+        widget = {"origins": ["https://www.example.org"], "knowledge_base_ids": [ada.base]}
+        key = (await ada.call("POST", "/api-keys", json={"name": "w", "widget": widget})).json()["key"]
+        page = {"authorization": f"Bearer {key}", "origin": widget["origins"][0]}
+        visited = await house.client.post("/api/v1/widget/questions", json={"question": "Days?"}, headers=page)
+        assert is_problem(visited, 429, "widget_share_used")["rule"] == "tokens_per_month"
         await spent(ada)
         now = datetime.now(UTC)
         refused = await ada.call("POST", f"/conversations/{conversation}/messages", json={"content": "Days?"})

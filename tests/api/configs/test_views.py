@@ -51,6 +51,6 @@ def test_a_value_that_this_release_cannot_use_is_shown_as_it_stands() -> None:
     editor.live.configs.fold(1, b"model.temperature", written("model.temperature", 99, 1))
     assert (key_view(editor, key).value, editor.live.settings.model.temperature) == (99, 0.2)
     report = ProcessReport(id="1", component="chat", started_at=NOW, problems=dict(editor.live.problems))
-    shown = propagation_view(key, Config(key=key.name, value=99, revision=1, changed_at=NOW, changed_by="ada"), [report])
+    shown = propagation_view(key.name, Config(key=key.name, value=99, revision=1, changed_at=NOW, changed_by="ada"), [report], key)
     assert not shown.in_force
     assert "2.0" in shown.processes[0].problem

@@ -1,6 +1,7 @@
 """Pages of other origins: those that are listed, on every answer, before authentication."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -10,8 +11,9 @@ from msgspec.structs import replace
 
 from api.http.cors import parse_origins
 from schemas.errors import ConfigurationError
-from schemas.settings import Settings
-from tests.support.api_process import House, Person, opened, with_limits
+from schemas.settings import LimitSettings, Settings
+from tests.support.api_process import House, Person, opened
+from tests.support.api_redis import free_port, on_redis, redis_server
 from tests.support.browser import NEEDS_CHROMIUM, open_browser
 from tests.support.foreign_page import serve_page
 from tests.support.problems import is_problem
@@ -142,17 +144,18 @@ _SEEN = """async ([url, method, authorization, body]) => {
 
 
 @NEEDS_CHROMIUM
-async def test_a_browser_lets_pages_of_listed_origins_read_every_answer(api_settings: Settings):
-    """Streams and errors of every kind with their headers; a page of another origin reads nothing."""
-    async with serve_page({}) as site, serve_page({}) as stranger, open_browser() as browser:
-        settings = with_limits(api_settings, knowledge_per_minute=1, burst_factor=1)
+async def test_a_browser_lets_pages_of_listed_origins_read_every_answer(api_settings: Settings, tmp_path: Path):
+    """Streams and errors of every kind with their headers, also while Redis is away; a page of another origin reads nothing."""
+    port = free_port()
+    async with redis_server(port, tmp_path) as redis, serve_page({}) as site, serve_page({}) as stranger, open_browser() as browser:
+        settings = replace(on_redis(api_settings, port), limits=LimitSettings(knowledge_per_minute=1, burst_factor=1))
         async with opened(replace(settings, node=replace(api_settings.node, cors_origins=site.origin))) as running:
             person = await running.person()
             page = await browser.new_page()
 
-            async def see(method: str, path: str, body: str = "", *, known: bool = True) -> dict[str, Any]:
+            async def see(method: str, path: str, body: str = "", *, credential: str = person.headers["authorization"]) -> dict[str, Any]:
                 url = f"http://127.0.0.1:{running.client.base_url.port}/{path}"
-                return dict(await page.evaluate(_SEEN, [url, method, person.headers["authorization"] if known else "", body]) or {})
+                return dict(await page.evaluate(_SEEN, [url, method, credential, body]) or {})
 
             stream = f"api/v1/knowledge/{person.base}/events"
             await page.goto(stranger.origin)
@@ -165,9 +168,18 @@ async def test_a_browser_lets_pages_of_listed_origins_read_every_answer(api_sett
                 (await see("GET", stream), 429, {"retry-after"}),
                 (await see("GET", "api/v1/nowhere"), 404, set()),
                 (await see("DELETE", "api/v1/users/me"), 405, {"allow"}),
-                (await see("GET", "api/v1/users/me", known=False), 401, {"www-authenticate"}),
+                (await see("GET", "api/v1/users/me", credential=""), 401, {"www-authenticate"}),
                 (await see("POST", "api/v1/conversations", "x" * 2_000_000), 413, {"ratelimit-policy"}),
                 (await see("GET", "v1/models/none"), 404, {"ratelimit-policy"}),
             ):
                 assert answer["status"] == status, (status, answer)
                 assert headers | {"x-request-id", "content-type"} <= set(answer["headers"]), answer
+            redis.kill()
+            await redis.wait()
+            for answer in (await see("GET", "api/v1/conversations"), await see("POST", "api/v1/conversations", "{}")):
+                assert (answer["status"], "retry-after" in answer["headers"]) == (503, True), answer
+                assert "redis_unavailable" in answer["text"]
+            await page.goto(stranger.origin)  # pages of all origins may use widgets
+            widget = f"claw_{'0' * 32}_x"
+            answer = await see("POST", "api/v1/widget/questions", '{"question": "x"}', credential=f"Bearer {widget}")
+            assert (answer["status"], "retry-after" in answer["headers"]) == (503, True), answer

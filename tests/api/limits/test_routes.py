@@ -81,6 +81,13 @@ async def test_rules_change_live_on_every_replica_and_bad_ones_change_nothing(re
         return [rule.name for rule in there.ports(HttpPorts).limiting.rules] == ["lists"]
 
     await within(in_force)
+
+    async def reported() -> bool:
+        shown = (await admin.call("GET", "/rate-limits/rules/propagation")).json()
+        assert (shown["revision"], [each["component"] for each in shown["processes"]]) == (revision + 1, ["api", "api"])
+        return bool(shown["in_force"]) and all(each["since"] >= changed.json()["changed_at"] for each in shown["processes"])
+
+    await within(reported)
     someone = await there.person()
     statuses = [(await someone.call("GET", "/conversations")).status_code for _ in range(4)]
     assert statuses == [200, 200, 200, 429]
@@ -106,7 +113,14 @@ async def test_rules_change_live_on_every_replica_and_bad_ones_change_nothing(re
 
 async def test_only_admins(replicas):
     person = await replicas[0].person()
-    for method, path in (("GET", "rules"), ("PUT", "rules"), ("GET", "monitor"), ("GET", "denylist"), ("POST", "reset")):
+    for method, path in (
+        ("GET", "rules"),
+        ("GET", "rules/propagation"),
+        ("PUT", "rules"),
+        ("GET", "monitor"),
+        ("GET", "denylist"),
+        ("POST", "reset"),
+    ):
         is_problem(await person.call(method, f"/rate-limits/{path}", json={} if method != "GET" else None), 403, "forbidden")
 
 

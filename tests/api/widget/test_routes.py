@@ -134,6 +134,15 @@ async def test_a_page_of_another_origin_is_refused_and_may_read_why(house: House
     )
 
 
+async def test_a_page_of_the_installation_itself_may_resume(house: House, ada: Person) -> None:
+    """Browsers name no origin in a GET of the same one, and say that it is the same."""
+    own, path = f"http://127.0.0.1:{house.client.base_url.port}", f"{ROOT}/{uuid.uuid4()}/stream"
+    for origin, site, status in ((own, "same-origin", 404), (own, "same-site", 403), (own, "none", 403), (PAGE, "same-origin", 403)):
+        key = await make(ada, origins=[origin])
+        headers = {"authorization": f"Bearer {key['key']}", "sec-fetch-site": site}
+        assert (await house.client.get(path, headers=headers)).status_code == status, site
+
+
 async def test_nothing_else_is_done_with_it(house: House, ada: Person) -> None:
     """Tested of every route by the matrix; here of what a copy of the key would be tried on, from the right page, and the socket."""
     key = await make(ada)
@@ -261,6 +270,30 @@ async def test_limits_of_visitors_and_of_the_key(api_settings: Settings) -> None
         problem = is_problem(spent, 429, "widget_questions_used")
         assert 0 < problem["retry_after_s"] <= 86_400
         assert (await person.call("GET", "/knowledge")).status_code == 200
+
+
+async def test_visitors_leave_a_part_of_the_accounts_tokens_to_it(api_settings: Settings) -> None:
+    """All widgets of an account together; the refusal names the share and the remedy, and a key with a greater one goes on."""
+    limited = with_limits(api_settings, tokens_free_per_minute=0, tokens_free_per_day=16_000)  # of which a question reserves some 3,500
+    async with opened(replace(limited, model=replace(limited.model, provider="openai"))) as house:
+        person = await house.person()
+
+        async def put(headers: dict[str, str], path: str = ROOT) -> httpx.Response:
+            async with house.client.stream("POST", path, json=ASK, headers=headers | {"accept": "text/event-stream"}) as answer:
+                if not answer.is_success:
+                    await answer.aread()
+                return answer
+
+        first, second = await make(person), await make(person)
+        found = [await put(of(key)) for key in (first, second, first, second)]
+        assert [answer.status_code for answer in found] == [200, 200, 429, 429]
+        problem = is_problem(found[2], 429, "widget_share_used")
+        assert (problem["rule"], "50%" in problem["detail"], "account_share" in problem["remedy"]) == ("tokens_free_day", True, True)
+        assert int(found[2].headers["retry-after"]) == problem["retry_after_s"] > 0
+        greater = await make(person, account_share=0.75)
+        assert (await put(of(greater))).status_code == 200
+        is_problem(await put(of(greater)), 429, "widget_share_used")
+        assert (await put(person.headers, "/api/v1/knowledge/query")).status_code == 200
 
 
 async def test_streams_of_a_key_are_bounded_and_are_not_its_owners(api_settings: Settings) -> None:

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from adapters.redis.client import RedisClient, connect
-from domain.limits.reservations import DEBT_MAX, Reservations, refusal_of
+from domain.limits.reservations import DEBT_MAX, ReservationResult, Reservations, refusal_of
 from schemas.limits import Rule
 from schemas.settings import RedisSettings
 
@@ -70,6 +70,25 @@ async def test_places_are_bounded_freed_and_counted_once(redis: RedisClient, pre
     assert not (await table.reserve((), "somebody else", "c", 0)).places
     await table.settle(user, "a", 0)
     assert not (await table.reserve((), user, "c", 0)).places
+
+
+@pytest.mark.stack
+async def test_whoever_has_a_share_leaves_the_rest_to_others_of_the_user(redis: RedisClient, prefix: str):
+    """Of the bucket and of the places, whoever used them; the wait is that of the share."""
+    table, user = reservations(redis, prefix, places=4), uuid.uuid4().hex
+
+    async def reserve(reply: str, tokens: int, share: float = 1.0) -> ReservationResult:
+        return await table.reserve([(RULE, user)], user, reply, tokens, share=share, now_us=START_US)
+
+    assert (await reserve("a", 400, 0.5)).held
+    refused = (await reserve("b", 200, 0.5)).decision
+    assert (refused.allowed, refused.limit, refused.retry_after_s) == (False, 500, 100)
+    assert (await reserve("b", 100, 0.5)).held
+    assert (await reserve("c", 0, 0.5)).places
+    assert (await reserve("own", 500)).decision.remaining == 0
+    await table.settle(user, "a", 1_000, now_us=START_US)  # an answer that was longer than reserved is paid for in full
+    await table.settle(user, "own", 0, now_us=START_US)
+    assert (await reserve("c", 1)).decision.retry_after_s == 100 + 1_000 + 1 - RULE.burst
 
 
 @pytest.mark.stack

@@ -45,9 +45,11 @@ def test_a_live_value_follows_its_key(values: TopicMap[str]) -> None:
 
 def test_a_value_that_cannot_be_used_changes_nothing(values: TopicMap[str]) -> None:
     """Neither what ``parse`` refuses nor what has the wrong type."""
-    live = follow(values, "limit", 10, parse)
+    seen: list[tuple[str | None, bool]] = []
+    live = follow(values, "limit", 10, parse, lambda value, problem: seen.append((value, bool(problem))))
     number = follow(values, "limit", 20, lambda value: msgspec.convert(value, int))
     values.fold(1, b"limit", b"11")
     values.fold(2, b"limit", b"eleven")
     values.fold(3, b"limit", b"\xff")
     assert (live.value, number.value) == (11, 20)
+    assert seen == [("11", False), ("eleven", True)]  # what is no record at all is nobody's value

@@ -17,6 +17,7 @@ export const PAGES = {
   knowledge: "knowledge",
   operations: "operations",
   account: "account",
+  embed: "embed",
   "sign-in": "sign_in",
   register: "sign_in",
   "verify-email": "sign_in",

@@ -81,7 +81,7 @@ export const dictionary = {
   },
 };
 
-const SAME = { api_key_malformed: "unauthenticated", widget_key_needed: "unauthenticated", budget_spent: "quota_exceeded", too_many_streams: "overloaded" };
+const SAME = { api_key_malformed: "unauthenticated", widget_key_needed: "unauthenticated", budget_spent: "quota_exceeded", widget_share_used: "quota_exceeded", too_many_streams: "overloaded" };
 
 /** @typedef {(key: string, values?: Record<string, string | number>) => string} Say */
 

@@ -15,6 +15,7 @@ import { useActKey } from "./act_key.js";
 import { ListingEnd, useListing } from "../../components/listing.js";
 import { Panel } from "./panel.js";
 import { ShownOnce } from "./shown_once.js";
+import { WidgetKeyDialog } from "./widget_key_dialog.js";
 import { t } from "./words.js";
 
 const SCOPES = ["chat", "knowledge:read", "knowledge:write", "webhooks", "ops"];
@@ -30,20 +31,23 @@ export default function ApiKeys() {
   const created = ({ key, ...rest }) => {
     keys.put(rest);
     setDoing(null);
-    setShown({ key, name: rest.name });
+    setShown({ key, name: rest.name, isWidget: Boolean(rest.widget) });
   };
   return html`<h1>${t("keys")}</h1>
-    <${Panel} title=${t("your_keys")} text=${t("keys_text")} actions=${html`<${Button} kind="primary" icon="add" onClick=${() => setDoing({ act: "create" })}>${t("create_key")}</${Button}>`}>
+    <${Panel} title=${t("your_keys")} text=${t("keys_text")} actions=${html`<div class="row wrap"><${Button} icon="add" onClick=${() => setDoing({ act: "embed" })}>${t("create_widget_key")}</${Button}><${Button} kind="primary" icon="add" onClick=${() => setDoing({ act: "create" })}>${t("create_key")}</${Button}></div>`}>
       <ul class="rows" aria-label=${t("your_keys")}>
         ${keys.items.map((key) => html`<${KeyRow} key=${key.id} apiKey=${key} choose=${(act) => setDoing({ act, key })} />`)}
       </ul>
       <${ListingEnd} listing=${keys} empty=${t("no_keys")} />
     </${Panel}>
     ${doing?.act === "create" && html`<${CreateDialog} created=${created} close=${close} />`}
+    ${doing?.act === "embed" && html`<${WidgetKeyDialog} created=${created} close=${close} />`}
     ${doing?.act === "rename" && html`<${RenameDialog} apiKey=${doing.key} renamed=${(key) => (keys.put(key), close())} close=${close} />`}
     ${doing?.act === "rotate" && html`<${RotateDialog} apiKey=${doing.key} rotated=${created} close=${close} />`}
     ${doing?.act === "revoke" && html`<${RevokeDialog} apiKey=${doing.key} revoked=${() => (keys.remove(doing.key.id), close())} close=${close} />`}
-    ${shown && html`<${ShownOnce} title=${t("key_of", { name: shown.name })} text=${t("key_once")} value=${shown.key} close=${() => setShown(null)} />`}`;
+    ${shown && html`<${ShownOnce} title=${t("key_of", { name: shown.name })} text=${t("key_once")} value=${shown.key} close=${() => setShown(null)}>
+      ${shown.isWidget && html`<p><a href=${`/embed#key=${encodeURIComponent(shown.key)}`}>${t("try_widget")}</a></p>`}
+    </${ShownOnce}>`}`;
 }
 
 function KeyRow({ apiKey, choose }) {
@@ -51,11 +55,12 @@ function KeyRow({ apiKey, choose }) {
   const overlaps = apiKey.previous_until && Date.parse(apiKey.previous_until) > Date.now();
   return html`<li>
     <div class="stretch">
-      <p class="row wrap"><strong>${apiKey.name}</strong>${apiKey.scopes.map((scope) => html`<span key=${scope} class="badge">${t(scopeWord(scope))}</span>`)}${isExpired && html`<span class="badge danger">${t("expired")}</span>`}</p>
+      <p class="row wrap"><strong>${apiKey.name}</strong>${apiKey.widget && html`<span class="badge">${t("widget")}</span>`}${apiKey.scopes.map((scope) => html`<span key=${scope} class="badge">${t(scopeWord(scope))}</span>`)}${isExpired && html`<span class="badge danger">${t("expired")}</span>`}</p>
       <p class="minor">${[
         apiKey.last_used_at ? t("last_used", { at: formatTime(apiKey.last_used_at) }) : t("never_used"),
         t("created_at", { at: formatTime(apiKey.created_at) }),
         apiKey.expires_at ? t("expires_at", { at: formatTime(apiKey.expires_at) }) : t("expires_never"),
+        apiKey.widget ? apiKey.widget.origins.join(", ") : "",
         apiKey.addresses.length ? t("only_from", { addresses: apiKey.addresses.join(", ") }) : "",
         overlaps ? t("old_secret_until", { at: formatTime(apiKey.previous_until) }) : "",
       ].filter(Boolean).join(" · ")}</p>

@@ -13,6 +13,7 @@ import { showProblem, showToast } from "../../components/toasts.js";
 import { t as common } from "../../components/words.js";
 import { useActKey } from "./act_key.js";
 import { ListingEnd, useListing } from "../../components/listing.js";
+import { ErasureForm } from "./erasure_form.js";
 import { Panel } from "./panel.js";
 import { CopyField } from "./shown_once.js";
 import { t } from "./words.js";
@@ -23,11 +24,19 @@ const STATE_BADGES = { unused: "good", used: "", expired: "warning" };
 
 export default function OrganisationSection() {
   const members = useListing("/organisation/members");
-  return html`<h1>${t("organisation")}</h1><${NamePanel} /><${MembersPanel} members=${members} /><${InvitationsPanel} /><${KeysPanel} members=${members} />`;
+  const loaded = useResource((signal) => callTagged("GET", "/organisation", { signal }), []);
+  return html`<h1>${t("organisation")}</h1><${NamePanel} loaded=${loaded} /><${MembersPanel} members=${members} /><${InvitationsPanel} /><${KeysPanel} members=${members} />
+    ${loaded.data && html`<${ErasePanel} organisation=${loaded.data.body} />`}`;
 }
 
-function NamePanel() {
-  const loaded = useResource((signal) => callTagged("GET", "/organisation", { signal }), []);
+function ErasePanel({ organisation }) {
+  return html`<${Panel} title=${t("erase_organisation")} text=${t("erase_text")}>
+    <p>${t("erase_organisation_what")}</p>
+    <${ErasureForm} path="/organisation/erasure" body=${{ organisation: organisation.id }} named=${organisation.name || organisation.id} label=${t("erase_organisation_name")} act=${t("erase_organisation_act")} />
+  </${Panel}>`;
+}
+
+function NamePanel({ loaded }) {
   return html`<${Panel} title=${t("organisation_name")} text=${loaded.data && t("organisation_id", { id: loaded.data.body.id })}>
     ${loaded.data ? html`<${NameForm} key=${loaded.data.etag} loaded=${loaded.data} set=${loaded.set} />` : loaded.problem ? html`<${ProblemNote} problem=${loaded.problem} retry=${loaded.reload} />` : html`<${Loading} />`}
   </${Panel}>`;

@@ -9,6 +9,7 @@ import { Loading } from "../../../components/loading.js";
 import { ProblemNote } from "../../../components/problem_note.js";
 import { formatSpan } from "../format.js";
 import { usePolled } from "../polling.js";
+import { Propagation } from "../propagation.js";
 import { Table } from "../table.js";
 import { t } from "../words.js";
 import { AccessList } from "./access_lists.js";
@@ -32,7 +33,8 @@ export default function Limits() {
       ${rules.problem && html`<${ProblemNote} problem=${rules.problem} retry=${rules.reload} />`}
       ${!rules.data ? !rules.problem && html`<${Loading} />` : html`
         <p class="minor">${rules.data.body.revision ? t("rules_changed", { revision: rules.data.body.revision, time: formatTime(rules.data.body.changed_at), by: rules.data.body.changed_by, reason: rules.data.body.reason }) : t("rules_of_settings")}</p>
-        <${Rules} rules=${rules.data.body.rules} edit=${setEdited} />`}
+        <${Rules} rules=${rules.data.body.rules} edit=${setEdited} />
+        <${Propagation} path="/rate-limits/rules" revision=${rules.data.body.revision} />`}
     </section>
     <${AccessList} access="deny" /><${AccessList} access="allow" />
     ${edited && html`<${RuleDialog} rule=${edited} rules=${rules.data} saved=${(answer) => (rules.set(answer), setEdited(null))} reload=${rules.reload} close=${() => setEdited(null)} />`}
