@@ -28,6 +28,11 @@ def describe_file(event: DocumentSubmitted, version: int, path: str) -> KeptVers
     )
 
 
+def kept_title(kept: KeptVersion, document_id: str) -> str:
+    """What a kept version is called: the owner's title, else its file's name."""
+    return (kept.title if kept.title != document_id else "") or kept.filename or document_id
+
+
 def encode_file(file: KeptVersion | None) -> str:
     """The description as the visibility record has it: no tab and no line feed in it; "" for none."""
     return "" if file is None else _encode(file).decode()
