@@ -209,6 +209,8 @@ async def test_a_replaced_version_whose_file_is_kept_is_shown_as_pages(desk: Des
         source = await desk.source("a", old, **query)
         assert (source["state"], source["visible_version"], source["view"], source["found"]) == ("changed", new, "pages", 1)
         assert (source["title"], source["first_page"], len(source["pages"][0]["boxes"])) == (title, 2, 3)
+    whole = await desk.source("a", old, "", chunk="")
+    assert (whole["view"], whole["first_page"], whole["page_count"], whole["pages"], whole["passages"]) == ("pages", 1, 3, [], [])
     assert (await desk.person.call("GET", f"{desk.path('a', old)}/pages/2")).headers["content-type"] == "image/webp"
     listed = await desk.versions("a")
     assert [(each["version"], each["state"], each["title"], each["bytes"], each["has_file"]) for each in listed["items"]] == [
@@ -223,7 +225,7 @@ async def test_a_replaced_version_whose_file_is_kept_is_shown_as_pages(desk: Des
     assert [(each["version"], each["state"]) for each in listed["items"]] == [(newer, "pending"), (new, "present")]
     gone = await desk.source("a", old, reply=reply)
     assert (gone["view"], gone["no_pages"], gone["recorded"]) == ("text", "file_removed", True)
-    is_problem(await desk.person.call("GET", f"{desk.path('a', old)}/pages/2"), 404, "not_found")
+    is_problem(await desk.person.call("GET", f"{desk.path('a', old)}/pages/3"), 404, "not_found")
 
 
 async def test_versions_page_by_cursor_and_stay_behind_the_walls(desk: Desk, bob: Person):
