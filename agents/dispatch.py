@@ -1,11 +1,14 @@
 """documents.submitted -> route -> documents.queued.{express,bulk,slow}, documents.embedded (removals), documents.progressed,
-    documents.requested
+    documents.requested, documents.versions
 
 Two inbox records of one document under different keys may arrive in either order. The older one of them changes nothing: its sender is
 told, and what the document was before is published again, so that compaction keeps that and not what came late.
 
 A submission that is read again after its document has gone on (a newer version, or this one is searchable already) is not queued again: its
 work would come behind that of the newer version.
+
+The file of a version that readers see is kept for a while when another replaces it; which versions are kept is published with the
+submission that changes it.
 
 The offset of a submission becomes its version. A withdrawal hides the document at once, in the visibility record; its points are removed
 afterwards. A submission with unchanged content is detected and skipped. Documents of upstream systems, and of tenants with many in
@@ -31,8 +34,10 @@ from domain.documents.topics import (
     DOCUMENTS_EMBEDDED,
     DOCUMENTS_REQUESTED,
     DOCUMENTS_SUBMITTED,
+    DOCUMENTS_VERSIONS,
     QUEUE_TOPICS,
 )
+from domain.documents.versions import describe_file, kept_versions
 from domain.documents.visibility import NO_VERSION, NewVersion, PriorState, Visibility
 from domain.indexes.catalogue import IndexPlans
 from schemas import ids
@@ -43,8 +48,10 @@ from schemas.documents import (
     DocumentRequested,
     DocumentRequests,
     DocumentSubmitted,
+    DocumentVersionsKept,
     DocumentWithdrawn,
     InboxRecord,
+    KeptVersion,
     Removal,
     SubmissionRequest,
     Submitted,
@@ -60,7 +67,7 @@ from streams.runtime.agent_ports import AgentPorts
 
 NAME, WORKER_GROUP = "route", "tables"
 REMOVAL, TIDYING = "route:removal", "route:tidying"  # one submission may ask for both: their ids must differ
-RESTORATION, REQUESTED = "route:restoration", "route:requested"
+RESTORATION, REQUESTED, VERSIONS = "route:restoration", "route:requested", "route:versions"
 
 log = structlog.get_logger(__name__)
 
@@ -75,13 +82,14 @@ def create_dispatch(ports: AgentPorts) -> "Dispatch":
     visibility, lanes = ports.get(composition.visibility), ports.get(composition.lanes)
     catalogue, requests = ports.get(composition.collection_catalogue), ports.get(composition.submission_requests)
     submissions = SubmissionLog(ports.settings.kafka)
-    return Dispatch(visibility, lanes, catalogue, ports.settings.retrieval, blob_path, submissions.read, requests)
+    kept = ports.settings.documents.versions_kept
+    return Dispatch(visibility, lanes, catalogue, ports.settings.retrieval, blob_path, submissions.read, requests, kept)
 
 
 @dataclass(frozen=True, slots=True)
 class Dispatch:
     """The agent's ports. ``file_of(event, version)`` is the path of the file behind a submission, "" when it has none;
-    ``read_version(partition, version)`` reads one from the log again.
+    ``read_version(partition, version)`` reads one from the log again; ``versions_kept`` replaced versions of a document keep their file.
     """
 
     visibility: Visibility
@@ -91,6 +99,7 @@ class Dispatch:
     file_of: Callable[[DocumentSubmitted, int], str]
     read_version: Callable[[int, int], Awaitable[Submitted | None]]
     requests: SubmissionRequests
+    versions_kept: int
 
     def agent(self) -> Agent:
         """One to three Redis round trips for a batch of submissions."""
@@ -101,23 +110,23 @@ class Dispatch:
     async def step(self, event: Submitted, context: Context) -> Sequence[Outgoing]:
         """Withdraw, report as unchanged, or queue."""
         if isinstance(event, DocumentWithdrawn):
-            orphans = await self.visibility.record_withdrawal(event.subject, context.place.offset, event.data.record)
-            if orphans is None:
+            gone = await self.visibility.record_withdrawal(event.subject, context.place.offset, event.data.record)
+            if gone is None:
                 return await self.restore(event, context)
-            return withdrawal_events(event, context.place.offset, orphans, context)
+            kept = [versions_event(event, (), "", context)] if gone.is_kept_changed else []
+            return [*withdrawal_events(event, context.place.offset, gone.orphans, context), *kept]
         (outgoing,) = await self.step_many([(event, context)])
         return outgoing
 
     async def step_many(self, events: Sequence[tuple[Submitted, Context]]) -> Sequence[Sequence[Outgoing]]:
         """Submissions share a round trip."""
         submissions = [(event, context) for event, context in events if isinstance(event, DocumentSubmitted)]
-        versions = [
-            NewVersion(event.subject, at.place.offset, self.file_of(event, at.place.offset), event.data.record) for event, at in submissions
-        ]
-        befores = await self.visibility.record_submissions(versions)
+        hashes = [self.content_hash(event) for event, _ in submissions]
+        versions = [self.new_version(event, at.place.offset, known) for (event, at), known in zip(submissions, hashes, strict=True)]
+        befores = await self.visibility.record_submissions(versions, versions_kept=self.versions_kept)
         submitted = [
-            (self.compare(event, before, context), context)
-            for (event, context), before in zip(submissions, befores, strict=True)
+            (self.compare(event, known, before, context), context)
+            for (event, context), known, before in zip(submissions, hashes, befores, strict=True)
             if not before.is_superseded
         ]
         changed = [one for one, _ in submitted if not (one.is_unchanged or one.is_obsolete)]
@@ -128,7 +137,11 @@ class Dispatch:
                 await self.lanes.leave_all(one.event.tenant, one.event.subject, one.version)
         requested = await self._record_requests([(one.event, context) for one, context in submitted])
         queued: dict[int, Sequence[Outgoing]] = {
-            id(one.event): [*requested.get(id(one.event), ()), *submission_events(one, queues.get(id(one)), context)]
+            id(one.event): [
+                *requested.get(id(one.event), ()),
+                *self._versions_events(one, context),
+                *submission_events(one, queues.get(id(one)), context),
+            ]
             for one, context in submitted
         }
         for (event, context), before in zip(submissions, befores, strict=True):
@@ -150,6 +163,18 @@ class Dispatch:
             return await self.step(msgspec.structs.replace(event, data=msgspec.structs.replace(event.data, record=None)), context)
         return restoration_events(event, present, newest, context)
 
+    def new_version(self, event: DocumentSubmitted, version: int, content_hash: str) -> NewVersion:
+        """What the visibility record has to know of a submission."""
+        document, path = event.data, self.file_of(event, version)
+        known = "" if document.force else content_hash
+        return NewVersion(event.subject, version, path, document.record, known, describe_file(event, version, path))
+
+    def _versions_events(self, submission: "_Submission", context: Context) -> list[Outgoing]:
+        """The kept versions, if this submission has changed them; a repeat publishes the same."""
+        before, event = submission.before, submission.event
+        path = self.file_of(event, submission.version)
+        return [versions_event(event, before.kept, path, context)] if before.is_kept_changed else []
+
     async def _record_requests(self, submissions: Sequence[tuple[DocumentSubmitted, Context]]) -> dict[int, list[Outgoing]]:
         """The events of those submissions that came with an ``Idempotency-Key``, by the identity of the submission."""
         found = [(event, context, request_of(event, context.place.offset)) for event, context in submissions]
@@ -159,19 +184,21 @@ class Dispatch:
         kept = await self.requests.record_many([(event.subject, [request]) for event, _, request in keyed])
         return {id(event): [requested_event(event, some, context)] for (event, context, _), some in zip(keyed, kept, strict=True)}
 
-    def compare(self, event: DocumentSubmitted, before: PriorState, context: Context) -> "_Submission":
+    def content_hash(self, event: DocumentSubmitted) -> str:
+        """The content hash for the visible collection; "" for a page that was not fetched yet."""
+        return content_hash_of(event.data, self.plans.plan(event.tenant, event.data.knowledge_base_id).active, self.retrieval)
+
+    def compare(self, event: DocumentSubmitted, content_hash: str, before: PriorState, context: Context) -> "_Submission":
         """The submission beside what is known of its document."""
         document, version = event.data, context.place.offset
         plan = self.plans.plan(event.tenant, document.knowledge_base_id)
-        content_hash = content_hash_of(document, plan.active, self.retrieval)
         return _Submission(event, version, before, plan, content_hash, is_unchanged(document, content_hash, before, version))
 
     async def requeue(
         self, event: DocumentSubmitted, version: int, queue: DocumentQueue, again: int, now: datetime, *, retries: int = 0
     ) -> list[Outgoing]:
         """The work of a version once more, the ``again``-th time, because it stalled or was to be retried."""
-        plan = self.plans.plan(event.tenant, event.data.knowledge_base_id)
-        content_hash = content_hash_of(event.data, plan.active, self.retrieval)
+        plan, content_hash = self.plans.plan(event.tenant, event.data.knowledge_base_id), self.content_hash(event)
         before = await self.visibility.prior_state(event.subject)
         return work_events(event, version, queue, plan, now, content_hash=content_hash, before=before, again=again, retries=retries)
 
@@ -219,6 +246,12 @@ def requested_event(event: DocumentSubmitted, requests: tuple[SubmissionRequest,
     data = DocumentRequests(knowledge_base_id=event.data.knowledge_base_id, document_id=event.data.document_id, requests=requests)
     requested = DocumentRequested.from_cause(event, REQUESTED, data=data, now=context.clock.now())
     return Outgoing(DOCUMENTS_REQUESTED, requested.with_data_id())
+
+
+def versions_event(event: Submitted, kept: Sequence[KeptVersion], path: str, context: Context) -> Outgoing:
+    """The replaced versions whose files are kept; ``path`` is that of the file of ``event``."""
+    data = kept_versions(event.data, context.place.offset, kept, path)
+    return Outgoing(DOCUMENTS_VERSIONS, DocumentVersionsKept.from_cause(event, VERSIONS, data=data, now=context.clock.now()).with_data_id())
 
 
 def no_change_event(event: DocumentSubmitted, version: int, before: PriorState, context: Context) -> Outgoing:

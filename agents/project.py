@@ -1,4 +1,4 @@
-"""every topic with a record (domain/areas.py) -> project -> record tables, the table of tasks
+"""every topic with a record (domain/areas.py), documents.versions -> project -> record tables, the table of tasks, stored bytes
 
 The projector brings the record tables up to every record of ``domain.areas.RECORDS``. A writer that reads its own writes has already put
 the same row with the same order there; the greater order stays. Messages of a deleted conversation become tombstones on the log, also
@@ -16,12 +16,13 @@ from domain.areas import RECORDS
 from domain.chats.erasure import erase, publish_tombstones
 from domain.documents.open_documents import OpenDocuments
 from domain.documents.storage import Storage
+from domain.documents.topics import DOCUMENTS_VERSIONS
 from domain.read_models import ReadModels
 from domain.tasks.settings import TaskSettings
 from domain.tasks.steps import steps_of
 from domain.tasks.table import TaskTable
 from schemas.chats import MessageChanged
-from schemas.documents import DocumentProgressed
+from schemas.documents import DocumentProgressed, DocumentVersionsKept
 from schemas.events import Event
 from schemas.records import ConversationChanged
 from streams.log.outgoing import Outgoing
@@ -30,7 +31,7 @@ from streams.runtime.agent import Agent, Context
 from streams.runtime.agent_ports import AgentPorts
 from streams.tables.compaction import NewestLast
 
-READS = tuple(dict.fromkeys(record.topic for record in RECORDS))
+READS = (*dict.fromkeys(record.topic for record in RECORDS), DOCUMENTS_VERSIONS)
 
 WORKER_GROUP = "tables"
 
@@ -67,6 +68,7 @@ def agent(views: ReadModels, documents: OpenDocuments, storage: Storage, newest_
                 log.info("record_repeated", topic=newer.topic.name, subject=event.subject, place=context.place.offset)
                 await publisher.publish(newer)
         await _follow_documents(documents, storage, [event for event, _ in events if isinstance(event, DocumentProgressed)])
+        await storage.apply_kept([event for event, _ in events if isinstance(event, DocumentVersionsKept)])
         puts = [put for event, context in events for put in steps_of(event, context.place)] if tasks is not None else []
         if tasks is not None and puts:
             await tasks.put_many(puts, events[0][1].clock.now())

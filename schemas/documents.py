@@ -307,6 +307,35 @@ class DocumentRequests(Struct, frozen=True, kw_only=True):
     requests: tuple[SubmissionRequest, ...]
 
 
+class KeptVersion(Struct, frozen=True, kw_only=True):
+    """A replaced version whose file is kept. ``path``: the file, or the description of a fetched page (then ``sha256`` is empty and
+    ``bytes`` 0: the description has both). ``media_type`` as declared; ``encrypted``: the file has a password.
+    """
+
+    version: int
+    path: str
+    sha256: str = ""
+    bytes: int = 0
+    title: str = ""
+    filename: str = ""
+    media_type: FileType = ""
+    submitted_at: datetime
+    encrypted: bool = False
+
+
+class KeptVersions(Struct, frozen=True, kw_only=True):
+    """The replaced versions of a document whose files are kept, the newest first, since ``version`` was submitted or withdrawn.
+
+    ``bytes`` are those of the files that the present version does not use itself.
+    """
+
+    knowledge_base_id: str
+    document_id: str
+    version: int
+    kept: tuple[KeptVersion, ...] = ()
+    bytes: int = 0
+
+
 class Progress(Struct, frozen=True, kw_only=True):
     """The progress of a version. Readers keep the highest (version, rank of state); work in its second retry comes after that in its first.
 
@@ -391,6 +420,12 @@ class DocumentRequested(Event, tag="claw.document.requested.v1", frozen=True, kw
     """A request with an ``Idempotency-Key`` submitted a document."""
 
     data: DocumentRequests
+
+
+class DocumentVersionsKept(Event, tag="claw.document.versions_kept.v1", frozen=True, kw_only=True):
+    """The files of other replaced versions of a document are kept now; of none once it was deleted."""
+
+    data: KeptVersions
 
 
 class DocumentProgressed(Event, tag="claw.document.progressed.v1", frozen=True, kw_only=True):

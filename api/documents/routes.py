@@ -132,7 +132,7 @@ async def withdraw_document(request: ApiRequest, base_id: str, document_id: str,
     ports, caller = request.ports(DocumentPorts), request.user
     base = await ports.http.access.find_own_knowledge_base(caller, base_id)
     key = ids.document_key(caller.tenant, base.id, document_id)
-    await _latest_version(request, base.id, document_id)
+    await latest_version(request, base.id, document_id)
     data = Withdrawal(knowledge_base_id=base.id, document_id=document_id, requested_by=caller.account_id, retry_of=retry_of)
     event = await request.event(DocumentWithdrawn, key, data)
     place = await ports.core.publisher.publish(Outgoing(DOCUMENTS_SUBMITTED, event))
@@ -162,7 +162,7 @@ async def reprocess_document(request: ApiRequest, base_id: str, document_id: str
     base = await ports.http.access.find_own_knowledge_base(caller, base_id)
 
     async def submit_again() -> Response[Any]:
-        version = await _latest_version(request, base.id, document_id)
+        version = await latest_version(request, base.id, document_id)
         document = await _read_submission(ports, ids.document_key(caller.tenant, base.id, document_id), version)
         return await submit_document(request, base.id, msgspec.structs.replace(document, force=True, origin="api", retry_of=retry_of))
 
@@ -185,7 +185,7 @@ async def _document_views(request: ApiRequest, found: Sequence[Progress]) -> lis
     ]
 
 
-async def _latest_version(request: ApiRequest, base_id: str, document_id: str) -> int:
+async def latest_version(request: ApiRequest, base_id: str, document_id: str) -> int:
     """The newest known version; Refused("not_found") when the document was deleted or never existed."""
     ports, tenant = request.ports(DocumentPorts), request.user.tenant
     key = ids.document_key(tenant, base_id, document_id)
@@ -201,7 +201,7 @@ async def _latest_version(request: ApiRequest, base_id: str, document_id: str) -
 async def earlier_title(request: ApiRequest, base_id: str, document_id: str) -> str:
     """The title that its owner gave the document before; "" for none, and when it cannot be read now."""
     try:
-        version = await _latest_version(request, base_id, document_id)
+        version = await latest_version(request, base_id, document_id)
         earlier = await _read_submission(request.ports(DocumentPorts), ids.document_key(request.user.tenant, base_id, document_id), version)
     except (Refused, Unavailable):
         return ""
@@ -218,13 +218,19 @@ async def _read_submission(ports: DocumentPorts, key: str, version: int) -> Docu
 
 async def find_submission(ports: DocumentPorts, key: str, version: int) -> Document | None:
     """The document as it was submitted; None when compaction has removed that, or this is none of its versions. Raises Unavailable."""
+    event = await find_submitted(ports, key, version)
+    return None if event is None else event.data
+
+
+async def find_submitted(ports: DocumentPorts, key: str, version: int) -> DocumentSubmitted | None:
+    """The submission itself."""
     partition = ports.core.publisher.partition_for(DOCUMENTS_SUBMITTED, key)
     try:
         async with asyncio.timeout(READ_S_MAX), aclosing(ports.submissions.records(partition, version, version + 1)) as records:
             async for record in records:
                 event = _decode(record.value) if record.value is not None else None
                 if isinstance(event, DocumentSubmitted) and event.subject == key:
-                    return event.data
+                    return event
     except TimeoutError as error:
         raise Unavailable("kafka_unavailable", f"version {version} was not read in {READ_S_MAX:g} s") from error
     return None

@@ -67,14 +67,13 @@ async def source(
 
 
 def _view(cited: CitedVersion, text: QuotedText, found: QuoteOnPages | None = None, reason: NoPages | None = None) -> SourceView:
-    progress = cited.progress
     return SourceView(
         knowledge_base_id=cited.knowledge_base_id,
         document_id=cited.document_id,
         version=cited.version,
         visible_version=cited.versions.visible_version,
         state=cited.state,
-        title="" if cited.state == "deleted" else text.title or (progress.title if progress is not None else ""),
+        title="" if cited.state == "deleted" else text.title or cited.title,
         media_type=cited.media_type,
         view="text" if found is None else "pages",
         no_pages=reason,

@@ -7,11 +7,12 @@ from msgspec.structs import replace
 from api.documents.routes import find_submission
 from api.http.request import ApiRequest
 from api.sources.ports import SourcePorts
-from domain.documents.sources import StoredFile, find_stored_file
+from domain.documents.sources import StoredFile, find_kept_file, find_stored_file
+from domain.documents.versions import kept_title
 from domain.documents.visibility import VersionState
 from schemas import ids
 from schemas.bodies.sources import NoPages, SourceState
-from schemas.documents import Document, Progress
+from schemas.documents import Document, KeptVersion, Progress
 from schemas.errors import Refused
 
 FILE_FRESH_S = 3_600.0  # a version never gets another file
@@ -19,7 +20,9 @@ FILE_FRESH_S = 3_600.0  # a version never gets another file
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CitedVersion:
-    """A version of a document that the caller may read. ``progress`` is that of the newest one."""
+    """A version of a document that the caller may read. ``progress`` is that of the newest one; ``kept`` describes its own file, if that
+    is kept although a newer version was submitted.
+    """
 
     tenant: str
     knowledge_base_id: str
@@ -27,6 +30,7 @@ class CitedVersion:
     version: int
     versions: VersionState
     progress: Progress | None
+    kept: KeptVersion | None = None
 
     @property
     def key(self) -> str:
@@ -53,7 +57,16 @@ class CitedVersion:
     @property
     def media_type(self) -> str:
         """The detected type of its content, where that is known still."""
-        return self.progress.media_type if self.progress is not None and self.is_newest else ""
+        if self.progress is not None and self.is_newest:
+            return self.progress.media_type
+        return self.kept.media_type if self.kept is not None else ""
+
+    @property
+    def title(self) -> str:
+        """What it is called, or what the newest version is where that is not known."""
+        if self.kept is not None:
+            return kept_title(self.kept, self.document_id)
+        return self.progress.title if self.progress is not None else ""
 
     @property
     def is_newest(self) -> bool:
@@ -81,16 +94,27 @@ async def find_version(request: ApiRequest, base_id: str, document_id: str, vers
         versions = replace(versions, latest=progress.version)
     if not 0 <= version <= versions.latest:
         raise Refused("not_found", f"there is no version {version} of the document {document_id}")
+    kept = [each for each in await ports.core.visibility.kept_versions(key) if each.version == version]
     return CitedVersion(
-        tenant=tenant, knowledge_base_id=base.id, document_id=document_id, version=version, versions=versions, progress=progress
+        tenant=tenant,
+        knowledge_base_id=base.id,
+        document_id=document_id,
+        version=version,
+        versions=versions,
+        progress=progress,
+        kept=kept[0] if kept else None,
     )
 
 
 async def find_file(request: ApiRequest, cited: CitedVersion) -> StoredFile:
-    """The file of this version, or of a newer one with the same content. Raises NoFile, and Unavailable when the log cannot be read."""
+    """The file that is kept of this version, or of a newer one with the same content. Raises NoFile, and Unavailable when the log cannot
+    be read.
+    """
     if cited.is_withdrawn:
         raise NoFile("file_removed")
     ports = request.ports(SourcePorts)
+    if cited.kept is not None:
+        return await _find_kept(ports, cited.kept)
     place = (cited.key, cited.version, cited.versions.latest)  # a newer version has its own copy of the same file
     known = ports.files.get(place, FILE_FRESH_S)
     if known is not None:
@@ -110,6 +134,15 @@ async def find_file(request: ApiRequest, cited: CitedVersion) -> StoredFile:
 
 async def _read_submission(ports: SourcePorts, cited: CitedVersion, version: int) -> Document | None:
     return await find_submission(ports.documents, cited.key, version)
+
+
+async def _find_kept(ports: SourcePorts, kept: KeptVersion) -> StoredFile:
+    if kept.encrypted:
+        raise NoFile("encrypted")
+    try:
+        return await find_kept_file(ports.documents.blobs, kept)
+    except Refused:
+        raise NoFile("file_removed") from None
 
 
 async def _find_file_of(ports: SourcePorts, cited: CitedVersion, document: Document, version: int) -> StoredFile:

@@ -19,10 +19,11 @@ from domain.documents.topics import (
     DOCUMENTS_QUEUED_SLOW,
     DOCUMENTS_REQUESTED,
     DOCUMENTS_SUBMITTED,
+    DOCUMENTS_VERSIONS,
 )
 from domain.documents.visibility_rebuild import VisibilityRebuild
 from domain.indexes.catalogue import CollectionCatalogue
-from schemas.documents import DocumentProgressed
+from schemas.documents import DocumentProgressed, DocumentVersionsKept
 from schemas.errors import Unavailable
 from schemas.settings import DocumentSettings
 from streams.tables.rebuild import Events, RebuildPorts, RebuildResult, replay
@@ -40,30 +41,43 @@ async def _rebuild_documents(ports: RebuildPorts) -> RebuildResult:
         await open_documents.apply_many(progressed)
         await storage.apply_many(progressed)
 
-    return await replay(ports.reader, DOCUMENTS_PROGRESSED, fold)
+    async def count_kept(events: Events) -> None:
+        await storage.apply_kept([event for event, _ in events if isinstance(event, DocumentVersionsKept)])
+
+    return _sum(await replay(ports.reader, DOCUMENTS_PROGRESSED, fold), await replay(ports.reader, DOCUMENTS_VERSIONS, count_kept))
 
 
 async def _rebuild_visibility(ports: RebuildPorts) -> RebuildResult:
-    """Rebuild the version states of documents: first from their progress, then from their submissions and the requests for them."""
+    """Rebuild the version states of documents: first from their kept versions and progress, then from their submissions and the requests
+    for them.
+    """
     catalogue = CollectionCatalogue(ports.settings.kafka)
     await catalogue.start()
     try:
         if not catalogue.ready:
             raise Unavailable("kafka_unavailable", f"{ports.settings.kafka.servers}: the index plans cannot be read")
-        prefix, requests_max = ports.settings.redis.key_prefix, ports.settings.documents.requests_max
-        requests = SubmissionRequests(ports.redis, prefix, requests_max)
-        rebuild = VisibilityRebuild(ports.redis, prefix, catalogue.plan, ports.settings.retrieval, blob_path, requests)
+        prefix, documents = ports.settings.redis.key_prefix, ports.settings.documents
+        requests = SubmissionRequests(ports.redis, prefix, documents.requests_max)
+        retrieval, kept_max = ports.settings.retrieval, documents.versions_kept
+        rebuild = VisibilityRebuild(ports.redis, prefix, catalogue.plan, retrieval, blob_path, requests, kept_max)
+
+        async def add_kept(events: Events) -> None:
+            await rebuild.add_kept([event for event, _ in events])
 
         async def add_progress(events: Events) -> None:
             rebuild.add_progress([event for event, _ in events])
 
+        kept = await replay(ports.reader, DOCUMENTS_VERSIONS, add_kept)
         progress = await replay(ports.reader, DOCUMENTS_PROGRESSED, add_progress)
         submissions = await replay(ports.reader, DOCUMENTS_SUBMITTED, rebuild.add_submissions)
         requested = await replay(ports.reader, DOCUMENTS_REQUESTED, rebuild.add_requests)
         await rebuild.finish()
     finally:
         await catalogue.stop()
-    parts = (progress, submissions, requested)
+    return _sum(kept, progress, submissions, requested)
+
+
+def _sum(*parts: RebuildResult) -> RebuildResult:
     return RebuildResult(sum(part.events for part in parts), sum(part.unreadable for part in parts))
 
 
@@ -79,6 +93,7 @@ AREA = Area(
         DOCUMENTS_PROGRESSED,
         DOCUMENTS_ALIASED,
         DOCUMENTS_REQUESTED,
+        DOCUMENTS_VERSIONS,
     ),
     errors=ERRORS,
     configs=config_keys(DocumentSettings, "file_bytes_max", effect="restart", public=True),
@@ -87,5 +102,6 @@ AREA = Area(
     unprojected={
         DOCUMENTS_SUBMITTED.name: "the visibility record of each document follows it: dispatch writes it, `visibility` rebuilds it",
         DOCUMENTS_REQUESTED.name: "dispatch writes it from the visibility record of each document, which `visibility` rebuilds from it",
+        DOCUMENTS_VERSIONS.name: "dispatch writes it from the visibility record of each document, which `visibility` rebuilds from it",
     },
 )

@@ -15,7 +15,7 @@ from adapters.blobs.paths import PAGE_SUFFIX, page_path
 from adapters.parsing.core.source import DocumentSource
 from adapters.secrets.encryption import decrypt
 from adapters.web.fetch import Fetcher, WebPage
-from schemas.documents import Blob, Document, DocumentSubmitted, FileType
+from schemas.documents import Blob, Document, DocumentSubmitted, FileType, KeptVersion
 from schemas.errors import Refused
 from schemas.settings.section import Secret
 
@@ -47,11 +47,23 @@ async def find_stored_file(blobs: BlobStore, document: Document, tenant: str, ve
     whose description is gone, and Unavailable.
     """
     if document.url:
-        stored = msgspec.json.decode(await blobs.read(_path(document, tenant, version), PAGE_BYTES_MAX), type=StoredPage)
-        return StoredFile(blob=stored.blob, media_type=stored.page.media_type, filename=stored.page.filename)
+        return await _find_page(blobs, _path(document, tenant, version))
     if document.blob is None:
         return None
     return StoredFile(blob=document.blob, media_type=document.media_type, filename=document.filename)
+
+
+async def find_kept_file(blobs: BlobStore, kept: KeptVersion) -> StoredFile:
+    """The file of a replaced version. Raises like ``find_stored_file``."""
+    if kept.path.endswith(PAGE_SUFFIX):
+        return await _find_page(blobs, kept.path)
+    blob = Blob(path=kept.path, bytes=kept.bytes, sha256=kept.sha256)
+    return StoredFile(blob=blob, media_type=kept.media_type, filename=kept.filename)
+
+
+async def _find_page(blobs: BlobStore, path: str) -> StoredFile:
+    stored = msgspec.json.decode(await blobs.read(path, PAGE_BYTES_MAX), type=StoredPage)
+    return StoredFile(blob=stored.blob, media_type=stored.page.media_type, filename=stored.page.filename)
 
 
 class DocumentLoader:

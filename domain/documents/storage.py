@@ -3,6 +3,10 @@
 The sums change in one script with the document's entry, and an entry is replaced only by later progress, so any order of arrival and any
 repeat give the same. A document counts with its newest version, until it is deleted or fails without a visible version.
 
+The kept files of a document's replaced versions have an entry of their own, which changes when another version is kept. They count as
+stored bytes and leave less room for new documents, but never refuse a new version of a document that is there: for that only the files of
+present versions count.
+
 A document that is about to be submitted is counted before that, in the script that compares the sums with the caps: so caps are exact
 however many documents arrive at once, anywhere. Progress of the document replaces that provisional entry; without any it is taken back
 after ``RESERVED_S``.
@@ -16,8 +20,9 @@ from msgspec import Struct
 from adapters.redis.client import Argument, RedisClient, Script
 from domain.documents.records import has_version, progress_order
 from domain.limits.caps import OWNERS, CapShortage
-from schemas.documents import DocumentProgressed
+from schemas.documents import DocumentProgressed, DocumentVersionsKept
 from schemas.settings.caps import CapKind
+from streams.tables.record_table import order_of
 
 RESERVED_S = 3_600  # from a submission to its first progress: the dispatcher may be down for a while
 UNDONE_MAX = 50  # provisional entries that one script takes back
@@ -62,6 +67,20 @@ add(string.match(ARGV[1], '^[^/]*'), ARGV[3] - documents, ARGV[4] - bytes, ARGV[
 return 1
 """
 )
+# KEYS as above; ARGV member, order, bytes.
+_UPDATE_KEPT = Script(
+    _FUNCTIONS
+    + """
+local order, _, bytes = parse(redis.call('HGET', KEYS[1], ARGV[1]))
+if order and ARGV[2] <= order then return 0 end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[2] .. ' 0 ' .. ARGV[3] .. ' 0')
+local base, more = string.match(ARGV[1], '^[^/]*'), ARGV[3] - bytes
+add(base, 0, more, 0)
+redis.call('HINCRBY', KEYS[2], 'kept', more)
+redis.call('HINCRBY', KEYS[2], 'kept/' .. base, more)
+return 1
+"""
+)
 # KEYS as above; ARGV now in s ("" = the server's), member, bytes, life in s, most documents and bytes of the account, of the tenant
 # (0 = any number), knowledge bases of the account... Replies {0, 0, 0}, or {place of the cap among the four, in use, wanted}.
 _RESERVE = Script(
@@ -74,11 +93,11 @@ local order, documents, bytes, chunks = parse(entry)
 local wanted = {{1 - documents, ARGV[3] - bytes}}
 local used = {{0, 0, 0, 0}}
 for i = 9, #ARGV do
-  local sums = redis.call('HMGET', KEYS[2], 'documents/' .. ARGV[i], 'bytes/' .. ARGV[i])
-  used[1], used[2] = used[1] + (sums[1] or 0), used[2] + (sums[2] or 0)
+  local sums = redis.call('HMGET', KEYS[2], 'documents/' .. ARGV[i], 'bytes/' .. ARGV[i], 'kept/' .. ARGV[i])
+  used[1], used[2] = used[1] + (sums[1] or 0), used[2] + (sums[2] or 0) - (documents > 0 and sums[3] or 0)
 end
-local sums = redis.call('HMGET', KEYS[2], 'documents', 'bytes')
-used[3], used[4] = tonumber(sums[1] or 0), tonumber(sums[2] or 0)
+local sums = redis.call('HMGET', KEYS[2], 'documents', 'bytes', 'kept')
+used[3], used[4] = tonumber(sums[1] or 0), (sums[2] or 0) - (documents > 0 and sums[3] or 0)
 for i = 1, 4 do
   local limit, more = tonumber(ARGV[4 + i]), wanted[(i - 1) % 2 + 1]
   if limit > 0 and more > 0 and used[i] + more > limit then return {{i, used[i], more}} end
@@ -140,6 +159,18 @@ class Storage:
         calls = [self._call(event) for event in events if has_version(event)]
         if calls:
             await _UPDATE.run_many(self._redis, calls)
+
+    async def apply_kept(self, events: Sequence[DocumentVersionsKept]) -> None:
+        """Apply the kept versions of several documents, in one round trip."""
+        calls = [
+            (
+                self._keys(each.tenant),
+                (f"{each.data.knowledge_base_id}/{each.data.document_id}/kept", order_of(each.data.version), each.data.bytes),
+            )
+            for each in events
+        ]
+        if calls:
+            await _UPDATE_KEPT.run_many(self._redis, calls)
 
     async def totals(self, tenant: str, base_ids: Sequence[str] | None = None) -> StorageTotals:
         """The totals of the tenant now, or of these knowledge bases of it."""

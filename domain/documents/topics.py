@@ -93,6 +93,16 @@ DOCUMENTS_REQUESTED = Topic(
     tombstones=True,
     readers=("rebuild",),
 )
+DOCUMENTS_VERSIONS = Topic(
+    "claw.documents.versions.v1",
+    DOCUMENT_KEY,
+    documents.DocumentVersionsKept,
+    ("route",),
+    "The replaced versions of each document whose files are kept.",
+    None,
+    tombstones=True,
+    readers=("project", "rebuild"),
+)
 
 
 def inbox_topic(tenant: str) -> Topic:

@@ -11,7 +11,8 @@ import structlog
 from msgspec import Struct
 
 from adapters.redis.client import RedisClient, Script
-from schemas.documents import InboxRecord
+from domain.documents.versions import encode_entries, encode_file, parse_field
+from schemas.documents import InboxRecord, KeptVersion, KeptVersions
 from schemas.errors import Unavailable
 from streams.cache.invalidation import Invalidation
 
@@ -35,55 +36,130 @@ local function is_older(known, first)
 end
 """
 
-# KEYS record; ARGV version, path of its file or "", inbox record. The file of the version before is orphaned (field litter) until it is
-# removed; that of a version whose inbox record is older than the newest one, too. The last value replied is then "1".
+# The field kept has a line with the version that changed it last, then a line "version TAB path TAB description" for every replaced version
+# whose file is kept, the newest first. The field litter has a path a line.
+_KEPT = """
+local function number(value) return tonumber(value or '') or -1 end
+local function parse_kept(field)
+  local stamp, lines = string.match(field or '', '^(%d+)\\n(.*)$')
+  local entries = {}
+  for line in string.gmatch(lines or '', '[^\\n]+') do
+    local version, path = string.match(line, '^(%d+)\\t([^\\t]+)\\t')
+    if version then table.insert(entries, {version = tonumber(version), path = path, line = line}) end
+  end
+  return stamp or '-1', entries
+end
+local function join(entries)
+  local lines = {}
+  for _, each in ipairs(entries) do table.insert(lines, each.line .. '\\n') end
+  return table.concat(lines)
+end
+local function is_needed(path, blob, entries, litter)
+  if path == '' or path == blob then return true end
+  for _, each in ipairs(entries) do
+    if each.path == path then return true end
+  end
+  return string.find('\\n' .. litter, '\\n' .. path .. '\\n', 1, true) ~= nil
+end
+"""
+
+# KEYS record; ARGV version, path of its file or "", inbox record, content hash or "", description of the file or "", most kept files.
+# The file of the version before is kept if readers see that version, else orphaned (field litter) until it is removed; that of a version
+# whose inbox record is older than the newest one, too. A version with the content of the visible one stands for it (field same): of the
+# two files the newer one is kept. The last but one value replied is "1" for a superseded version, the last one the field kept.
 _SUBMIT = Script(
     _IS_OLDER
+    + _KEPT
     + """
-local old = redis.call('HMGET', KEYS[1], 'latest', 'visible', 'deleted', 'hash', 'chunks', 'blob', 'litter', 'record', 'cancelled')
-local known = old[8]
+local fields = {'latest', 'visible', 'deleted', 'hash', 'chunks', 'blob', 'litter', 'cancelled', 'record', 'kept', 'same', 'file'}
+local old = redis.call('HMGET', KEYS[1], unpack(fields))
+local blob, litter, known, file = old[6] or '', old[7] or '', old[9], old[12] or ''
+local stamp, entries = parse_kept(old[10])
+local reply = {old[1], old[2], old[3], old[8], old[4], old[5], litter, '', old[10]}
 if is_older(known, 3) then
-  if ARGV[2] ~= '' and ARGV[2] ~= old[6] and not string.find(old[7] or '', ARGV[2], 1, true) then
-    redis.call('HSET', KEYS[1], 'litter', (old[7] or '') .. ARGV[2] .. '\\n')
+  if not is_needed(ARGV[2], blob, entries, litter) then
+    reply[7] = litter .. ARGV[2] .. '\\n'
+    redis.call('HSET', KEYS[1], 'litter', reply[7])
   end
-  old[8] = '1'
-  return old
+  reply[8] = '1'
+  return reply
 end
-old[8] = ''
 if ARGV[3] ~= '' then redis.call('HSET', KEYS[1], 'record', ARGV[3] .. ' ' .. ARGV[4] .. ' ' .. ARGV[5]) end
-if (tonumber(old[1]) or -1) < tonumber(ARGV[1]) then
-  redis.call('HSET', KEYS[1], 'latest', ARGV[1], 'blob', ARGV[2])
-  if old[6] and old[6] ~= '' and old[6] ~= ARGV[2] then
-    old[7] = (old[7] or '') .. old[6] .. '\\n'
-    redis.call('HSET', KEYS[1], 'litter', old[7])
-  end
+if number(old[1]) >= tonumber(ARGV[1]) then return reply end
+local visible = number(old[2])
+local is_shown = visible > number(old[3])
+local is_same = is_shown and ARGV[6] ~= '' and ARGV[6] == old[4]
+local stands_for = old[11] == (old[1] or '') .. ' ' .. (old[2] or '') and visible or number(old[1])
+local is_kept = is_shown and not is_same and stands_for == visible and file ~= '' and not is_needed(blob, '', {}, litter)
+local gone, left = {blob}, {}
+for _, each in ipairs(entries) do
+  if each.version == visible and (is_same or is_kept) then table.insert(gone, each.path) else table.insert(left, each) end
 end
-return old
+if is_kept then table.insert(left, {version = visible, path = blob, line = old[2] .. '\\t' .. blob .. '\\t' .. file}) end
+table.sort(left, function(one, other) return one.version > other.version end)
+while #left > tonumber(ARGV[8]) do table.insert(gone, table.remove(left).path) end
+redis.call('HSET', KEYS[1], 'latest', ARGV[1], 'blob', ARGV[2])
+if join(left) ~= join(entries) then
+  if tonumber(stamp) < tonumber(ARGV[1]) then stamp = ARGV[1] end
+  reply[9] = stamp .. '\\n' .. join(left)
+  redis.call('HSET', KEYS[1], 'kept', reply[9])
+end
+for _, path in ipairs(gone) do
+  if not is_needed(path, ARGV[2], left, litter) then litter = litter .. path .. '\\n' end
+end
+if litter ~= reply[7] then redis.call('HSET', KEYS[1], 'litter', litter) end
+reply[7] = litter
+if ARGV[7] ~= '' then redis.call('HSET', KEYS[1], 'file', ARGV[7]) elseif file ~= '' then redis.call('HDEL', KEYS[1], 'file') end
+if is_same then
+  redis.call('HSET', KEYS[1], 'same', ARGV[1] .. ' ' .. old[2])
+elseif old[11] then
+  redis.call('HDEL', KEYS[1], 'same')
+end
+return reply
 """
 )
 
-# KEYS record; ARGV version, inbox record. Fields that only a visible document needs are removed. Replies the orphaned files; false, and
-# changes nothing, when the inbox record is older than the newest one.
+# KEYS record; ARGV version, inbox record. Fields that only a visible document needs are removed. Replies the orphaned files and the field
+# kept; false, and changes nothing, when the inbox record is older than the newest one.
 _WITHDRAW = Script(
     _IS_OLDER
+    + _KEPT
     + """
 local version = tonumber(ARGV[1])
-local old = redis.call('HMGET', KEYS[1], 'latest', 'deleted', 'blob', 'litter', 'record')
+local old = redis.call('HMGET', KEYS[1], 'latest', 'deleted', 'blob', 'litter', 'record', 'kept')
 if is_older(old[5], 2) then return false end
 if ARGV[2] ~= '' then redis.call('HSET', KEYS[1], 'record', ARGV[2] .. ' ' .. ARGV[3] .. ' ' .. ARGV[4]) end
-local litter = old[4] or ''
-if (tonumber(old[2]) or -1) < version then redis.call('HSET', KEYS[1], 'deleted', ARGV[1]) end
-if (tonumber(old[1]) or -1) < version then
+local litter, kept = old[4] or '', old[6] or ''
+if number(old[2]) < version then redis.call('HSET', KEYS[1], 'deleted', ARGV[1]) end
+if number(old[1]) < version then
   redis.call('HSET', KEYS[1], 'latest', ARGV[1])
-  if old[3] and old[3] ~= '' then litter = litter .. old[3] .. '\\n' end
+  local _, entries = parse_kept(kept)
+  local gone = {old[3] or ''}
+  for _, each in ipairs(entries) do table.insert(gone, each.path) end
+  for _, path in ipairs(gone) do
+    if not is_needed(path, '', {}, litter) then litter = litter .. path .. '\\n' end
+  end
+  if #entries > 0 then
+    kept = ARGV[1] .. '\\n'
+    redis.call('HSET', KEYS[1], 'kept', kept)
+  end
   for _, field in ipairs(redis.call('HKEYS', KEYS[1])) do
-    if field == 'hash' or field == 'chunks' or field == 'blob' or string.match(field, '^[hbf]:') then
+    if string.match(field, '^[hbf]:') or string.find(' hash chunks blob file same ', ' ' .. field .. ' ', 1, true) then
       redis.call('HDEL', KEYS[1], field)
     end
   end
   if litter ~= '' then redis.call('HSET', KEYS[1], 'litter', litter) end
 end
-return litter
+return {litter, kept}
+"""
+)
+
+# KEYS record; ARGV version that changed the field last, its entries. For a record that Redis lost, or has as it was before.
+_RESTORE_KEPT = Script(
+    _KEPT
+    + """
+local stamp = parse_kept(redis.call('HGET', KEYS[1], 'kept'))
+if tonumber(stamp) < tonumber(ARGV[1]) then redis.call('HSET', KEYS[1], 'kept', ARGV[1] .. '\\n' .. ARGV[2]) end
 """
 )
 
@@ -178,6 +254,7 @@ class VersionState(Struct, frozen=True):
 class PriorState(Struct, frozen=True):
     """A document's state when a version of it was submitted. ``orphans``: files of earlier versions that are no longer needed.
 
+    ``kept``: the replaced versions whose files are kept now, the newest first; ``is_kept_changed``: since this very version.
     ``is_superseded``: the version came of an inbox record that is older than the document's newest one, and is no version of it.
     """
 
@@ -186,15 +263,30 @@ class PriorState(Struct, frozen=True):
     chunks: int = 0
     orphans: tuple[str, ...] = ()
     is_superseded: bool = False
+    kept: tuple[KeptVersion, ...] = ()
+    is_kept_changed: bool = False
 
 
 class NewVersion(NamedTuple):
-    """A submission on its way to the record: the document, its version, the path of its file, and the inbox record it was made of."""
+    """A submission on its way to the record: the document, its version, the path of its file, and the inbox record it was made of.
+
+    ``content_hash``: "" when it is not known, or the document is to be processed whatever it is. ``file``: what is kept of the version
+    should another replace it.
+    """
 
     key: str
     version: int
     blob: str = ""
     record: InboxRecord | None = None
+    content_hash: str = ""
+    file: KeptVersion | None = None
+
+
+class WithdrawnFiles(NamedTuple):
+    """The files that go with a document. ``is_kept_changed``: files of replaced versions are among them."""
+
+    orphans: tuple[str, ...]
+    is_kept_changed: bool = False
 
 
 class IndexedContent(Struct, frozen=True, kw_only=True):
@@ -239,29 +331,44 @@ class Visibility:
         """A new version is under way, with its file if it has one. A repeat returns the same."""
         return (await self.record_submissions([NewVersion(key, version, blob)]))[0]
 
-    async def record_submissions(self, submissions: Sequence[NewVersion]) -> list[PriorState]:
-        """The same for several in one round trip."""
-        calls = [((self._key(each.key),), (each.version, each.blob, *_record_arguments(each.record))) for each in submissions]
-        return [
-            PriorState(_version_state([*row[:3], row[8]]), _text(row[3]), max(0, _parse_version(row[4])), _lines(row[6]), row[7] == b"1")
-            for row in await _SUBMIT.run_many(self._redis, calls)
+    async def record_submissions(self, submissions: Sequence[NewVersion], *, versions_kept: int = 0) -> list[PriorState]:
+        """The same for several in one round trip. The files of the last ``versions_kept`` versions that readers saw are kept."""
+        calls = [
+            (
+                (self._key(each.key),),
+                (each.version, each.blob, *_record_arguments(each.record), each.content_hash, encode_file(each.file), versions_kept),
+            )
+            for each in submissions
         ]
+        rows = await _SUBMIT.run_many(self._redis, calls)
+        return [_prior_state(row, each.version) for each, row in zip(submissions, rows, strict=True)]
+
+    async def restore_kept(self, versions: Sequence[tuple[str, KeptVersions]]) -> None:
+        """The kept versions of documents as the log has them, for records that know of none, or of older ones."""
+        calls = [((self._key(key),), (kept.version, encode_entries(kept.kept))) for key, kept in versions]
+        await _RESTORE_KEPT.run_many(self._redis, calls)
+
+    async def kept_versions(self, key: str) -> tuple[KeptVersion, ...]:
+        """The replaced versions whose files are kept, the newest first, and the visible one once a newer version was submitted."""
+        ((field,),) = (await self._rows((key,), "kept")).values()
+        return parse_field(_text(field))[1]
 
     async def prior_state(self, key: str) -> PriorState:
         """The document's state now."""
         row = (await self._rows((key,), *STATE_FIELDS, "hash", "chunks"))[key]
         return PriorState(_version_state(row[:4]), _text(row[4]), max(0, _parse_version(row[5])))
 
-    async def record_withdrawal(self, key: str, version: int, record: InboxRecord | None = None) -> tuple[str, ...] | None:
-        """Its owner deleted it: once this returns, no reader sees any version up to this one. Returns the files to remove.
+    async def record_withdrawal(self, key: str, version: int, record: InboxRecord | None = None) -> WithdrawnFiles | None:
+        """Its owner deleted it: once this returns, no reader sees any version up to this one. Returns the files to remove, a repeat the
+        same.
 
         None, and nothing happens, when ``record`` is older than the newest inbox record of the document.
         """
-        litter = await _WITHDRAW(self._redis, (self._key(key),), (version, *_record_arguments(record)))
-        if litter is None:
+        reply = await _WITHDRAW(self._redis, (self._key(key),), (version, *_record_arguments(record)))
+        if reply is None:
             return None
         await self._cached.knowledge((_knowledge_base(key),))
-        return _lines(litter)
+        return WithdrawnFiles(_lines(reply[0]), parse_field(_text(reply[1]))[0] == version)
 
     async def cancel(self, key: str, version: int) -> bool:
         """The work on this version is dropped wherever it stands, and what readers see stays; a repeat returns the same.
@@ -392,6 +499,13 @@ def _knowledge_base(key: str) -> tuple[str, str]:
 
 def _version_state(row: Sequence[bytes | None]) -> VersionState:
     return VersionState(*(_parse_version(value) for value in row))
+
+
+def _prior_state(row: Sequence[bytes | None], version: int) -> PriorState:
+    stamp, kept = parse_field(_text(row[8]))
+    return PriorState(
+        _version_state(row[:4]), _text(row[4]), max(0, _parse_version(row[5])), _lines(row[6]), row[7] == b"1", kept, stamp == version
+    )
 
 
 def _parse_version(value: bytes | None) -> int:

@@ -1,6 +1,7 @@
 """Visibility records made again from the log, for when Redis lost them. Nothing moves downward, so it may run beside the agents.
 
-The log says of each document what was submitted and withdrawn, and which version readers saw when it last spoke. The hashes of chunks in
+The log says of each document what was submitted and withdrawn, which files of replaced versions are kept, and which version readers saw
+when it last spoke. The hashes of chunks in
 the index and the names of files that could not be removed yet are not on it: the next change of a document embeds all of it again.
 """
 
@@ -11,8 +12,16 @@ from msgspec import Struct
 from adapters.redis.client import Argument, RedisClient, Script
 from domain.documents.content_hash import content_hash_of
 from domain.documents.requests import SubmissionRequests, request_of
+from domain.documents.versions import describe_file
 from domain.documents.visibility import NO_VERSION, NewVersion, Visibility, visibility_key
-from schemas.documents import CANCELLED_CODE, DocumentProgressed, DocumentRequested, DocumentSubmitted, DocumentWithdrawn
+from schemas.documents import (
+    CANCELLED_CODE,
+    DocumentProgressed,
+    DocumentRequested,
+    DocumentSubmitted,
+    DocumentVersionsKept,
+    DocumentWithdrawn,
+)
 from schemas.events import Event
 from schemas.indexes import IndexPlan
 from schemas.settings import RetrievalSettings
@@ -21,12 +30,16 @@ from streams.log.outgoing import LogOffset
 BATCH = 500  # records of one round trip
 DONE = frozenset({"indexed", "unchanged"})
 
-# KEYS record; ARGV version that readers saw, hash of its content or "", its chunks. Only upward, and never over what is known.
+# KEYS record; ARGV version that readers saw, hash of its content or "", its chunks, a newer version with the same content or "". Only
+# upward, and never over what is known.
 _RAISE_VISIBLE = Script("""
 local visible = tonumber(redis.call('HGET', KEYS[1], 'visible') or '-1')
 if visible > tonumber(ARGV[1]) then return 0 end
 redis.call('HSET', KEYS[1], 'visible', ARGV[1])
 if ARGV[2] ~= '' and redis.call('HSETNX', KEYS[1], 'hash', ARGV[2]) == 1 then redis.call('HSET', KEYS[1], 'chunks', ARGV[3]) end
+if ARGV[4] ~= '' and redis.call('HGET', KEYS[1], 'latest') == ARGV[4] then
+  redis.call('HSET', KEYS[1], 'same', ARGV[4] .. ' ' .. ARGV[1])
+end
 return 1
 """)
 
@@ -39,12 +52,13 @@ class _DocumentProgress(Struct):
     visible: int = NO_VERSION
     chunks: int = 0
     hash: str = ""
+    unchanged: bool = False
     cancelled: bool = False
 
 
 class VisibilityRebuild:
-    """Give it all of ``claw.documents.progressed.v1``, then all of ``claw.documents.submitted.v1``, then ``finish``; the requests at any
-    time.
+    """Give it all of ``claw.documents.versions.v1`` and ``claw.documents.progressed.v1``, then all of ``claw.documents.submitted.v1``, then
+    ``finish``; the requests at any time.
 
     Takes about 300 bytes of memory per document. Redis methods raise Unavailable("redis_unavailable").
     """
@@ -57,11 +71,16 @@ class VisibilityRebuild:
         retrieval: RetrievalSettings,
         file_of: Callable[[DocumentSubmitted, int], str],
         requests: SubmissionRequests,
+        versions_kept: int,
     ) -> None:
-        self._requests = requests
+        self._requests, self._versions_kept = requests, versions_kept
         self._redis, self._prefix, self._plan, self._retrieval, self._file_of = redis, prefix, plan, retrieval, file_of
         self._visibility = Visibility(redis, prefix)
         self._documents: dict[str, _DocumentProgress] = {}
+
+    async def add_kept(self, events: Iterable[Event]) -> None:
+        """Add the kept versions first: a submission orphans the file of the one before unless that is kept."""
+        await self._visibility.restore_kept([(event.subject, event.data) for event in events if isinstance(event, DocumentVersionsKept)])
 
     def add_progress(self, events: Iterable[Event]) -> None:
         """Add progress events, in any order."""
@@ -73,6 +92,7 @@ class VisibilityRebuild:
             known.visible = max(known.visible, progress.visible, progress.version if progress.state == "indexed" else NO_VERSION)
             if progress.version >= known.version:
                 known.done = progress.state in DONE or (known.done and progress.version == known.version)
+                known.unchanged = progress.state == "unchanged"
                 known.cancelled = progress.cause is not None and progress.cause.code == CANCELLED_CODE
                 known.version, known.chunks = progress.version, progress.chunks or known.chunks
 
@@ -80,7 +100,7 @@ class VisibilityRebuild:
         """Add submissions and withdrawals."""
         submissions = [(event, place.offset) for event, place in events if isinstance(event, DocumentSubmitted)]
         await self._visibility.record_submissions(
-            [NewVersion(event.subject, offset, self._file_of(event, offset), event.data.record) for event, offset in submissions]
+            [self._new_version(event, offset) for event, offset in submissions], versions_kept=self._versions_kept
         )
         for submission, offset in submissions:
             known = self._documents.get(submission.subject)
@@ -106,7 +126,8 @@ class VisibilityRebuild:
         calls: list[tuple[Sequence[str], Sequence[Argument]]] = []
         for key, known in self._documents.items():
             if known.visible != NO_VERSION:
-                calls.append(((visibility_key(self._prefix, key),), (known.visible, known.hash, known.chunks)))
+                same = known.version if known.unchanged else ""
+                calls.append(((visibility_key(self._prefix, key),), (known.visible, known.hash, known.chunks, same)))
             if len(calls) == BATCH:
                 await _RAISE_VISIBLE.run_many(self._redis, calls)
                 calls.clear()
@@ -114,3 +135,7 @@ class VisibilityRebuild:
         for key, known in self._documents.items():
             if known.cancelled:
                 await self._visibility.cancel(key, known.version)
+
+    def _new_version(self, event: DocumentSubmitted, version: int) -> NewVersion:
+        path = self._file_of(event, version)
+        return NewVersion(event.subject, version, path, event.data.record, file=describe_file(event, version, path))

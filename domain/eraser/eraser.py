@@ -48,6 +48,7 @@ DOCUMENT_TOPICS = frozenset(
         documents.DOCUMENTS_PROGRESSED,
         documents.DOCUMENTS_ALIASED,
         documents.DOCUMENTS_REQUESTED,
+        documents.DOCUMENTS_VERSIONS,
     )
 )
 REMOVED = tuple(place for place in LOG_PLACES if place.means == "removed" and place.topic is not KNOWLEDGE_CHANGED)

@@ -150,6 +150,13 @@ LOG_PLACES: tuple[TopicPlace, ...] = (
     TopicPlace(topic=documents.DOCUMENTS_PROGRESSED, holds="Titles and states of documents.", means="removed", owners=_base, writes=True),
     TopicPlace(topic=documents.DOCUMENTS_ALIASED, holds="Hashes of record keys.", means="removed", owners=_base),
     TopicPlace(topic=documents.DOCUMENTS_REQUESTED, holds="Ids of requests.", means="removed", owners=_base),
+    TopicPlace(
+        topic=documents.DOCUMENTS_VERSIONS,
+        holds="Titles and file names of replaced versions of documents.",
+        means="removed",
+        owners=_base,
+        writes=True,
+    ),
     TopicPlace(topic=documents.DOCUMENTS_QUEUED_EXPRESS, holds=DOCUMENT_WORK, means="expires", keeps=SUBMITTER, writes=True),
     TopicPlace(topic=documents.DOCUMENTS_QUEUED_BULK, holds=DOCUMENT_WORK, means="expires", keeps=SUBMITTER, writes=True),
     TopicPlace(topic=documents.DOCUMENTS_QUEUED_SLOW, holds=DOCUMENT_WORK, means="expires", keeps=SUBMITTER, writes=True),

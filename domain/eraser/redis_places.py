@@ -94,7 +94,7 @@ REDIS_PLACES: tuple[RedisPlace, ...] = (
     RedisPlace(family="key-uses", holds="When API keys were last used.", unit="member"),
     RedisPlace(family="widget-questions", holds="Questions of the day by API key, in numbers.", means="expires"),
     RedisPlace(family="logins", holds="Hashes of the networks of logins, under a hash of the address.", by_address=True),
-    RedisPlace(family="visibility", holds="Versions of documents, paths of files."),
+    RedisPlace(family="visibility", holds="Versions of documents, titles and paths of their files."),
     RedisPlace(family="storage", holds="Sizes of documents.", unit="member"),
     RedisPlace(family="express", holds="Ids of documents under way.", unit="member"),
     RedisPlace(family="bulk", holds="Ids of documents under way.", unit="member"),

@@ -1,4 +1,4 @@
-"""The files of documents: those that the submissions of a backup name, in volumes of frames.
+"""The files of documents: those that the submissions and the kept versions of a backup name, in volumes of frames.
 
 A frame with path, size and hash comes before the frames with a file's bytes. A file that is gone, because its document was replaced or
 deleted meanwhile, is left out; one that the newest submission of a document names is reported.
@@ -17,7 +17,7 @@ from msgspec import Struct
 from adapters.blobs import BlobStore
 from adapters.blobs.paths import PAGE_SUFFIX, check_path
 from domain.documents.sources import PAGE_BYTES_MAX, StoredPage, blob_path
-from domain.documents.topics import DOCUMENTS_SUBMITTED
+from domain.documents.topics import DOCUMENTS_SUBMITTED, DOCUMENTS_VERSIONS
 from ops.backup.archive import Archive, ArchiveWriter, HashedFile
 from ops.backup.errors import BackupDamaged
 from ops.backup.frames import LogEntry, read_frames, write_frame
@@ -30,6 +30,7 @@ VOLUME_BYTES = 1_073_741_824  # a volume ends with the file that takes it beyond
 PIECE_BYTES = 1_048_576
 
 _decode_submission = decoder(DOCUMENTS_SUBMITTED).decode
+_decode_kept = decoder(DOCUMENTS_VERSIONS).decode
 
 
 class ArchivedBlob(Struct, frozen=True):
@@ -55,7 +56,7 @@ class BlobCopy:
 
 
 class NamedBlobs:
-    """The paths that submissions name, each once, in a file that ``close`` removes: there may be millions of documents."""
+    """The paths that submissions and kept versions name, each once, in a file that ``close`` removes: documents may be millions."""
 
     def __init__(self) -> None:
         self._folder = TemporaryDirectory(prefix="claw-backup-")
@@ -82,6 +83,15 @@ class NamedBlobs:
             self._paths.execute("INSERT OR IGNORE INTO paths VALUES (?, ?, ?)", known)
         self._paths.execute("INSERT OR REPLACE INTO newest VALUES (?, ?)", (entry.key, path))
 
+    def add_kept(self, entry: LogEntry) -> None:
+        """Note the files of replaced versions behind a record of the kept versions."""
+        try:
+            event = _decode_kept(entry.value or b"")
+        except msgspec.DecodeError:
+            return
+        files = [(each.path, each.sha256, each.bytes) for each in event.data.kept]
+        self._paths.executemany("INSERT OR IGNORE INTO paths VALUES (?, ?, ?)", files)
+
     def paths(self) -> Iterator[tuple[ArchivedBlob, bool]]:
         """Each path with what its file must be (of a page nothing: its description names it), and whether a newest submission names it."""
         self._paths.execute("CREATE INDEX newest_path ON newest (path)")
@@ -91,7 +101,7 @@ class NamedBlobs:
 
 
 async def copy_blobs(blobs: BlobStore, archive: ArchiveWriter, named: NamedBlobs) -> BlobCopy:
-    """Copy the files that submissions name. Raises Unavailable."""
+    """Copy the files that were noted. Raises Unavailable."""
     copy, paths = BlobCopy(), named.paths()
     left = next(paths, None)
     while left is not None:

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from adapters.blobs import BlobStore
-from domain.documents.topics import DOCUMENTS_SUBMITTED
+from domain.documents.topics import DOCUMENTS_SUBMITTED, DOCUMENTS_VERSIONS
 from ops.backup.archive import Archive, ArchiveWriter, create_archive, open_archive
 from ops.backup.blob_copy import NamedBlobs, copy_blobs
 from ops.backup.log_copy import copy_log
@@ -30,7 +30,8 @@ async def create(settings: Settings, path: Path, *, environ: Mapping[str, str], 
     """Write a backup to ``path``. Raises ConfigurationError, Unavailable; nothing is left then."""
     report = quiet if as_json else progress
     with create_archive(path) as archive, closing(NamedBlobs()) as named:
-        copy = await copy_log(settings.kafka, archive, {DOCUMENTS_SUBMITTED.name: named.add}, report)
+        each_entry = {DOCUMENTS_SUBMITTED.name: named.add, DOCUMENTS_VERSIONS.name: named.add_kept}
+        copy = await copy_log(settings.kafka, archive, each_entry, report)
         blobs = BlobStore(settings)
         await blobs.start()
         try:

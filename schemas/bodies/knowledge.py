@@ -1,7 +1,7 @@
 """Knowledge bases and documents."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
@@ -21,6 +21,7 @@ Text = Annotated[
         examples=["# Leave\n\nEverybody has 25 days."],
     ),
 ]
+VersionStanding = Literal["present", "replaced", "pending", "failed"]
 DocumentTitle = Annotated[str, Meta(max_length=500, examples=["Leave rules"])]
 
 
@@ -145,3 +146,20 @@ class DocumentView(Struct, frozen=True, kw_only=True):
             retry_at=progress.retry_at,
             notes=progress.notes,
         )
+
+
+class DocumentVersionView(Struct, frozen=True, kw_only=True):
+    """A version of a document. ``state``: readers see it (``present``), saw it before (``replaced``), or it is the newest and not complete
+    (``pending``, ``failed``). ``has_file``: its file is stored, so its source can be shown as pages if files of its type have any.
+
+    ``submitted_at``: null when that is no longer known.
+    """
+
+    version: int
+    state: VersionStanding
+    title: str = ""
+    filename: str = ""
+    media_type: str = ""
+    bytes: int = 0
+    submitted_at: datetime | None = None
+    has_file: bool = False

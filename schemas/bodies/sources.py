@@ -61,7 +61,8 @@ class SourceView(Struct, frozen=True, kw_only=True):
     than half of it nothing is highlighted. ``first_page``: the page to begin with. ``passages`` are there for either view: of the index,
     with ``previous`` and ``next`` as ``first`` of a request for more; of a version that is no longer there, as the ``reply`` has recorded
     them (``recorded``). ``no_pages``: why the file is not shown as pages: ``no_pages`` (a file of this type has none here), ``encrypted``
-    (only the workers that parsed it can open it), ``file_removed`` (a newer version has taken its place), ``unreadable``, ``busy``.
+    (only the workers that parsed it can open it), ``file_removed`` (newer versions have taken its place, and its file is
+    kept no longer), ``unreadable``, ``busy``.
     """
 
     knowledge_base_id: str

@@ -32,6 +32,15 @@ class DocumentSettings(Section, frozen=True, kw_only=True):
             description="Last requests of a document with an `Idempotency-Key` that are recognised however late they are repeated.",
         ),
     ] = 16
+    versions_kept: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=20,
+            description="Replaced versions of a document whose files are kept, so that citations of them still show their pages;"
+            " 0: a file goes as soon as a newer version is submitted.",
+        ),
+    ] = 3
     retries_max: Annotated[
         int,
         Meta(

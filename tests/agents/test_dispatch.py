@@ -22,6 +22,7 @@ from domain.documents.topics import (
     DOCUMENTS_QUEUED_SLOW,
     DOCUMENTS_REQUESTED,
     DOCUMENTS_SUBMITTED,
+    DOCUMENTS_VERSIONS,
 )
 from domain.documents.visibility import NO_VERSION, IndexedContent, PriorState, VersionState, Visibility, visibility_key
 from schemas import ids
@@ -59,7 +60,8 @@ def route(redis: RedisClient, prefix: str, plans: Plans, log: dict[int, Submitte
         return log.get(version)
 
     requests = SubmissionRequests(redis, prefix, 3)
-    return Dispatch(Visibility(redis, prefix), Lanes(redis, prefix, 60, time.monotonic), plans, RETRIEVAL, file_of, read_version, requests)
+    visibility, lanes = Visibility(redis, prefix), Lanes(redis, prefix, 60, time.monotonic)
+    return Dispatch(visibility, lanes, plans, RETRIEVAL, file_of, read_version, requests, versions_kept=2)
 
 
 def submitted(text: str = "正文", **fields: Any) -> DocumentSubmitted:
@@ -210,6 +212,54 @@ async def test_a_replaced_file_becomes_litter_until_it_is_gone(route: Dispatch):
     assert (removal.event.data.blobs, removal.event.data.version) == (("acme/kb/1/a", "acme/kb/1/b"), NO_VERSION)
     await route.visibility.clear_orphaned_blobs(KEY, removal.event.data.blobs)
     assert not [each for each in await route.step(submitted("x"), context(offset=3)) if each.topic is DOCUMENTS_EMBEDDED]
+
+
+async def test_the_files_of_replaced_versions_are_kept_and_the_log_says_which(route: Dispatch):
+    """One record more where a version that readers saw is replaced, none where not; the same when it is read again; gone with the
+    document.
+    """
+
+    def kept(outgoing: Sequence[Outgoing]) -> list[tuple[int, list[tuple[int, str]], int]]:
+        found = [one.event.data for one in outgoing if one.topic is DOCUMENTS_VERSIONS]
+        return [(each.version, [(one.version, one.filename) for one in each.kept], each.bytes) for each in found]
+
+    def removed(outgoing: Sequence[Outgoing]) -> list[str]:
+        return [path for one in outgoing if one.topic is DOCUMENTS_EMBEDDED for path in one.event.data.blobs]
+
+    def file(version: int, **fields: Any) -> DocumentSubmitted:
+        blob = Blob(path=f"acme/kb/1/{version}", bytes=version, sha256=f"{version}")
+        return submitted("", blob=blob, filename=f"{version}.pdf", sealed_password="sealed" if version == 1 else "", **fields)
+
+    first = await route.step(file(1), context(offset=1))
+    assert [one.topic for one in first] == [DOCUMENTS_PROGRESSED, DOCUMENTS_QUEUED_EXPRESS]
+    await shown(route, file(1), 1)
+    second = await route.step(file(2), context(offset=2))
+    assert kept(second) == [(2, [(1, "1.pdf")], 1)]
+    assert removed(second) == []
+    (record,) = [one.event.data.kept[0] for one in second if one.topic is DOCUMENTS_VERSIONS]
+    assert (record.path, record.sha256, record.submitted_at, record.encrypted) == ("acme/kb/1/1", "1", NOW, True)
+    assert "sealed" not in str(record)
+    again = await route.step(file(2), context(offset=2))
+    assert [one.event.id for one in again if one.topic is DOCUMENTS_VERSIONS] == [
+        one.event.id for one in second if one.topic is DOCUMENTS_VERSIONS
+    ]
+    await shown(route, file(2), 2)
+    same = await route.step(file(2), context(offset=3))  # the same file once more
+    assert (states(same), kept(same), removed(same)) == (["unchanged"], [], [])
+    third = await route.step(file(4), context(offset=4))
+    assert kept(third) == [(4, [(2, "2.pdf"), (1, "1.pdf")], 3)]
+    assert kept(await route.step(file(5), context(offset=5))) == []  # nobody has seen the fourth one
+    await shown(route, file(5), 5)
+    fourth = await route.step(file(6), context(offset=6))
+    assert kept(fourth) == [(6, [(5, "5.pdf"), (2, "2.pdf")], 7)]
+    assert removed(fourth) == ["acme/kb/1/4", "acme/kb/1/1"]
+    await route.visibility.clear_orphaned_blobs(KEY, removed(fourth))
+    for _ in range(2):
+        gone = await route.step(withdrawn(), context(offset=7))
+        assert kept(gone) == [(7, [], 0)]
+        assert sorted(removed(gone)) == ["acme/kb/1/2", "acme/kb/1/5", "acme/kb/1/6"]
+    await route.visibility.clear_orphaned_blobs(KEY, removed(gone))
+    assert kept(await route.step(file(8), context(offset=8))) == []
 
 
 async def test_many_at_once_are_what_they_are_one_by_one(route: Dispatch, redis: RedisClient):

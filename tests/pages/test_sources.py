@@ -82,7 +82,9 @@ async def test_a_click_on_a_citation_shows_the_words_on_the_page(visitor: Visito
 
 
 async def test_a_document_that_has_changed_since_says_so(visitor: Visitor, session: aiohttp.ClientSession) -> None:
-    """The passage that was read is shown, and the present version is a click away; once it is deleted, only the quote is."""
+    """The page that was read is shown with its boxes, and the present version is a click away; the document's list of versions opens both.
+    Once it is deleted, only the quote is shown.
+    """
     client = await client_of(session, await register(visitor))
     await upload(client, "Leave", pdf(Sheet().lines(50, 700, CHINESE, font="C1")))
     await visitor.go("/")
@@ -90,13 +92,27 @@ async def test_a_document_that_has_changed_since_says_so(visitor: Visitor, sessi
     await expect(panel.locator(".source-box")).to_have_count(2, timeout=60_000)
     await visitor.page.keyboard.press("Escape")
     await upload(client, "Leave", pdf(Sheet().text(50, 700, "自明年起年假改为三十天。", font="C1")))
+    chat = visitor.page.url
     citation = visitor.page.locator(".message.answer").last.get_by_role("button", name=": Leave").first
     await citation.click()
     await expect(panel.get_by_role("status").first).to_contain_text("has changed since this answer", timeout=60_000)
+    await expect(panel.locator(".source-box")).to_have_count(2, timeout=60_000)
+    assert all(0.03 < ink < 0.6 for ink in await ink_in(panel))
     await panel.get_by_role("button", name="Open the present version").click()
     await expect(panel.get_by_role("button", name="Back to the version of the answer")).to_be_visible()
     await expect(panel.locator("img")).to_be_visible(timeout=60_000)
     await visitor.page.keyboard.press("Escape")
+    await visitor.go(f"/knowledge/{client.knowledge_base}/documents/Leave")
+    versions = visitor.page.get_by_role("region", name="Versions").get_by_role("listitem")
+    await expect(versions).to_have_count(2)
+    await expect(versions.nth(0)).to_contain_text("Present")
+    await expect(versions.nth(1)).to_contain_text("Replaced")
+    await versions.nth(1).get_by_role("button", name="Open version").click()
+    await expect(panel.get_by_role("status").first).to_contain_text("was replaced by a newer one")
+    await expect(panel.get_by_role("img", name="page 1")).to_be_visible(timeout=60_000)
+    await visitor.page.keyboard.press("Escape")
+    await expect(panel).to_be_hidden()
+    await visitor.page.goto(chat)
     async with session.delete(f"{client.documents}/Leave", headers=client.headers) as answer:
         assert answer.status in {202, 204}
     async with asyncio.timeout(30):  # 202: the deletion takes longer than 5 s

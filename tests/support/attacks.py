@@ -249,6 +249,7 @@ def base_rows() -> Mapping[str, Row]:
         f"GET {document}": Target(),
         f"PUT {document}": Target({"text": "mine"}),
         f"DELETE {document}": Target(),
+        f"GET {document}/versions": Target(),
         f"GET {document}/versions/{{version}}/source": Target(),
         f"GET {document}/versions/{{version}}/pages/{{page}}": Target(),
         f"GET {document}/chunks": Target(),

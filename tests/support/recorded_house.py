@@ -16,7 +16,7 @@ from domain.documents.content_hash import content_hash_of
 from domain.documents.open_documents import OpenDocuments
 from domain.documents.sources import blob_path
 from domain.documents.storage import Storage
-from domain.documents.topics import DOCUMENTS_ALIASED, DOCUMENTS_PROGRESSED, DOCUMENTS_SUBMITTED
+from domain.documents.topics import DOCUMENTS_ALIASED, DOCUMENTS_PROGRESSED, DOCUMENTS_SUBMITTED, DOCUMENTS_VERSIONS
 from domain.documents.visibility import IndexedContent, NewVersion, Visibility
 from domain.knowledge.topics import KNOWLEDGE_CHANGED
 from domain.read_models import ReadModels
@@ -32,8 +32,11 @@ from schemas.documents import (
     DocumentAliased,
     DocumentProgressed,
     DocumentSubmitted,
+    DocumentVersionsKept,
     DocumentWithdrawn,
     InboxRecord,
+    KeptVersion,
+    KeptVersions,
     Progress,
     Withdrawal,
 )
@@ -190,6 +193,11 @@ async def documents(house: House, views: ReadModels, visibility: Visibility) -> 
     )
     await visibility.mark_indexed(f"{T}/{KB}/kept", version, IndexedContent(content_hash=hashed, chunks=2))
     await progressed("kept", version, "indexed", chunks=2, done=2)
+    replaced = KeptVersion(version=0, path=f"{T}/{KB}/aa/replaced", bytes=5, title="replaced", submitted_at=NOW)
+    versions = KeptVersions(knowledge_base_id=KB, document_id="kept", version=version, kept=(replaced,), bytes=5)
+    event, _ = await house.publish(DOCUMENTS_VERSIONS, DocumentVersionsKept, f"{T}/{KB}/kept", versions)
+    await visibility.restore_kept([(event.subject, versions)])
+    await storage.apply_kept([event])
     version = await submitted("deleted")
     await visibility.mark_indexed(f"{T}/{KB}/deleted", version, IndexedContent(content_hash="h", chunks=1))
     withdrawal = Withdrawal(knowledge_base_id=KB, document_id="deleted")

@@ -11,10 +11,12 @@ from PIL import Image
 
 from api.chats.ports import ChatPorts
 from api.core import Core
-from api.documents.routes import find_submission
+from api.documents.routes import find_submission, find_submitted
 from api.sources.ports import SourcePorts
 from domain.chats.topics import CHATS_GROUNDED, MESSAGES_CHANGED
-from domain.documents.visibility import IndexedContent
+from domain.documents.sources import blob_path
+from domain.documents.versions import describe_file
+from domain.documents.visibility import IndexedContent, NewVersion
 from schemas import ids
 from schemas.chats import ChatGrounded, Grounding, LogPlace, Message, MessageChanged, Passage, Question
 from schemas.documents import Locator
@@ -51,6 +53,7 @@ class Desk:
 
     def __init__(self, house: House, person: Person, library: Library) -> None:
         self.house, self.person, self.library, self.tenant = house, person, library, tenant_of(person)
+        self.kept = 0  # replaced versions whose files are kept
 
     async def upload(self, document: str, data: bytes, *texts: str, shown: bool = True, **fields: str) -> int:
         """Its version; ``texts`` are its chunks, each on a page of its own."""
@@ -62,10 +65,26 @@ class Desk:
         )
         assert sent.status_code == 202, sent.text
         version = int(sent.json()["version"])
-        await self.library.visibility.record_submission(key_of(self.house, self.person, document), version)
+        await self.dispatch(document, version)
         if shown:
             await self.show(document, version, *texts)
         return version
+
+    async def dispatch(self, document: str, version: int) -> None:
+        """As the agent does, and as the index agent does with the files that are no longer needed."""
+        key, ports = key_of(self.house, self.person, document), self.house.ports(SourcePorts)
+        event = await find_submitted(ports.documents, key, version)
+        assert event is not None
+        path = blob_path(event, version)
+        new = NewVersion(key, version, path, file=describe_file(event, version, path))
+        (before,) = await self.library.visibility.record_submissions([new], versions_kept=self.kept)
+        for path in before.orphans if self.kept else ():
+            await ports.documents.blobs.delete(path)
+
+    async def versions(self, document: str, **query: Any) -> dict[str, Any]:
+        answer = await self.person.call("GET", f"/knowledge/{self.person.base}/documents/{document}/versions", params=query)
+        assert answer.status_code == 200, answer.text
+        return dict(answer.json())
 
     async def show(self, document: str, version: int, *texts: str) -> None:
         await self.library.store(self.tenant, self.person.base, document, version, *texts, page=1)
@@ -178,6 +197,75 @@ async def test_a_replaced_document_is_shown_as_it_was_read(desk: Desk):
     shared = await other.call("GET", f"{desk.path('a', old)}/source", params={"quote": QUOTE, "reply": reply})
     assert (shared.status_code, shared.json()["state"], shared.json()["passages"]) == (200, "changed", [])  # it is not their answer
     assert (await other.call("GET", f"{desk.path('a', new)}/source", params={"quote": "lantern"})).status_code == 200
+
+
+async def test_a_replaced_version_whose_file_is_kept_is_shown_as_pages(desk: Desk):
+    """With its boxes, until enough newer ones have replaced it; the list of versions says which are kept."""
+    desk.kept = 1
+    old = await desk.upload("a", FILE, *CHUNKS, title="Harbour")
+    reply = await recorded(desk, "a", old)
+    new = await desk.upload("a", OTHER, "The lantern was sold in March.", title="Sale")
+    for query, title in (({"reply": reply}, "a"), ({}, "Harbour")):  # the reply has recorded what it was called
+        source = await desk.source("a", old, **query)
+        assert (source["state"], source["visible_version"], source["view"], source["found"]) == ("changed", new, "pages", 1)
+        assert (source["title"], source["first_page"], len(source["pages"][0]["boxes"])) == (title, 2, 3)
+    whole = await desk.source("a", old, "", chunk="")
+    assert (whole["view"], whole["first_page"], whole["page_count"], whole["pages"], whole["passages"]) == ("pages", 1, 3, [], [])
+    assert (await desk.person.call("GET", f"{desk.path('a', old)}/pages/2")).headers["content-type"] == "image/webp"
+    listed = await desk.versions("a")
+    assert [(each["version"], each["state"], each["title"], each["bytes"], each["has_file"]) for each in listed["items"]] == [
+        (new, "present", "Sale", len(OTHER), True),
+        (old, "replaced", "Harbour", len(FILE), True),
+    ]
+    assert (listed["next_cursor"], listed["items"][1]["filename"], listed["items"][1]["media_type"]) == (None, "a.pdf", "application/pdf")
+    assert listed["items"][0]["submitted_at"] > listed["items"][1]["submitted_at"]
+    newer = await desk.upload("a", pdf(Page().text(50, 700, "It was bought again.")), shown=False)
+    assert (await desk.source("a", new, "sold in March"))["state"] == "present"
+    listed = await desk.versions("a")
+    assert [(each["version"], each["state"]) for each in listed["items"]] == [(newer, "pending"), (new, "present")]
+    gone = await desk.source("a", old, reply=reply)
+    assert (gone["view"], gone["no_pages"], gone["recorded"]) == ("text", "file_removed", True)
+    is_problem(await desk.person.call("GET", f"{desk.path('a', old)}/pages/3"), 404, "not_found")
+
+
+async def test_versions_page_by_cursor_and_stay_behind_the_walls(desk: Desk, bob: Person):
+    desk.kept = 5
+    versions = [await desk.upload("a", pdf(Page().text(50, 700, f"Edition {n}."))) for n in range(3)]
+    first = await desk.versions("a", limit=2)
+    assert [each["version"] for each in first["items"]] == versions[:0:-1]
+    rest = await desk.versions("a", limit=2, cursor=first["next_cursor"])
+    assert ([each["version"] for each in rest["items"]], rest["next_cursor"]) == (versions[:1], None)
+    path = f"/knowledge/{desk.person.base}/documents/a/versions"
+    is_problem(await desk.person.call("GET", path, params={"cursor": "bm90IGEgdmVyc2lvbg"}), 422, "validation_failed")
+    is_problem(await bob.call("GET", path), 404, "not_found")
+    is_problem(await desk.person.call("GET", path.replace("/a/", "/never/")), 404, "not_found")
+    await desk.library.visibility.record_withdrawal(key_of(desk.house, desk.person, "a"), versions[-1] + 1)
+    is_problem(await desk.person.call("GET", path), 404, "not_found")
+    is_problem(await desk.person.call("GET", f"{desk.path('a', versions[0])}/pages/1"), 404, "not_found")
+
+
+async def test_an_encrypted_file_that_is_kept_stays_shut(desk: Desk):
+    desk.kept = 1
+    old = await desk.upload("a", pdf(Page().text(50, 700, QUOTE), user="secret"), *CHUNKS, password="secret")
+    await desk.upload("a", OTHER, "The lantern was sold in March.")
+    assert (await desk.source("a", old))["no_pages"] == "encrypted"
+
+
+async def test_a_text_has_versions_without_files(desk: Desk):
+    """The one that is there, and a newer one on its way; of replaced texts nothing is kept."""
+    desk.kept = 1
+    path, listed = f"/knowledge/{desk.person.base}/documents/t", []
+    for n in range(3):
+        version = (await desk.person.call("PUT", path, json={"text": f"Edition {n}.", "title": f"Title {n}"})).json()["version"]
+        await desk.dispatch("t", version)
+        if n < 2:
+            await desk.show("t", version, f"Edition {n}.")
+        listed.append(version)
+    found = (await desk.versions("t"))["items"]
+    assert [(each["version"], each["state"], each["title"], each["has_file"]) for each in found] == [
+        (listed[2], "pending", "Title 2", False),
+        (listed[1], "present", "Title 1", False),
+    ]
 
 
 async def test_the_same_file_under_a_newer_version_is_shown(desk: Desk):

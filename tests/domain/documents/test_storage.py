@@ -10,7 +10,7 @@ import pytest
 from adapters.redis.client import RedisClient
 from domain.documents.storage import RESERVED_S, RoomRequest, Storage, StorageCaps, StorageTotals
 from domain.limits.caps import CapShortage
-from schemas.documents import DocumentProgressed, Progress
+from schemas.documents import DocumentProgressed, DocumentVersionsKept, KeptVersions, Progress
 
 pytestmark = pytest.mark.stack
 
@@ -73,6 +73,28 @@ async def test_a_new_version_counts_by_what_it_has_more(redis: RedisClient, pref
     assert await storage.reserve(RoomRequest("t", "kb", "b", 1, FEW, ("kb",))) is None
     await storage.apply_many([news("b", 3, "failed", size=1)])
     assert await storage.totals("t") == StorageTotals()
+
+
+def kept(document: str, version: int, size: int) -> DocumentVersionsKept:
+    data = KeptVersions(knowledge_base_id="kb", document_id=document, version=version, bytes=size)
+    return DocumentVersionsKept(id="e", source="/", subject="s", time=datetime.now(UTC), tenant="t", traceparent="", data=data)
+
+
+async def test_kept_files_count_but_refuse_no_new_version(redis: RedisClient, prefix: str) -> None:
+    """In any order; they leave less room for new documents, and go with their document."""
+    for n, order in enumerate(itertools.permutations([kept("a", 3, 70), kept("a", 4, 50), kept("a", 4, 50)])):
+        storage = Storage(redis, f"{prefix}:{n}")
+        await storage.apply_kept(order)
+        assert await storage.totals("t") == StorageTotals(bytes=50)
+    await storage.apply_many([news("a", 4, "indexed", size=40, chunks=1)])
+    assert await storage.totals("t", ("kb",)) == StorageTotals(documents=1, bytes=90, chunks=1)
+    assert await storage.reserve("t", "kb", "b", 11, FEW, ("kb",)) == CapShortage("stored_bytes", "account", 90, 100, 11)
+    assert await storage.reserve("t", "kb", "a", 101, FEW, ("kb",)) == CapShortage("stored_bytes", "account", 40, 100, 61)
+    assert await storage.reserve("t", "kb", "a", 100, FEW, ("kb",)) is None
+    await storage.apply_many([news("a", 5, "deleted")])
+    await storage.apply_kept([kept("a", 5, 0), kept("a", 4, 50)])
+    assert await storage.totals("t") == StorageTotals()
+    assert await storage.reserve("t", "kb", "b", 100, FEW, ("kb",)) is None
 
 
 async def test_what_never_reached_the_log_is_taken_back(redis: RedisClient, prefix: str) -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from adapters.kafka import connection_options
 from adapters.redis.client import RedisClient
 from domain.documents.topics import DOCUMENTS_PROGRESSED
-from domain.documents.visibility import BuildState, IndexedContent, NewVersion, VersionState, Visibility, VisibilityCheck
+from domain.documents.visibility import BuildState, IndexedContent, NewVersion, VersionState, Visibility, VisibilityCheck, WithdrawnFiles
 from domain.documents.visibility_replica import VisibilityReplica
 from schemas.documents import DocumentProgressed, InboxRecord, Progress, State
 from schemas.errors import Unavailable
@@ -98,7 +98,7 @@ async def test_the_file_of_a_superseded_version_is_removed_with_the_next_change(
     await visibility.record_submissions([NewVersion(key, 5, "", late)])
     for _ in range(2):
         assert (await visibility.record_submissions([NewVersion(key, 6, "late-file", early)]))[0].is_superseded
-    assert await visibility.record_withdrawal(key, 7) == ("late-file",)
+    assert await visibility.record_withdrawal(key, 7) == WithdrawnFiles(("late-file",))
 
 
 async def test_many_keys_in_few_trips(visibility: Visibility) -> None:

@@ -19,7 +19,16 @@ from ops.backup.errors import BackupDamaged
 from ops.backup.frames import LogEntry, write_frame
 from ops.backup.manifest import ArchivedFile
 from ops.backup.verify import verify
-from schemas.documents import Blob, Document, DocumentSubmitted, DocumentWithdrawn, Withdrawal
+from schemas.documents import (
+    Blob,
+    Document,
+    DocumentSubmitted,
+    DocumentVersionsKept,
+    DocumentWithdrawn,
+    KeptVersion,
+    KeptVersions,
+    Withdrawal,
+)
 from schemas.settings import NodeSettings, Settings
 from tests.support.backups import backup_of
 
@@ -99,6 +108,23 @@ async def test_the_file_of_a_deleted_document_is_not_missed(blobs: BlobStore, tm
     gone = Blob(path=f"{FOLDER}/aa/aa", bytes=3, sha256="0" * 64)
     copy = await copied(blobs, tmp_path / "b", submission(1, "d", gone)[0], withdrawal(2, "d"))
     assert (copy.missing_total, sum(each.count for each in copy.volumes)) == (0, 0)
+
+
+async def test_the_files_of_replaced_versions_come_back(blobs: BlobStore, tmp_path: Path) -> None:
+    """Those that the log says are kept; one that is gone by now is not missed."""
+    stored, gone = await blobs.put(FOLDER, b"the first version"), Blob(path=f"{FOLDER}/aa/aa", bytes=3, sha256="0" * 64)
+    files = [
+        KeptVersion(version=n, path=each.path, bytes=each.bytes, sha256=each.sha256, submitted_at=NOW)
+        for n, each in ((1, stored), (2, gone))
+    ]
+    data = KeptVersions(knowledge_base_id="kb", document_id="d", version=3, kept=tuple(files))
+    event = DocumentVersionsKept(id="e", source="/t", subject="t/kb/d", time=NOW, tenant="t", traceparent="", data=data)
+    entry = LogEntry(7, 0, b"t/kb/d", msgspec.json.encode(event))
+    with create_archive(tmp_path / "b") as archive, closing(NamedBlobs()) as named:
+        for each in (entry, LogEntry(8, 0, b"k", None), LogEntry(9, 0, b"k", b"no event")):
+            named.add_kept(each)
+        copy = await copy_blobs(blobs, archive, named)
+    assert (copy.missing_total, copy.bytes, sum(each.count for each in copy.volumes)) == (0, stored.bytes, 1)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ const MORE = 6; // passages read on at once
 
 /**
  * @param {{citation: {knowledge_base_id: string, document_id: string, version: number, chunk_id: string, quote: string, title?: string, locator?: string}, replyId?: string, close: () => void}} props
- * Arrow keys turn pages, Escape closes; the focus returns to where it was.
+ * Without a quote a version is shown from its first page, or passage, on. Arrow keys turn pages, Escape closes; the focus returns to where it was.
  */
 export function SourcePanel({ citation, replyId = "", close }) {
   const panel = useRef(null);
@@ -57,6 +57,7 @@ function VersionNote({ view, citation, open }) {
   if (view.version !== citation.version) return html`<div class="row"><${Button} onClick=${() => open(citation.version)}>${t("open_cited")}</${Button}></div>`;
   if (view.state === "deleted") return html`<p class="source-note" role="status">${t("deleted")}</p>`;
   if (view.state !== "changed") return null;
+  if (!citation.quote) return html`<p class="source-note" role="status">${t("replaced")}</p>`;
   const isThere = view.view === "pages" || view.passages.length > 0;
   return html`<div class="source-note" role="status">
     <p>${t(isThere ? "changed" : "changed_gone")}</p>
@@ -87,7 +88,8 @@ function SourceContent({ view, path, title, citation, panel }) {
     }
   };
   if (view.state === "deleted") return html`<${Quote} quote=${citation.quote} />`;
-  const isFound = view.found >= FOUND_SHARE_MIN;
+  const isFound = !citation.quote || view.found >= FOUND_SHARE_MIN;
+  const isEmpty = shown === "text" && text.passages.length === 0;
   return html`<div class="stack">
     ${view.no_pages && view.no_pages !== "no_pages" && view.passages.length > 0 && html`<p class="minor">${t(view.no_pages)}</p>`}
     ${view.recorded && html`<p class="minor">${t("recorded")}</p>`}
@@ -99,7 +101,8 @@ function SourceContent({ view, path, title, citation, panel }) {
         ${text.previous !== null && html`<${Button} kind="quiet" onClick=${() => readOn(text.previous, true)}>${t("before")}</${Button}>`}
         <${PassageList} passages=${text.passages} />
         ${text.next !== null && html`<${Button} kind="quiet" onClick=${() => readOn(text.next, false)}>${t("after")}</${Button}>`}`}
-    ${(!isFound || text.passages.length === 0) && html`<${Quote} quote=${citation.quote} />`}
+    ${isEmpty && !citation.quote && html`<p class="minor">${t("nothing_shown")}</p>`}
+    ${citation.quote && (!isFound || text.passages.length === 0) && html`<${Quote} quote=${citation.quote} />`}
   </div>`;
 }
 

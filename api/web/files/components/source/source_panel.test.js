@@ -111,3 +111,16 @@ test("the focus returns to where it was", async () => {
   render(null, place);
   equal(document.activeElement === opener, true);
 });
+
+test("a version without a quote is shown as it is", async () => {
+  chooseLanguage("en");
+  const citation = { ...CITATION, chunk_id: "", quote: "", locator: "" };
+  const replaced = { ...VIEW, state: "changed", visible_version: 9, found: 0, first_page: 1, pages: [], passages: [], next: null };
+  const asked = serve((url) => (url.pathname.includes("/versions/5/") ? { ...replaced, version: 5, view: "text", no_pages: "no_pages", page_count: 0 } : replaced));
+  const { place } = open({ citation, replyId: "" });
+  await until(() => place.querySelector("img") && place.textContent.includes("was replaced by a newer one"));
+  equal(asked[0], "/api/v1/knowledge/kb/documents/a%20b/versions/7/source");
+  assert(!place.textContent.includes("not found word for word") && !place.querySelector("blockquote"));
+  const { place: other } = open({ citation: { ...citation, version: 5 }, replyId: "" });
+  await until(() => other.textContent.includes("has no pages that can be shown"));
+});

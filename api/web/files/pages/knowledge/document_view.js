@@ -20,6 +20,7 @@ import { usePages } from "../../core/paging.js";
 import { cancelDocument, listChunks, readDocument, readFileBytesMax } from "./requests.js";
 import { SourceDialog } from "./source_dialog.js";
 import { UploadsPanel } from "./uploads_panel.js";
+import { VersionsList } from "./versions_list.js";
 import { dictionary, t } from "./words.js";
 
 /** A document: its state and versions, what was left out, and its chunks. */
@@ -71,6 +72,7 @@ export function DocumentView({ base, isOwn, watch, queue, documentId }) {
         </dl>
       </section>
     </div>
+    <${VersionsList} base=${base} row=${row} />
     <${Chunks} key=${row.visible_version} base=${base} row=${row} />
     ${isDeleting && html`<${BulkDialog} base=${base} act="delete" rows=${[row]} close=${() => setDeleting(false)} done=${() => (navigate(here), showToast(t("document_deleted", { title })))} />`}
   `;

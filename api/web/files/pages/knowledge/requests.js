@@ -23,6 +23,7 @@ export const deleteBase = (baseId) => call("DELETE", baseUrl(baseId));
 export const listDocuments = (baseId, state, cursor, signal) => call("GET", `${baseUrl(baseId)}/documents${query({ limit: PAGE, cursor, state })}`, { signal });
 export const readDocument = (baseId, documentId, signal) => call("GET", documentUrl(baseId, documentId), { signal });
 export const listChunks = (baseId, documentId, cursor, signal) => call("GET", `${documentUrl(baseId, documentId)}/chunks${query({ limit: 20, cursor })}`, { signal });
+export const listVersions = (baseId, documentId, cursor, signal) => call("GET", `${documentUrl(baseId, documentId)}/versions${query({ limit: 20, cursor })}`, { signal });
 export const deleteDocument = (baseId, documentId) => call("DELETE", documentUrl(baseId, documentId));
 export const reprocessDocument = (baseId, documentId) => call("POST", `${documentUrl(baseId, documentId)}/reprocess`, { key: newKey() });
 export const submitText = (baseId, values, key) => call("POST", `${baseUrl(baseId)}/documents`, { body: values, key });
