@@ -10,11 +10,14 @@ work would come behind that of the newer version.
 The file of a version that readers see is kept for a while when another replaces it; which versions are kept is published with the
 submission that changes it.
 
+What an event says of tasks goes into the table of tasks here, so that it is read once.
+
 The offset of a submission becomes its version. A withdrawal hides the document at once, in the visibility record; its points are removed
 afterwards. A submission with unchanged content is detected and skipped. Documents of upstream systems, and of tenants with many in
 progress, go to the bulk lane so that people do not wait for them; what exceeds a tenant's share of it goes to the slow queue.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -40,6 +43,9 @@ from domain.documents.topics import (
 from domain.documents.versions import describe_file, kept_versions
 from domain.documents.visibility import NO_VERSION, NewVersion, PriorState, Visibility
 from domain.indexes.catalogue import IndexPlans
+from domain.tasks.settings import TaskSettings
+from domain.tasks.steps import steps_of
+from domain.tasks.table import TaskTable
 from schemas import ids
 from schemas.documents import (
     DocumentQueue,
@@ -83,13 +89,15 @@ def create_dispatch(ports: AgentPorts) -> "Dispatch":
     catalogue, requests = ports.get(composition.collection_catalogue), ports.get(composition.submission_requests)
     submissions = SubmissionLog(ports.settings.kafka)
     kept = ports.settings.documents.versions_kept
-    return Dispatch(visibility, lanes, catalogue, ports.settings.retrieval, blob_path, submissions.read, requests, kept)
+    tasks = ports.get(composition.task_table) if ports.settings.of(TaskSettings).tracked else None
+    return Dispatch(visibility, lanes, catalogue, ports.settings.retrieval, blob_path, submissions.read, requests, kept, tasks)
 
 
 @dataclass(frozen=True, slots=True)
 class Dispatch:
     """The agent's ports. ``file_of(event, version)`` is the path of the file behind a submission, "" when it has none;
-    ``read_version(partition, version)`` reads one from the log again; ``versions_kept`` replaced versions of a document keep their file.
+    ``read_version(partition, version)`` reads one from the log again; ``versions_kept`` replaced versions of a document keep their file;
+    ``tasks`` is None where they are not tracked.
     """
 
     visibility: Visibility
@@ -100,6 +108,7 @@ class Dispatch:
     read_version: Callable[[int, int], Awaitable[Submitted | None]]
     requests: SubmissionRequests
     versions_kept: int
+    tasks: TaskTable | None = None
 
     def agent(self) -> Agent:
         """One to three Redis round trips for a batch of submissions."""
@@ -109,21 +118,25 @@ class Dispatch:
 
     async def step(self, event: Submitted, context: Context) -> Sequence[Outgoing]:
         """Withdraw, report as unchanged, or queue."""
-        if isinstance(event, DocumentWithdrawn):
-            gone = await self.visibility.record_withdrawal(event.subject, context.place.offset, event.data.record)
-            if gone is None:
-                return await self.restore(event, context)
-            kept = [versions_event(event, (), "", context)] if gone.is_kept_changed else []
-            return [*withdrawal_events(event, context.place.offset, gone.orphans, context), *kept]
         (outgoing,) = await self.step_many([(event, context)])
         return outgoing
 
+    async def withdraw(self, event: DocumentWithdrawn, context: Context) -> Sequence[Outgoing]:
+        """Hide the document, and have its points and files removed."""
+        gone = await self.visibility.record_withdrawal(event.subject, context.place.offset, event.data.record)
+        if gone is None:
+            return await self.restore(event, context)
+        kept = [versions_event(event, (), "", context)] if gone.is_kept_changed else []
+        return [*withdrawal_events(event, context.place.offset, gone.orphans, context), *kept]
+
     async def step_many(self, events: Sequence[tuple[Submitted, Context]]) -> Sequence[Sequence[Outgoing]]:
-        """Submissions share a round trip."""
+        """Submissions share a round trip, and what begins the tasks of all events comes with it."""
         submissions = [(event, context) for event, context in events if isinstance(event, DocumentSubmitted)]
         hashes = [self.content_hash(event) for event, _ in submissions]
         versions = [self.new_version(event, at.place.offset, known) for (event, at), known in zip(submissions, hashes, strict=True)]
-        befores = await self.visibility.record_submissions(versions, versions_kept=self.versions_kept)
+        befores, _ = await asyncio.gather(
+            self.visibility.record_submissions(versions, versions_kept=self.versions_kept), self._open_tasks(events)
+        )
         submitted = [
             (self.compare(event, known, before, context), context)
             for (event, context), known, before in zip(submissions, hashes, befores, strict=True)
@@ -147,7 +160,14 @@ class Dispatch:
         for (event, context), before in zip(submissions, befores, strict=True):
             if before.is_superseded:
                 queued[id(event)] = await self.restore(event, context)
-        return [queued[id(event)] if id(event) in queued else await self.step(event, context) for event, context in events]
+        return [
+            await self.withdraw(event, context) if isinstance(event, DocumentWithdrawn) else queued[id(event)] for event, context in events
+        ]
+
+    async def _open_tasks(self, events: Sequence[tuple[Submitted, Context]]) -> None:
+        if self.tasks is not None:
+            puts = [put for event, context in events for put in steps_of(event, context.place)]
+            await self.tasks.put_many(puts, events[0][1].clock.now())
 
     async def restore(self, event: Submitted, context: Context) -> Sequence[Outgoing]:
         """What the document was before this event, again: its inbox record is older than the document's newest one."""

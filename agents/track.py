@@ -1,8 +1,8 @@
-"""what begins tasks: chats.asked, chats.grounded, documents.submitted, indexes.changed, mails.requested -> track -> the table of tasks
+"""what begins tasks: chats.asked, chats.grounded, indexes.changed, mails.requested -> track -> the table of tasks
 
-Tasks are what events say of them (``domain/tasks/steps.py``). Those of topics with a record are put by ``project``, which reads them
-anyway; the deltas of an answer are never read, nor the texts of questions and passages, and nothing is published: a task costs one round
-trip of Redis for a batch of events.
+Tasks are what events say of them (``domain/tasks/steps.py``). Those of topics with a record are put by ``project``, and those of
+submissions by ``route``, which read them anyway; the deltas of an answer are never read, nor the texts of questions and passages, and
+nothing is published: a task costs one round trip of Redis for a batch of events.
 """
 
 from collections.abc import Sequence
@@ -11,6 +11,7 @@ from typing import Any
 from domain import composition
 from domain.areas import RECORDS
 from domain.chats.topics import CHATS_ASKED, CHATS_GROUNDED
+from domain.documents.topics import DOCUMENTS_SUBMITTED
 from domain.tasks.area import SOURCES
 from domain.tasks.settings import TaskSettings
 from domain.tasks.steps import ChatAskedPart, ChatGroundedPart, steps_of
@@ -21,7 +22,7 @@ from streams.runtime.agent_ports import AgentPorts
 
 NAME, WORKER_GROUP = "track", "tables"
 PARTS = {CHATS_ASKED: ChatAskedPart, CHATS_GROUNDED: ChatGroundedPart}
-READS = tuple(topic for topic in SOURCES if topic not in {record.topic for record in RECORDS})
+READS = tuple(topic for topic in SOURCES if topic not in {DOCUMENTS_SUBMITTED, *(record.topic for record in RECORDS)})
 
 
 def build(ports: AgentPorts) -> tuple[Agent, ...]:

@@ -25,7 +25,7 @@ from benchmarks.processes import cpu_by_name
 from benchmarks.stub_process import launch_stub_provider
 from claw_client import Client
 from ops.stack.embedded import locate
-from ops.stack.launch import stack
+from ops.stack.launch import PROJECT, stack
 
 BEFORE = Path(environ["CLAW_TEST_BEFORE"]).resolve() if environ.get("CLAW_TEST_BEFORE") else None
 PROCESSES = ("tables", "chat", "knowledge", "api", "kafka", "redis", "documents")
@@ -81,12 +81,12 @@ async def _compare_documents(other: Path) -> list[Figure]:
 
 
 @asynccontextmanager
-async def _loading(project: Path | None = None) -> AsyncIterator[Callable[[], Awaitable[DocumentRound]]]:
+async def _loading(project: Path = PROJECT) -> AsyncIterator[Callable[[], Awaitable[DocumentRound]]]:
     """A warm stack of the checkout, as a function that puts documents through its inbox and waits until all can be found."""
     rng = random.Random(7)
     with tempfile.TemporaryDirectory(prefix="claw-bench-") as home:
-        options = {} if project is None else {"project": project}
-        async with stack(Path(home), {"CLAW_LIMIT_ENABLED": "false"}, **options) as up, aiohttp.ClientSession(base_url=up.url) as session:
+        settings = {"CLAW_LIMIT_ENABLED": "false"}
+        async with stack(Path(home), settings, project=project) as up, aiohttp.ClientSession(base_url=up.url) as session:
             client = await Client.with_token(session, (Path(home) / "key").read_text(encoding="utf-8").strip())
             async with AIOKafkaProducer(**connection_options(locate(Path(home)).kafka), acks="all") as producer:
                 await bulk(producer, client, make_documents(rng, WARM_UP))

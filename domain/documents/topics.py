@@ -16,7 +16,7 @@ DOCUMENTS_SUBMITTED = Topic(
     "The record of documents: submit, replace, delete. Its offset is the document's version.",
     None,
     tombstones=True,
-    readers=("route", "track", "count_statistics_documents"),
+    readers=("route", "count_statistics_documents"),
 )
 DOCUMENTS_QUEUED_EXPRESS = Topic(
     "claw.documents.queued.express.v1",

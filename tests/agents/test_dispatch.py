@@ -1,5 +1,6 @@
 """Route, on the real visibility records: versions, lanes, shelves, and what is not worked at all."""
 
+import dataclasses
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -25,6 +26,8 @@ from domain.documents.topics import (
     DOCUMENTS_VERSIONS,
 )
 from domain.documents.visibility import NO_VERSION, IndexedContent, PriorState, VersionState, Visibility, visibility_key
+from domain.tasks.settings import TaskSettings
+from domain.tasks.table import TaskTable
 from schemas import ids
 from schemas.documents import Blob, Document, DocumentSubmitted, DocumentWithdrawn, InboxRecord, Shelf, Submitted, Withdrawal
 from schemas.errors import Refused
@@ -89,6 +92,22 @@ async def test_the_offset_is_the_version_and_people_go_first(route: Dispatch):
     assert (queued.topic, queued.event.data.version) == (DOCUMENTS_QUEUED_EXPRESS, 41)
     assert queued.event.data.task_id == progressed.event.data.task_id
     assert not queued.event.data.earlier
+
+
+async def test_what_is_submitted_and_withdrawn_is_a_task(route: Dispatch, redis: RedisClient, prefix: str):
+    """Once each, also when it is read again."""
+    table = TaskTable(redis, prefix, TaskSettings())
+    now = context().clock.now()
+    events = [(replace(submitted(), time=now), context(offset=41)), (replace(withdrawn(), time=now), context(offset=42))]
+    tracked = dataclasses.replace(route, tasks=table)
+    await tracked.step_many(events)
+    for event, at in events:
+        await tracked.step(event, at)
+    found = await table.list("acme", limit=10)
+    assert {task.kind: (task.state, task.subject.version) for task in found.items} == {
+        "vectorize_document": ("PENDING", 41),
+        "update_knowledge_base": ("PENDING", 42),
+    }
 
 
 async def test_the_requests_behind_a_document_go_to_the_log_with_it(route: Dispatch):

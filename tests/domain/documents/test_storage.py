@@ -88,13 +88,13 @@ async def test_kept_files_count_but_refuse_no_new_version(redis: RedisClient, pr
         assert await storage.totals("t") == StorageTotals(bytes=50)
     await storage.apply_many([news("a", 4, "indexed", size=40, chunks=1)])
     assert await storage.totals("t", ("kb",)) == StorageTotals(documents=1, bytes=90, chunks=1)
-    assert await storage.reserve("t", "kb", "b", 11, FEW, ("kb",)) == CapShortage("stored_bytes", "account", 90, 100, 11)
-    assert await storage.reserve("t", "kb", "a", 101, FEW, ("kb",)) == CapShortage("stored_bytes", "account", 40, 100, 61)
-    assert await storage.reserve("t", "kb", "a", 100, FEW, ("kb",)) is None
+    assert await storage.reserve(RoomRequest("t", "kb", "b", 11, FEW, ("kb",))) == CapShortage("stored_bytes", "account", 90, 100, 11)
+    assert await storage.reserve(RoomRequest("t", "kb", "a", 101, FEW, ("kb",))) == CapShortage("stored_bytes", "account", 40, 100, 61)
+    assert await storage.reserve(RoomRequest("t", "kb", "a", 100, FEW, ("kb",))) is None
     await storage.apply_many([news("a", 5, "deleted")])
     await storage.apply_kept([kept("a", 5, 0), kept("a", 4, 50)])
     assert await storage.totals("t") == StorageTotals()
-    assert await storage.reserve("t", "kb", "b", 100, FEW, ("kb",)) is None
+    assert await storage.reserve(RoomRequest("t", "kb", "b", 100, FEW, ("kb",))) is None
 
 
 async def test_what_never_reached_the_log_is_taken_back(redis: RedisClient, prefix: str) -> None:
