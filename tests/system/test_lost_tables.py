@@ -5,9 +5,11 @@ import os
 import signal
 import time
 
+import aiohttp
 import pytest
 
 from claw_client import Client, events
+from tests.support.pdf_writer import Page, pdf
 from tests.system.conftest import Up
 
 HONEST_S_MAX = 3.0  # until readiness says it
@@ -19,6 +21,7 @@ async def test_a_redis_that_comes_back_empty(up: Up, client: Client):
     """Killed, and its file is gone: a running reply ends for its reader, the key and the document are known, and what was said stays."""
     await client.submit("mill", "The windmill of Nebel was built in 1771 and ground grain until 1963.")
     await client.wait_indexed("mill")
+    versions = [await _upload(client, "boat", pdf(Page().text(50, 700, f"The boat leaves at {hour} in the morning."))) for hour in (6, 7)]
     conversation = await client.create_conversation()
     async with client.session.post("/api/v1/api-keys", json={"name": "mill"}, headers=client.headers) as made:
         key = {"Authorization": f"Bearer {(await made.json())['key']}"}
@@ -38,6 +41,9 @@ async def test_a_redis_that_comes_back_empty(up: Up, client: Client):
     assert told <= HONEST_S_MAX
     assert statuses <= {200, 503}, "and never 401 or 404"
     assert back_s <= BACK_S_MAX
+    async with client.session.get(f"{client.documents}/boat/versions", headers=client.headers) as answer:
+        kept = [(each["version"], each["state"]) for each in (await answer.json())["items"]]
+    assert kept == [(versions[1], "present"), (versions[0], "replaced")]
     async with client.session.get(stream, headers=client.headers) as answer:
         assert answer.status == 200
         assert [sent.name async for sent in events(answer.content)][-1] == "completed"
@@ -51,6 +57,16 @@ async def test_a_redis_that_comes_back_empty(up: Up, client: Client):
     async with client.session.delete(document, headers=client.headers) as answer:
         assert answer.status in {202, 204}
     await up.ready()
+
+
+async def _upload(client: Client, document: str, data: bytes) -> int:
+    """Its version, once it is searchable."""
+    form = aiohttp.FormData({"document_id": document})
+    form.add_field("file", data, filename=f"{document}.pdf", content_type="application/pdf")
+    async with client.session.post(f"{client.documents}/upload", data=form, headers=client.headers) as answer:
+        version = int((await answer.json())["version"])
+    await client.wait_indexed(document, version=version)
+    return version
 
 
 async def _watch(client: Client, document: str, key: dict[str, str]) -> tuple[float, set[int], float]:

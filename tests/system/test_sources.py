@@ -1,5 +1,6 @@
 """From an answer to its source on the whole stack: real files are parsed, asked about and cited, and the quote is found on their pages."""
 
+import asyncio
 import io
 from typing import Any
 
@@ -11,6 +12,7 @@ from PIL import Image
 from adapters.text.quotes import find_quote
 from claw_client import Client
 from tests.support.pdf_writer import Page, pdf
+from tests.system.conftest import Up
 
 ENGLISH = ["The harbour lantern is lit every evening at nine", "o'clock and burns until the last ferry has left the", "island in the bay."]
 CHINESE = ["员工每年享有二十五个工作日的年假，未使用的", "年假天数在次年三月底自动失效。"]
@@ -95,15 +97,22 @@ async def test_from_an_answer_to_the_quoted_words_on_the_page(client: Client, ma
     assert image.size == pytest.approx((800, 800 * 842 / 595), abs=1)
 
 
-async def test_a_document_that_was_replaced_and_then_deleted_since(client: Client, session: aiohttp.ClientSession):
-    """First as the answer has recorded it, then not at all; and never for another tenant."""
-    old = await upload(client, "rules", english())
+async def test_a_document_that_was_replaced_and_then_deleted_since(up: Up, client: Client, session: aiohttp.ClientSession):
+    """First its pages as they were read, then nothing at all, and no file of any version is left; never for another tenant."""
+    data, files = english(), up.home / "blobs"
+    others = {each for each in files.rglob("*") if each.is_file()}
+    old = await upload(client, "rules", data)
     reply, citation = await cited(client, "When is the harbour lantern lit?")
     new = await upload(client, "rules", pdf(Page().text(50, 700, "The harbour lantern was sold to a museum in the spring.")))
     shown = await source(client, citation, reply=reply)
     assert (shown["version"], shown["state"], shown["visible_version"]) == (old, "changed", new)
     assert find_quote([passage["text"] for passage in shown["passages"]], citation["quote"]).share == 1
-    assert shown["recorded"]
+    assert (shown["recorded"], shown["view"], shown["found"]) == (True, "pages", 1)
+    assert find_quote([text_in_boxes(data, shown)], citation["quote"]).share == 1
+    async with session.get(f"{client.documents}/rules/versions", headers=client.headers) as answer:
+        listed = (await answer.json())["items"]
+    assert [(each["version"], each["state"], each["has_file"]) for each in listed] == [(new, "present", True), (old, "replaced", True)]
+    assert len({each for each in files.rglob("*") if each.is_file()} - others) == 2
     stranger = await Client.register(session, f"stranger-{citation['chunk_id']}@example.org", "a long test passphrase")
     async with session.get(f"{path(client, citation)}/source", headers=stranger.headers) as answer:
         assert answer.status == 404
@@ -111,3 +120,6 @@ async def test_a_document_that_was_replaced_and_then_deleted_since(client: Clien
         assert answer.status in {202, 204}
     gone = await source(client, citation, reply=reply)
     assert (gone["state"], gone["passages"], gone["pages"]) == ("deleted", [], [])
+    async with asyncio.timeout(30):
+        while {each for each in files.rglob("*") if each.is_file()} - others:
+            await asyncio.sleep(0.1)

@@ -19,7 +19,7 @@ export function PageTurner({ path, title, count, page, turn, quoted }) {
       <${Button} kind="quiet" icon="chevron_left" label=${t("previous_page")} disabled=${page <= 1} onClick=${() => turn(page - 1)} />
       <span aria-live="polite">${t("page_of", { page, count })}</span>
       <${Button} kind="quiet" icon="chevron_right" label=${t("next_page")} disabled=${page >= count} onClick=${() => turn(page + 1)} />
-      ${(quoted.length > 1 || (quoted.length && quoted[0].page !== page)) && html`<span class="minor">${t("quoted_pages")}</span>
+      ${(quoted.length > 1 || (quoted.length > 0 && quoted[0].page !== page)) && html`<span class="minor">${t("quoted_pages")}</span>
         ${quoted.map((each) => html`<${Button} key=${each.page} aria-current=${each.page === page ? "page" : null} onClick=${() => turn(each.page)}>${each.page}</${Button}>`)}`}
     </div>
     ${width > 0 && html`<${PageView} path=${path} page=${page} title=${title} width=${width} boxes=${quoted.find((each) => each.page === page)?.boxes ?? []} />`}

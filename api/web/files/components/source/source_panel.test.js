@@ -121,6 +121,7 @@ test("a version without a quote is shown as it is", async () => {
   await until(() => place.querySelector("img") && place.textContent.includes("was replaced by a newer one"));
   equal(asked[0], "/api/v1/knowledge/kb/documents/a%20b/versions/7/source");
   assert(!place.textContent.includes("not found word for word") && !place.querySelector("blockquote"));
+  assert(!place.textContent.includes("0"), place.textContent);
   const { place: other } = open({ citation: { ...citation, version: 5 }, replyId: "" });
   await until(() => other.textContent.includes("has no pages that can be shown"));
 });
