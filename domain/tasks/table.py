@@ -111,7 +111,9 @@ class TaskTable:
         oldest = now - self._kept
         recent = [put for put in puts if put.step.at > oldest]
         replies = await _PUT.run_many(self._redis, [self._call(put, now) for put in recent])
-        listed = {put.tenant: int(count) for put, count in zip(recent, replies, strict=True) if count}
+        listed: dict[str, int] = {}  # a step that lists nothing anew says nothing of how many there are
+        for put, count in zip(recent, replies, strict=True):
+            listed[put.tenant] = max(listed.get(put.tenant, 0), int(count))
         for tenant, count in listed.items():
             if count > self._rows_max:
                 await self._trim(tenant, count - self._rows_max)

@@ -108,6 +108,15 @@ async def test_a_tenant_has_so_many_tasks(redis: RedisClient, prefix: str) -> No
     assert await table.get("a", "t0") is None
 
 
+async def test_what_else_a_batch_says_of_a_tenant_does_not_hide_that_it_has_too_many(redis: RedisClient, prefix: str) -> None:
+    """The number of its tasks comes with those that are listed anew, and steps of older tasks may follow them in the same round trip."""
+    table = TaskTable(redis, prefix, TaskSettings(rows_max=3))
+    for n in range(6):
+        repeated = TaskPut("a", f"t{n}", "retried", newest(n), step(n, account=""))
+        await table.put_many([opened("a", f"t{n}", n), repeated], NOW)
+    assert await table.count("a") == await table.count("a", "u") == 3
+
+
 async def test_changes_are_found_by_their_number(table: TaskTable) -> None:
     """Each task once, however often it changed; too far behind needs a snapshot."""
     assert await table.last_change("a") == 0
