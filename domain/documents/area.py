@@ -58,8 +58,7 @@ async def _rebuild_visibility(ports: RebuildPorts) -> RebuildResult:
             raise Unavailable("kafka_unavailable", f"{ports.settings.kafka.servers}: the index plans cannot be read")
         prefix, documents = ports.settings.redis.key_prefix, ports.settings.documents
         requests = SubmissionRequests(ports.redis, prefix, documents.requests_max)
-        retrieval, kept_max = ports.settings.retrieval, documents.versions_kept
-        rebuild = VisibilityRebuild(ports.redis, prefix, catalogue.plan, retrieval, blob_path, requests, kept_max)
+        rebuild = VisibilityRebuild(ports.redis, prefix, catalogue.plan, ports.settings.retrieval, blob_path, requests)
 
         async def add_kept(events: Events) -> None:
             await rebuild.add_kept([event for event, _ in events])

@@ -29,6 +29,7 @@ from streams.log.outgoing import LogOffset
 
 BATCH = 500  # records of one round trip
 DONE = frozenset({"indexed", "unchanged"})
+KEPT_ON_LOG = 1_000_000  # all of a document: one that goes is taken from the list on the log as well, so by the next submission
 
 # KEYS record; ARGV version that readers saw, hash of its content or "", its chunks, a newer version with the same content or "". Only
 # upward, and never over what is known.
@@ -71,9 +72,8 @@ class VisibilityRebuild:
         retrieval: RetrievalSettings,
         file_of: Callable[[DocumentSubmitted, int], str],
         requests: SubmissionRequests,
-        versions_kept: int,
     ) -> None:
-        self._requests, self._versions_kept = requests, versions_kept
+        self._requests = requests
         self._redis, self._prefix, self._plan, self._retrieval, self._file_of = redis, prefix, plan, retrieval, file_of
         self._visibility = Visibility(redis, prefix)
         self._documents: dict[str, _DocumentProgress] = {}
@@ -100,7 +100,7 @@ class VisibilityRebuild:
         """Add submissions and withdrawals."""
         submissions = [(event, place.offset) for event, place in events if isinstance(event, DocumentSubmitted)]
         await self._visibility.record_submissions(
-            [self._new_version(event, offset) for event, offset in submissions], versions_kept=self._versions_kept
+            [self._new_version(event, offset) for event, offset in submissions], versions_kept=KEPT_ON_LOG
         )
         for submission, offset in submissions:
             known = self._documents.get(submission.subject)
