@@ -11,9 +11,13 @@ from pathlib import Path
 import pypdfium2 as pdfium2
 import pytest
 import pytest_asyncio
+from msgspec.structs import replace
 from PIL import Image
 
-from adapters.children.pages import PageRenderer
+from adapters.children import pages
+from adapters.children.child import ChildDied
+from adapters.children.pages import ENDED_MAX, PageRenderer
+from adapters.children.protocol import ImageTask
 from adapters.pages.highlights import QuoteOnPages
 from adapters.parsing.core.source import DocumentSource
 from schemas.errors import Refused
@@ -145,6 +149,37 @@ async def test_a_file_that_ends_its_child_is_refused_and_the_next_one_served(tmp
         assert await made.render(source(tmp_path, pdf(Page())), 1, 480, tenant="b")
     finally:
         await made.stop()
+
+
+async def test_a_file_that_ends_children_again_and_again_is_not_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """However often its pages are asked for, others wait for two of its children; after a while it may try again."""
+    made, calls = PageRenderer(DocumentSettings()), []
+    slow = replace(source(tmp_path, pdf(Page())), digest="5" * 64)
+
+    async def end(task: ImageTask, *_: object, **__: object) -> None:
+        calls.append(task.source.digest)
+        raise ChildDied("wall", "it took longer than 15 s")
+
+    monkeypatch.setattr(made._pool, "call", end)
+    for page in range(1, 5):
+        with pytest.raises(Refused) as refused:
+            await made.render(slow, page, 1_600, tenant="a")
+        assert refused.value.code == "document_too_complex"
+    assert len(calls) == ENDED_MAX
+    for other, tenant in ((slow, "b"), (replace(slow, digest="6" * 64), "a")):
+        with pytest.raises(Refused):
+            await made.render(other, 1, 1_600, tenant=tenant)
+    monkeypatch.setattr(pages, "ENDED_S", 0.0)
+    with pytest.raises(Refused):
+        await made.find_quote(slow, QUOTE, tenant="a")
+    assert len(calls) == ENDED_MAX + 3
+
+
+async def test_no_page_has_a_number_that_a_child_cannot_read(renderer: PageRenderer, tmp_path: Path):
+    for page in (2**64, 10**30, -1, 0):
+        with pytest.raises(Refused) as refused:
+            await renderer.render(source(tmp_path, pdf(Page())), page, 480, tenant="a")
+        assert refused.value.code == "not_found"
 
 
 async def test_no_child_serves_two_tenants(renderer: PageRenderer, tmp_path: Path):

@@ -142,7 +142,7 @@ class _History:
         self._events.append(DocumentWithdrawn(**header("w", KEY), data=data))
         for _ in range(times):
             gone = await self.visibility.record_withdrawal(KEY, version)
-            assert gone is not None
+        assert gone is not None
         self._publish(data, version, (), "", is_changed=gone.is_kept_changed)
         self._report(version, "deleted", -1)
         await self._remove(gone.orphans)
