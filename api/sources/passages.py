@@ -1,6 +1,7 @@
 """The passages around a quote: chunks of the version that readers see, or what a reply has recorded of one that is gone."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from adapters.text.quotes import FOUND_SHARE_MIN, find_quote
@@ -53,7 +54,7 @@ async def read_quoted_text(request: ApiRequest, cited: CitedVersion, citing: Cit
     if cited.is_withdrawn or not citing.reply_id:
         return QuotedText()
     passage = await _find_recorded(request, cited, citing)
-    return QuotedText() if passage is None else _of_passage(passage, citing.quote)
+    return QuotedText() if passage is None else await asyncio.to_thread(_of_passage, passage, citing.quote)
 
 
 async def _read_chunks(request: ApiRequest, cited: CitedVersion, citing: Citing) -> QuotedText:
@@ -126,8 +127,12 @@ async def _find_recorded(request: ApiRequest, cited: CitedVersion, citing: Citin
         if (passage.knowledge_base_id, passage.document_id, passage.version) == (cited.knowledge_base_id, cited.document_id, cited.version)
     ]
     named = [passage for passage in passages if citing.chunk_id in (passage.chunk_id, *passage.chunk_ids)]
-    having = [passage for passage in named or passages if find_quote([passage.text], citing.quote).share >= FOUND_SHARE_MIN]
-    return next(iter(having or named), None)
+    return await asyncio.to_thread(_choose_passage, named or passages, citing.quote) or next(iter(named), None)
+
+
+def _choose_passage(passages: Sequence[Passage], quote: str) -> Passage | None:
+    """The first that has the quote."""
+    return next((passage for passage in passages if find_quote([passage.text], quote).share >= FOUND_SHARE_MIN), None)
 
 
 def _of_passage(passage: Passage, quote: str) -> QuotedText:

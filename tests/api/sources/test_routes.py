@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import threading
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -9,9 +10,11 @@ import pytest
 import pytest_asyncio
 from PIL import Image
 
+from adapters.text.quotes import QuoteMatch, find_quote
 from api.chats.ports import ChatPorts
 from api.core import Core
 from api.documents.routes import find_submission, find_submitted
+from api.sources import passages
 from api.sources.ports import SourcePorts
 from domain.chats.topics import CHATS_GROUNDED, MESSAGES_CHANGED
 from domain.documents.sources import blob_path
@@ -197,6 +200,23 @@ async def test_a_replaced_document_is_shown_as_it_was_read(desk: Desk):
     shared = await other.call("GET", f"{desk.path('a', old)}/source", params={"quote": QUOTE, "reply": reply})
     assert (shared.status_code, shared.json()["state"], shared.json()["passages"]) == (200, "changed", [])  # it is not their answer
     assert (await other.call("GET", f"{desk.path('a', new)}/source", params={"quote": "lantern"})).status_code == 200
+
+
+async def test_a_quote_is_looked_for_beside_the_event_loop(desk: Desk, monkeypatch: pytest.MonkeyPatch):
+    """Letters that stand for many others make a passage long: whoever else asks does not wait for it."""
+    threads = set()
+
+    def find(*given: Any) -> QuoteMatch:
+        threads.add(threading.current_thread())
+        return find_quote(*given)
+
+    monkeypatch.setattr(passages, "find_quote", find)
+    old = await desk.upload("a", FILE, *CHUNKS)
+    reply = await recorded(desk, "a", old)
+    await desk.upload("a", OTHER, "The lantern was sold in March.")
+    assert (await desk.source("a", old, reply=reply))["recorded"]
+    assert threads
+    assert threading.current_thread() not in threads
 
 
 async def test_a_replaced_version_whose_file_is_kept_is_shown_as_pages(desk: Desk):
