@@ -42,9 +42,12 @@ FileType = Literal[
     "application/msword",
     "application/vnd.ms-powerpoint",
 ]
-# The owner's id of a document: printable, no slash. The lookahead at the end is needed because `$` also matches before a last line feed.
+# The owner's id of a document: printable, no slash, and no step of a path: browsers and other clients take `/documents/..` for the
+# knowledge base, so that deleting the document would delete that. The lookahead at the end is needed because `$` also matches before a
+# last line feed.
 ID_CHARS_MAX = 200
-DocumentId = Annotated[str, Meta(min_length=1, max_length=ID_CHARS_MAX, pattern=r"^[^/\x00-\x1f\x7f]+$(?!\n)")]
+PATH_STEPS = frozenset({".", ".."})
+DocumentId = Annotated[str, Meta(min_length=1, max_length=ID_CHARS_MAX, pattern=r"^(?!\.\.?$)[^/\x00-\x1f\x7f]+$(?!\n)")]
 CANCELLED_CODE = "document_cancelled"  # the code of a version that failed because its owner cancelled it
 State = Literal["queued", "parsing", "embedding", "indexed", "unchanged", "failed", "deleted"]
 

@@ -29,7 +29,7 @@ from domain.documents.visibility import NO_VERSION
 from schemas import ids
 from schemas.bodies.knowledge import DocumentAccepted, DocumentReplace, DocumentSubmit, DocumentView
 from schemas.bodies.pages import Page
-from schemas.documents import Document, DocumentSubmitted, DocumentWithdrawn, Progress, State, Withdrawal
+from schemas.documents import PATH_STEPS, Document, DocumentSubmitted, DocumentWithdrawn, Progress, State, Withdrawal
 from schemas.errors import FieldError, Refused, Unavailable
 from streams.log.outgoing import Outgoing
 from streams.topics import decoder
@@ -315,8 +315,9 @@ async def new_document_id(request: ApiRequest, given: str | None) -> str:
 
 def check_document_id(field: str, document_id: str) -> str:
     """The id, or Refused; the same rule for bodies and paths. A pattern alone would accept a trailing line feed."""
-    if not document_id.isprintable():
-        raise invalid_field(field, "has unprintable characters", "1 to 200 printable characters, no slash")
+    if document_id in PATH_STEPS or not document_id.isprintable():
+        fault = "is a step of a path" if document_id in PATH_STEPS else "has unprintable characters"
+        raise invalid_field(field, fault, "1 to 200 printable characters, no slash, not . or ..")
     return document_id
 
 

@@ -15,7 +15,7 @@ from msgspec import UNSET, Struct
 
 from domain.documents.topics import TENANT_NAME
 from schemas import ids
-from schemas.documents import ID_CHARS_MAX, DocumentId, FileType
+from schemas.documents import ID_CHARS_MAX, PATH_STEPS, DocumentId, FileType
 from schemas.errors import FieldError, Refused
 from schemas.inbox import ONE_OF, Attributes, Inbound, InboxEvent
 
@@ -307,11 +307,14 @@ def _id_refusal(where: str, candidate: Any) -> Refused:
         fault = "it is missing"
     elif len(candidate) > ID_CHARS_MAX:
         fault = f"it has {len(candidate)} characters"
+    elif candidate in PATH_STEPS:
+        fault = "it is a step of a path"
     else:
         fault = "it has a slash" if "/" in candidate else "it has a character that is not printable"
     elsewhere = "; any key will do when the event has a subject" if where == "the key" else ""
     return Refused(
-        "event_malformed", f"{where} must name the document: 1-{ID_CHARS_MAX} printable characters, no slash; {fault}{elsewhere}"
+        "event_malformed",
+        f"{where} must name the document: 1-{ID_CHARS_MAX} printable characters, no slash, not . or ..; {fault}{elsewhere}",
     )
 
 

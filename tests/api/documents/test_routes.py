@@ -99,6 +99,8 @@ async def test_same_key_submits_once(ada: Person):
         ({"document_id": ""}, "document_id", "validation_failed", 422),
         ({"document_id": "x" * 201}, "document_id", "validation_failed", 422),
         ({"document_id": "a\n"}, "document_id", "validation_failed", 422),
+        ({"document_id": "."}, "document_id", "validation_failed", 422),
+        ({"document_id": ".."}, "document_id", "validation_failed", 422),
         ({"document_id": "a\u2028"}, "document_id", "validation_failed", 422),
         ({"text": ""}, "text", "validation_failed", 422),
         ({"text": " \n"}, "text", "document_empty", 422),
