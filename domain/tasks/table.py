@@ -33,7 +33,7 @@ RANK_CHARS = 16  # of the time in an index entry: microseconds in hex
 LONGER_MS = 3_600_000  # so that their lives are prolonged once an hour, not with every task
 CHANGES_MAX = 2_000  # changes that a stream can be behind before it needs a snapshot
 PAGE_MAX = 1_000
-TRIM_MAX = 200  # rows removed at a time
+TRIM_MAX = 1_000  # rows removed at a time: more than one batch lists
 
 _MEMBER = re.compile(rb"[0-9a-f]{16}.{1,200}", re.DOTALL)
 

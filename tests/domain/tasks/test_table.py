@@ -108,6 +108,13 @@ async def test_a_tenant_has_so_many_tasks(redis: RedisClient, prefix: str) -> No
     assert await table.get("a", "t0") is None
 
 
+async def test_a_batch_lists_no_more_than_goes_with_it(redis: RedisClient, prefix: str) -> None:
+    """So that a tenant with full batches for hours stays at its number."""
+    table = TaskTable(redis, prefix, TaskSettings(rows_max=3))
+    await table.put_many([opened("a", f"t{n}", n) for n in range(260)], NOW)
+    assert await table.count("a") == await table.count("a", "u") == 3
+
+
 async def test_what_else_a_batch_says_of_a_tenant_does_not_hide_that_it_has_too_many(redis: RedisClient, prefix: str) -> None:
     """The number of its tasks comes with those that are listed anew, and steps of older tasks may follow them in the same round trip."""
     table = TaskTable(redis, prefix, TaskSettings(rows_max=3))
