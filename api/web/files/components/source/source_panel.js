@@ -120,7 +120,8 @@ function useFocus(panel, shown) {
   const before = useRef(null);
   useLayoutEffect(() => {
     before.current = document.activeElement;
-    return () => before.current?.isConnected && before.current.focus();
+    // it is where it was read; the thread grows wider in the same moment, and scrolling to it would lose the place
+    return () => before.current?.isConnected && before.current.focus({ preventScroll: true });
   }, []);
   useEffect(() => panel.current.focus(), shown);
 }
