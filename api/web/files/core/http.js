@@ -2,6 +2,7 @@
 import { language, locale } from "./words.js";
 
 export const API = "/api/v1";
+const OF_ONE_FIELD = new Set(["password_weak", "document_empty"]);
 const AT_ROOT = /^\/(v1\/|readyz$|metrics$)/; // served outside of it
 
 /** A response that is no success: an RFC 9457 problem, or code "network" when there was none. */
@@ -13,11 +14,19 @@ export class Problem extends Error {
   }
 }
 
-/** A problem of the API, also one inside other data, with title and remedy in the language of the page. @param {object} problem */
+/**
+ * A problem of the API, also one inside other data, with title and remedy in the language of the page. A code that is about one field, such
+ * as `password_weak`, says in its title what is wrong with it.
+ * @param {object} problem
+ */
 export function inLanguage(problem) {
   const detail = problem.detail === problem.remedy ? "" : problem.detail; // the remedy says it in either language
-  if (language.value !== "zh") return { ...problem, detail };
-  return { ...problem, detail, title: problem.title_zh || problem.title, remedy: problem.remedy_zh || problem.remedy };
+  const isChinese = language.value === "zh";
+  const title = (isChinese && problem.title_zh) || problem.title;
+  const remedy = (isChinese && problem.remedy_zh) || problem.remedy;
+  const told = { ...problem, detail, title, remedy };
+  if (title && OF_ONE_FIELD.has(problem.code) && problem.errors?.length === 1) told.errors = [{ ...problem.errors[0], detail: title }];
+  return told;
 }
 
 let csrfToken = "";
