@@ -98,7 +98,8 @@ async def test_what_is_submitted_and_withdrawn_is_a_task(route: Dispatch, redis:
     """Once each, also when it is read again."""
     table = TaskTable(redis, prefix, TaskSettings())
     now = context().clock.now()
-    events = [(replace(submitted(), time=now), context(offset=41)), (replace(withdrawn(), time=now), context(offset=42))]
+    said: tuple[Submitted, Submitted] = (replace(submitted(), time=now), replace(withdrawn(), time=now))
+    events = [(event, context(offset=offset)) for offset, event in enumerate(said, start=41)]
     tracked = dataclasses.replace(route, tasks=table)
     await tracked.step_many(events)
     for event, at in events:

@@ -34,8 +34,8 @@ export function rowsOf(listed, live, state = "") {
 }
 
 /**
- * How many documents are in which state, from a snapshot on. After a document that the counts do not know they are uncertain until the
- * next snapshot.
+ * How many documents are in which state, from a snapshot on. After a change of a document that the counts do not know, or know from a list
+ * only, they are uncertain until the next snapshot: a list may be older than the counts.
  */
 export class StateCounts {
   constructor() {
@@ -49,9 +49,9 @@ export class StateCounts {
     this.states = new Map(open.map((progress) => [progress.document_id, progress]));
   }
 
-  /** Rows of a list, whose states the counts include. */
+  /** Rows of a list, whose states the counts include, as far as anybody knows. */
   know(rows) {
-    for (const row of rows) if (!this.states.has(row.document_id)) this.states.set(row.document_id, row);
+    for (const row of rows) if (!this.states.has(row.document_id)) this.states.set(row.document_id, { ...row, isListed: true });
   }
 
   /** One step of a document. */
@@ -59,7 +59,7 @@ export class StateCounts {
     const before = this.states.get(progress.document_id);
     if (before && !isNewer(progress, before)) return;
     this.states.set(progress.document_id, progress);
-    if (!before) this.isUncertain = true;
+    if (!before || before.isListed) this.isUncertain = true;
     if (before && before.state !== "deleted") this.#move(before.state, -1);
     if (progress.state !== "deleted" && (before || isOpen(progress.state))) this.#move(progress.state, 1);
   }
