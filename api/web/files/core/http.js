@@ -144,8 +144,8 @@ export function networkProblem() {
 }
 
 const NETWORK = {
-  zh: { code: "network", title: "无法连接服务器", detail: "请检查网络连接；页面会自动重试。" },
-  en: { code: "network", title: "The server cannot be reached", detail: "Check the network connection; the page tries again by itself." },
+  zh: { code: "network", title: "无法连接服务器", detail: "请检查网络连接，然后再试一次。" },
+  en: { code: "network", title: "The server cannot be reached", detail: "Check the network connection, then try again." },
 };
 
 /** The Problem of a response that is no success. */
