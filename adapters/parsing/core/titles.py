@@ -14,7 +14,7 @@ _MADE_UP = re.compile(
     r"|untitled.{0,40}|\(?anonymous\)?|no ?title|new (?:document|presentation|workbook|microsoft).{0,60}"
     r"|powerpoint[ -]?(?:presentation|präsentation|演示文稿|簡報|演示)|présentation powerpoint|presentación de powerpoint"
     r"|microsoft (?:office )?(?:word|excel|powerpoint)\b.{0,200}|新建.{0,40}|(?:无标题|無標題|未命名).{0,40}"
-    r"|.*\.(?:docx?|dotx?|pdf|pptx?|potx?|xlsx?|xltx?|indd|tex|dvi|html?|rtf|wps|txt|csv)|[\W_]*|\S*\\\S*|/[^\s/]+/\S+|file:.*",
+    r"|.*\.(?:docx?|dotx?|pdf|pptx?|potx?|xlsx?|xltx?|indd|tex|dvi|html?|rtf|wps|txt|csv)|[\W_]*|\S*\\\S*|/[^\s/]+/\S+|file:.*|(?:about|data|blob):\S+|https?://\S*",
     re.IGNORECASE,
 )
 CHARS_MAX = 300  # a longer "title" is a paragraph

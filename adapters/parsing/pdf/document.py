@@ -15,6 +15,7 @@ import pypdfium2.raw as pdfium
 from adapters.parsing.core.assembly import Assembly
 from adapters.parsing.core.blocks import ParsedText
 from adapters.parsing.core.source import Allowance, Bounds, Entry
+from adapters.parsing.core.titles import is_made_up
 from adapters.parsing.pdf.blocks import write_pages
 from adapters.parsing.pdf.layout import flows_of
 from adapters.parsing.pdf.legibility import is_legible
@@ -26,11 +27,7 @@ from adapters.parsing.pdf.text import TextSpan
 from schemas.errors import Refused
 
 _COPYING = 1 << 4  # permission bit 5 of the standard security handler
-_MEANINGLESS_TITLE = re.compile(
-    r"untitled|\(?anonymous\)?|document\d*|microsoft \w+ - .*|.*\.(?:docx?|pdf|pptx?|xlsx?|indd|tex|dvi|html?|rtf|wps|txt)"
-    r"|[\W\d_]*|\S*[_/\\]\S*",
-    re.IGNORECASE,
-)
+_MEANINGLESS_TITLE = re.compile(r"microsoft \w+ - .*|[\W\d_]*|\S*[_/\\]\S*", re.IGNORECASE)  # besides those that no format means
 
 # An object whose length is said to be itself: readers that follow it never come back.
 _SELF_REFERENCE = re.compile(rb"\b(\d{1,10}) (\d{1,5}) obj\s*<<[^<>]{0,200}?/Length \1 \2 R")
@@ -116,4 +113,4 @@ def _page_flows(spans: list[TextSpan], page: PdfPage) -> list[Flow]:
 def _title(document: pdfium2.PdfDocument) -> str:
     """The title in the file's properties, unless a program generated it."""
     title = " ".join(document.get_metadata_value("Title").split())
-    return "" if _MEANINGLESS_TITLE.fullmatch(title) or not is_legible(title) else title
+    return "" if is_made_up(title) or _MEANINGLESS_TITLE.fullmatch(title) or not is_legible(title) else title

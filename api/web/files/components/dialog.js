@@ -4,21 +4,25 @@ import { t } from "./words.js";
 
 /**
  * A modal dialog of the browser's own kind: it keeps the focus inside and gives it back; Escape closes it.
- * @param {{title: string, close: () => void, wide?: boolean, actions?: any}} props `actions`: buttons at its end
+ * @param {{title: string, close: () => void, wide?: boolean, isKept?: boolean, actions?: any}} props `actions`: buttons at its end;
+ *   `isKept`: it shows what nobody can see again, so that its acts alone close it, not Escape nor a click beside it
  */
-export function Dialog({ title, close, wide = false, actions, children }) {
+export function Dialog({ title, close, wide = false, isKept = false, actions, children }) {
   const dialog = useRef(null);
   useLayoutEffect(() => {
     dialog.current.showModal();
   }, []);
-  return html`<dialog ref=${dialog} class=${wide ? "dialog wide" : "dialog"} aria-label=${title} onClose=${close} onClick=${(event) => event.target === dialog.current && close()}>
+  return html`<dialog ref=${dialog} class=${wide ? "dialog wide" : "dialog"} aria-label=${title} onClose=${close}
+    onClick=${(event) => event.target === dialog.current && !isKept && close()} onCancel=${isKept && stay} onKeyDown=${isKept && ((event) => event.key === "Escape" && stay(event))}>
     <div class="dialog-body">
-      <header><h2>${title}</h2><${Button} kind="quiet" icon="close" label=${t("close")} onClick=${close} /></header>
+      <header><h2>${title}</h2>${!isKept && html`<${Button} kind="quiet" icon="close" label=${t("close")} onClick=${close} />`}</header>
       <div class="dialog-content">${children}</div>
       ${actions && html`<footer>${actions}</footer>`}
     </div>
   </dialog>`;
 }
+
+const stay = (event) => event.preventDefault();
 
 /**
  * Asks before something that cannot be undone.

@@ -12,10 +12,11 @@ export function ProblemNote({ problem, retry }) {
   if (!problem) return null;
   const known = problem instanceof Problem;
   if (!known) console.error(problem);
+  const errors = known ? problem.errors.filter((error) => error.detail !== problem.title) : []; // the title has said it
   return html`<div class="problem" role="alert">
     <strong>${(known && problem.title) || t("problem")}</strong>
     ${problem.detail && problem.detail !== problem.title && html`<p>${problem.detail}</p>`}
-    ${known && problem.errors.length > 0 && html`<ul>${problem.errors.map((error) => html`<li key=${error.field}><code>${error.field}</code> ${error.detail}</li>`)}</ul>`}
+    ${errors.length > 0 && html`<ul>${errors.map((error) => html`<li key=${error.field}><code>${error.field}</code> ${error.detail}</li>`)}</ul>`}
     ${problem.remedy && html`<p>${problem.remedy}</p>`}
     ${problem.retry_after_s > 0 && html`<p>${t("retry_after", { wait: formatDuration(problem.retry_after_s) })}</p>`}
     ${problem.request_id && html`<p class="minor">${t("request_id", { id: problem.request_id })}</p>`}

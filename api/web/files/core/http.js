@@ -2,6 +2,7 @@
 import { language, locale } from "./words.js";
 
 export const API = "/api/v1";
+const OF_ONE_FIELD = new Set(["password_weak", "document_empty"]);
 const AT_ROOT = /^\/(v1\/|readyz$|metrics$)/; // served outside of it
 
 /** A response that is no success: an RFC 9457 problem, or code "network" when there was none. */
@@ -13,11 +14,19 @@ export class Problem extends Error {
   }
 }
 
-/** A problem of the API, also one inside other data, with title and remedy in the language of the page. @param {object} problem */
+/**
+ * A problem of the API, also one inside other data, with title and remedy in the language of the page. A code that is about one field, such
+ * as `password_weak`, says in its title what is wrong with it.
+ * @param {object} problem
+ */
 export function inLanguage(problem) {
   const detail = problem.detail === problem.remedy ? "" : problem.detail; // the remedy says it in either language
-  if (language.value !== "zh") return { ...problem, detail };
-  return { ...problem, detail, title: problem.title_zh || problem.title, remedy: problem.remedy_zh || problem.remedy };
+  const isChinese = language.value === "zh";
+  const title = (isChinese && problem.title_zh) || problem.title;
+  const remedy = (isChinese && problem.remedy_zh) || problem.remedy;
+  const told = { ...problem, detail, title, remedy };
+  if (title && OF_ONE_FIELD.has(problem.code) && problem.errors?.length === 1) told.errors = [{ ...problem.errors[0], detail: title }];
+  return told;
 }
 
 let csrfToken = "";
@@ -135,8 +144,8 @@ export function networkProblem() {
 }
 
 const NETWORK = {
-  zh: { code: "network", title: "无法连接服务器", detail: "请检查网络连接；页面会自动重试。" },
-  en: { code: "network", title: "The server cannot be reached", detail: "Check the network connection; the page tries again by itself." },
+  zh: { code: "network", title: "无法连接服务器", detail: "请检查网络连接，然后再试一次。" },
+  en: { code: "network", title: "The server cannot be reached", detail: "Check the network connection, then try again." },
 };
 
 /** The Problem of a response that is no success. */

@@ -49,6 +49,20 @@ export function formatDuration(seconds) {
   return new Intl.NumberFormat(locale.value, { style: "unit", unit, unitDisplay: "long", maximumFractionDigits: value < 10 ? 1 : 0 }).format(value);
 }
 
+const CHINESE_PLACES = [
+  [/^p\. (\d+)-(\d+)$/, "第 $1–$2 页"],
+  [/^p\. (\d+)$/, "第 $1 页"],
+  [/^slide (\d+)$/, "第 $1 张幻灯片"],
+  [/^part (\d+)$/, "第 $1 部分"],
+];
+
+/** A place in a document as the API names it, such as `report.pdf > p. 3-4 > Leave`, in the language of the page; headings stay as they are. @param {string} locator */
+export function formatPlace(locator) {
+  if (language.value !== "zh") return locator;
+  const inChinese = (part) => CHINESE_PLACES.reduce((text, [english, chinese]) => text.replace(english, chinese), part);
+  return locator.split(" > ").map(inChinese).join(" > ");
+}
+
 /** A moment: the time alone if it is of today, else with its date. `when` is an RFC 3339 time or a Date. */
 export function formatTime(when) {
   const date = new Date(when);

@@ -29,6 +29,8 @@ MADE_UP = [
         "C:\\temp\\x",
         "—",
         "Tabelle1",
+        "about:blank",
+        "https://intranet.example/handbook",
     ),
 ]
 NAMES = [
@@ -41,6 +43,7 @@ NAMES = [
     "表彰决定",
     "1984",
     "Page design",
+    "About: the house",
 ]
 
 

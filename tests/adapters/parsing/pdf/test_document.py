@@ -61,6 +61,8 @@ def test_the_title_is_the_files_own_unless_a_program_wrote_it() -> None:
     assert read(pdf(page, title="年度报告")).title == "年度报告"
     assert read(pdf(page, title="Microsoft Word - final_v2.doc")).title == ""
     assert read(pdf(page, title="untitled")).title == ""
+    for program in ("about:blank", "无标题", "新建 Microsoft Word 文档"):  # a browser's print, a template's
+        assert read(pdf(page, title=program)).title == ""
 
 
 def test_items_of_a_list_stay_apart_and_whole() -> None:

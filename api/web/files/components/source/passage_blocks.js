@@ -53,11 +53,14 @@ function pushText(blocks, characters, start, end, highlights) {
 function readTable(characters, begin, table, highlights) {
   const separator = [...(table.separator ?? "\t")];
   const rows = [];
-  let head = (table.columns ?? []).map((name) => [{ text: name, marked: false }]);
+  const names = (table.columns ?? []).map((name) => [{ text: name, marked: false }]);
+  let head = names;
+  let lines = 0; // of the header
   for (const [start, end] of linesOf(characters, begin, table.end)) {
     const cells = cellsOf(characters, start, end, separator).map(([first, last]) => piecesOf(characters, first, last, highlights));
     if (start < table.start) {
-      head = cells; // of a header of several lines the last one names the columns
+      lines += 1;
+      head = lines > 1 && names.length ? names : cells; // of several lines the last one is half of a name: "Price / Summer"
     } else {
       if (!rows.length) cells.unshift(...Array.from({ length: table.indent ?? 0 }, () => []));
       rows.push(cells);

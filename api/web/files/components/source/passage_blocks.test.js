@@ -23,6 +23,16 @@ test("rows become a table with its header, and text stays around it", () => {
   equal(said(blocks[2].pieces), "That is all.");
 });
 
+test("columns of a header of several lines have their whole names", () => {
+  const header = "Goods\tPrice\tPrice\nGoods\tSummer\tWinter\nGoods\t€\t€\n";
+  const columns = ["Goods", "Price / Summer / €", "Price / Winter / €"];
+  const table = { start: header.length, end: header.length + 10, header: header.length, separator: "\t" };
+  const of = (values) => blocksOf({ text: `${header}Rye\t38\t401`, highlights: [], tables: [{ ...table, ...values }] })[0];
+  equal(of({ columns }).head.map(said), columns);
+  equal(of({ columns }).rows.length, 1);
+  equal(of({}).head.map(said), ["Goods", "€", "€"]);
+});
+
 test("a table that goes on from the passage before has its columns' names and empty cells for what is not here", () => {
   const [table] = blocksOf({ text: "30 | late\nb | 2", highlights: [], tables: [{ start: 0, end: 15, indent: 1, separator: " | ", columns: ["a", "b", "c"] }] });
   equal(table.head.map(said), ["a", "b", "c"]);

@@ -1,5 +1,6 @@
 // Passages of a document in their order, with the quote marked; rows of tables as tables.
 import { Fragment, html, useEffect, useRef } from "../../core/html.js";
+import { formatPlace } from "../../core/words.js";
 import { blocksOf } from "./passage_blocks.js";
 
 /** @param {{passages: {chunk_id: string, ordinal: number, locator: string, text: string, overlap: number, tables: any[], highlights: any[]}[]}} props */
@@ -13,7 +14,7 @@ export function PassageList({ passages }) {
     ${passages.map((passage, place) => {
       const before = passages[place - 1];
       return html`<section key=${passage.chunk_id}>
-        ${passage.locator !== before?.locator && html`<h3 class="minor">${passage.locator}</h3>`}
+        ${passage.locator !== before?.locator && html`<h3 class="minor">${formatPlace(passage.locator)}</h3>`}
         ${blocksOf(passage, before?.ordinal === passage.ordinal - 1 ? passage.overlap : 0).map((block) => html`<${Block} block=${block} />`)}
       </section>`;
     })}

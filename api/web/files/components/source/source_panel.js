@@ -1,5 +1,6 @@
 // The source of a citation beside the answer: the document in the version that was read, with the quoted words highlighted.
 import { html, useEffect, useLayoutEffect, useRef, useState } from "../../core/html.js";
+import { formatPlace } from "../../core/words.js";
 import { call, query } from "../../core/http.js";
 import { useResource } from "../../core/resource.js";
 import { loadStyle } from "../../core/router.js";
@@ -42,7 +43,7 @@ export function SourcePanel({ citation, replyId = "", close }) {
   };
   return html`<section class="source" ref=${panel} tabindex="-1" aria-label=${t("source", { title })} onKeyDown=${onKeyDown}>
     <header class="row">
-      <div class="stretch"><h2>${title}</h2>${isCited && citation.locator && html`<p class="minor">${citation.locator}</p>`}</div>
+      <div class="stretch"><h2>${title}</h2>${isCited && citation.locator && html`<p class="minor">${formatPlace(citation.locator)}</p>`}</div>
       <${Button} kind="quiet" icon="close" label=${t("close_source")} onClick=${close} />
     </header>
     ${source.problem && html`<${ProblemNote} problem=${source.problem} retry=${source.reload} />`}
@@ -120,7 +121,8 @@ function useFocus(panel, shown) {
   const before = useRef(null);
   useLayoutEffect(() => {
     before.current = document.activeElement;
-    return () => before.current?.isConnected && before.current.focus();
+    // it is where it was read; the thread grows wider in the same moment, and scrolling to it would lose the place
+    return () => before.current?.isConnected && before.current.focus({ preventScroll: true });
   }, []);
   useEffect(() => panel.current.focus(), shown);
 }

@@ -99,17 +99,24 @@ test("a failure says what to do, and is tried again", async () => {
   await until(() => place.querySelector(".source-box"));
 });
 
-test("the focus returns to where it was", async () => {
+test("the focus returns to where it was, and the thread stays where it was read", async () => {
   serve(() => VIEW);
   const { render, html } = await import("../../core/html.js");
   const place = document.createElement("div");
   const opener = document.createElement("button");
-  document.body.append(opener, place);
+  const thread = document.createElement("div");
+  const text = document.createElement("p");
+  Object.assign(thread.style, { height: "100px", overflow: "auto" });
+  text.style.height = "2000px";
+  thread.append(opener, text);
+  document.body.append(thread, place);
   opener.focus();
   render(html`<${SourcePanel} citation=${CITATION} close=${() => {}} />`, place);
   await until(() => place.contains(document.activeElement));
+  thread.scrollTop = 900;
   render(null, place);
   equal(document.activeElement === opener, true);
+  equal(thread.scrollTop, 900);
 });
 
 test("a version without a quote is shown as it is", async () => {

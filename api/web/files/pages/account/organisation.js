@@ -15,7 +15,7 @@ import { useActKey } from "./act_key.js";
 import { ListingEnd, useListing } from "../../components/listing.js";
 import { ErasureForm } from "./erasure_form.js";
 import { Panel } from "./panel.js";
-import { CopyField } from "./shown_once.js";
+import { ShownOnce } from "./shown_once.js";
 import { t } from "./words.js";
 
 const LIFE_DAYS = [1, 7, 30];
@@ -121,9 +121,7 @@ function InvitationsPanel() {
     </ul>
     <${ListingEnd} listing=${invitations} empty=${t("no_invitations")} />
     ${isCreating && html`<${InvitationDialog} created=${created} close=${() => setCreating(false)} />`}
-    ${link && html`<${Dialog} title=${t("invitation_link")} close=${() => setLink("")} actions=${html`<${Button} kind="primary" onClick=${() => setLink("")}>${t("kept")}</${Button}>`}>
-      <p class="note-warning">${t("invitation_once")}</p><${CopyField} label=${t("invitation_link")} value=${link} />
-    </${Dialog}>`}
+    ${link && html`<${ShownOnce} title=${t("invitation_link")} text=${t("invitation_once")} value=${link} close=${() => setLink("")} />`}
   </${Panel}>`;
 }
 

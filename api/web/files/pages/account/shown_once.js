@@ -20,7 +20,7 @@ export function CopyField({ label, value }) {
 
 /** A secret that is shown this once. @param {{title: string, text: string, value: string, close: () => void}} props */
 export function ShownOnce({ title, text, value, close, children }) {
-  return html`<${Dialog} title=${title} close=${close} actions=${html`<${Button} kind="primary" onClick=${close}>${t("kept")}</${Button}>`}>
+  return html`<${Dialog} title=${title} close=${close} isKept actions=${html`<${Button} kind="primary" onClick=${close}>${t("kept")}</${Button}>`}>
     <p class="note-warning">${text}</p>
     <${CopyField} label=${title} value=${value} />
     ${children}

@@ -1,6 +1,6 @@
 // Citations of an answer: numbered markers in the text with a card, and the list of its sources.
 import { html, signal, useLayoutEffect, useRef, useState } from "../../core/html.js";
-import { formatNumber } from "../../core/words.js";
+import { formatNumber, formatPlace } from "../../core/words.js";
 import { t } from "./words.js";
 
 const QUOTE_CHARS_MAX = 320;
@@ -48,7 +48,7 @@ export function CitationCard() {
   const quotes = [...new Set(shown.citations.map((citation) => citation.quote))].slice(0, 3);
   return html`<div class="citation-card" role="tooltip" ref=${element}>
     <strong dir="auto">${first.title}</strong>
-    ${first.locator && html`<span class="minor">${first.locator}</span>`}
+    ${first.locator && html`<span class="minor">${formatPlace(first.locator)}</span>`}
     ${quotes.map((quote) => html`<blockquote key=${quote} dir="auto">${quote.length > QUOTE_CHARS_MAX ? `${quote.slice(0, QUOTE_CHARS_MAX)}…` : quote}</blockquote>`)}
   </div>`;
 }
@@ -66,7 +66,7 @@ export function SourceList({ citations, open }) {
   return html`<section class="sources" aria-label=${t("sources")}>
     <ol ref=${list}>${(isCut ? sources.slice(0, SOURCES_MAX) : sources).map(
       (source) => html`<li key=${source.marker}><button type="button" onClick=${() => open(source)}>
-        <span class="citation" aria-hidden="true">${source.marker}</span><span class="source-title" dir="auto">${source.title}</span>${source.locator && html`<span class="minor source-place" dir="auto">${source.locator}</span>`}
+        <span class="citation" aria-hidden="true">${source.marker}</span><span class="source-title" dir="auto">${source.title}</span>${source.locator && html`<span class="minor source-place" dir="auto">${formatPlace(source.locator)}</span>`}
       </button></li>`,
     )}${isCut && html`<li><button type="button" class="all-sources" onClick=${() => setWhole(true)}>${t("all_sources", { count: formatNumber(sources.length) })}</button></li>`}</ol>
   </section>`;

@@ -1,7 +1,7 @@
 import { html } from "../../core/html.js";
 import { call } from "../../core/http.js";
 import { useResource } from "../../core/resource.js";
-import { formatDuration, formatNumber } from "../../core/words.js";
+import { formatDuration, formatNumber, formatPlace } from "../../core/words.js";
 import { Dialog } from "../../components/dialog.js";
 import { Loading } from "../../components/loading.js";
 import { ProblemNote } from "../../components/problem_note.js";
@@ -48,7 +48,7 @@ function Passages({ passages }) {
       <tbody>${passages.map(
         (passage) => html`<tr key=${passage.marker}>
           <td class="number">${passage.marker}</td>
-          <td><strong>${passage.title}</strong> <span class="minor">${passage.locator}</span><details><summary class="minor">${t("explain_text")}</summary><p class="passage-text">${passage.text}</p></details></td>
+          <td><strong>${passage.title}</strong> <span class="minor">${formatPlace(passage.locator)}</span><details><summary class="minor">${t("explain_text")}</summary><p class="passage-text">${passage.text}</p></details></td>
           <td class="number">${formatNumber(passage.score, 4)}</td>
           <td><span class=${passage.cited ? "badge good" : "badge"}>${t(passage.cited ? "explain_cited" : passage.offered ? "explain_offered" : "explain_left_out")}</span></td>
         </tr>`,

@@ -1,7 +1,7 @@
 import { html, useEffect, useRef, useState } from "../../core/html.js";
 import { useResource } from "../../core/resource.js";
 import { navigate } from "../../core/router.js";
-import { formatBytes, formatNumber } from "../../core/words.js";
+import { formatBytes, formatNumber, formatPlace } from "../../core/words.js";
 import { Button } from "../../components/button.js";
 import { Field } from "../../components/field.js";
 import { Icon } from "../../components/icon.js";
@@ -115,7 +115,7 @@ function Chunks({ base, row }) {
     <ol class="passages">
       ${(pages.items ?? []).map(
         (chunk) => html`<li key=${chunk.chunk_id} class="card chunk">
-          <header class="row wrap"><span class="rank" aria-hidden="true">${chunk.ordinal + 1}</span><p class="stretch minor"><bdi>${chunk.locator}</bdi></p><span class="minor">${t("tokens", { count: formatNumber(chunk.tokens) })}</span><${Button} kind="quiet" icon="document" onClick=${() => setOpened(chunk)}>${t("place")}</${Button}></header>
+          <header class="row wrap"><span class="rank" aria-hidden="true">${chunk.ordinal + 1}</span><p class="stretch minor"><bdi>${formatPlace(chunk.locator)}</bdi></p><span class="minor">${t("tokens", { count: formatNumber(chunk.tokens) })}</span><${Button} kind="quiet" icon="document" onClick=${() => setOpened(chunk)}>${t("place")}</${Button}></header>
           <${PassageText} text=${chunk.text} />
         </li>`,
       )}

@@ -1,5 +1,5 @@
 import { html, useState } from "../../core/html.js";
-import { formatNumber } from "../../core/words.js";
+import { formatNumber, formatPlace } from "../../core/words.js";
 import { useAct } from "../../core/resource.js";
 import { announce } from "../../components/announcer.js";
 import { Button } from "../../components/button.js";
@@ -54,7 +54,7 @@ function Passage({ passage, number, all, keywords, open }) {
   return html`<li class="card">
     <header class="row wrap">
       <span class="rank" aria-hidden="true">${number}</span>
-      <h3 class="stretch"><a href=${documentUrl(passage.knowledge_base_id, passage.document_id)}><bdi>${passage.title || passage.document_id}</bdi></a> <span class="minor"><bdi>${passage.locator}</bdi></span></h3>
+      <h3 class="stretch"><a href=${documentUrl(passage.knowledge_base_id, passage.document_id)}><bdi>${passage.title || passage.document_id}</bdi></a> <span class="minor"><bdi>${formatPlace(passage.locator)}</bdi></span></h3>
       <${Button} kind="quiet" icon="document" onClick=${open}>${t("place")}</${Button}>
     </header>
     <${PassageText} text=${passage.text} keywords=${keywords} />

@@ -3,6 +3,8 @@ import { wordsOf } from "../../core/words.js";
 
 export const dictionary = {
   zh: {
+    acts: "操作",
+    problem: "问题",
     sections: "运维分区",
     section_health: "健康",
     section_tasks: "任务",
@@ -492,6 +494,8 @@ export const dictionary = {
     hours: "间隔（小时）",
   },
   en: {
+    acts: "Actions",
+    problem: "Problem",
     sections: "Sections of operations",
     section_health: "Health",
     section_tasks: "Tasks",

@@ -1,5 +1,5 @@
 import { html } from "../../../core/html.js";
-import { formatNumber, formatTime } from "../../../core/words.js";
+import { formatNumber, formatPlace, formatTime } from "../../../core/words.js";
 import { Figure, Figures } from "../figure.js";
 import { formatSpan } from "../format.js";
 import { t } from "../words.js";
@@ -35,7 +35,7 @@ export function Explanation({ explanation, legs }) {
       <${Step} title=${t("step_answer")} ms=${explanation.timings_ms.generate}>
         ${explanation.problem && html`<div class="notice danger"><strong>${explanation.problem.title}</strong> ${explanation.problem.detail}</div>`}
         ${explanation.text && html`<p class="quote answer">${explanation.text}</p>`}
-        ${explanation.citations.length > 0 && html`<ul class="citations">${explanation.citations.map((citation, index) => html`<li key=${index}><span class="badge good">${citation.marker}</span> <strong>${citation.title}</strong> <span class="minor">${citation.locator}</span><blockquote>${citation.quote}</blockquote></li>`)}</ul>`}
+        ${explanation.citations.length > 0 && html`<ul class="citations">${explanation.citations.map((citation, index) => html`<li key=${index}><span class="badge good">${citation.marker}</span> <strong>${citation.title}</strong> <span class="minor">${formatPlace(citation.locator)}</span><blockquote>${citation.quote}</blockquote></li>`)}</ul>`}
         <p class="minor">${t("attempts_of", { count: explanation.attempts.length })}</p>
         ${explanation.feedback && html`<p>${t("feedback_of", { rating: t(`rating_${explanation.feedback.rating}`), comment: explanation.feedback.comment })}</p>`}
       </${Step}>
@@ -61,7 +61,7 @@ function Step({ title, ms, at, children }) {
 function Passage({ passage, legs, best }) {
   return html`<li class=${`passage${passage.cited ? " cited" : ""}`} value=${passage.marker}>
     <header class="row wrap">
-      <strong>${passage.title}</strong><span class="minor">${passage.locator} · ${t("version_of", { version: passage.version })}</span><span class="stretch"></span>
+      <strong>${passage.title}</strong><span class="minor">${formatPlace(passage.locator)} · ${t("version_of", { version: passage.version })}</span><span class="stretch"></span>
       ${passage.cited ? html`<span class="badge good">${t("cited")}</span>` : !passage.offered ? html`<span class="badge warning">${t("not_offered")}</span>` : ""}
     </header>
     <dl class="scores">
