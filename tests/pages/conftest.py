@@ -1,6 +1,5 @@
 """One whole stack and one browser for all tests of pages."""
 
-import asyncio
 import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -23,7 +22,7 @@ from tests.support.chat_page import Reader
 from tests.support.claw_forks import ClawForks
 from tests.support.oidc_provider import CLIENT_ID, CLIENT_SECRET, Provider
 from tests.support.oidc_provider import provider as oidc_provider
-from tests.system.conftest import Up, forks
+from tests.system.conftest import Up, forks, promote
 
 __all__ = ["forks"]
 
@@ -140,13 +139,7 @@ async def reader(visitor: Visitor, session: aiohttp.ClientSession) -> AsyncItera
 
 async def make_admin(up: Up, session: aiohttp.ClientSession, email: str) -> dict[str, str]:
     """Give the account the role admin; the headers of a login, once every process knows the role."""
-    code, printed = await up.command("admin", "create", email, "--role", "admin", "--promote")
-    assert code == 0, printed
     async with session.post("/api/v1/auth/login", json={"email": email, "password": PASSWORD}) as answer:
         headers = {"authorization": f"Bearer {(await answer.json())['access_token']}"}
-    async with asyncio.timeout(20):
-        while True:  # a process may remember the role of before for a second
-            async with session.get("/api/v1/organisation/members", headers=headers) as answer:
-                if answer.ok:
-                    return headers
-            await asyncio.sleep(0.2)
+    await promote(up, session, email, headers, "admin")
+    return headers

@@ -28,6 +28,7 @@ from ops.stack.environment import environment_of
 from ops.stack.launch import stack
 from ops.stack.ports import claim
 from ops.stack.state import ProcessRecord, StackState, read_state
+from schemas.records import AccountRole
 from schemas.settings import KafkaSettings, RedisSettings, Settings, sections_of
 from schemas.settings.variables import variables
 from tests.support.claw_forks import ClawForks, ForkedCommand, claw_forks
@@ -122,6 +123,19 @@ class Up:
 
     async def ready(self, timeout_s: float = 60.0) -> None:
         await answers(self.url, timeout_s=timeout_s)
+
+
+async def promote(up: Up, session: aiohttp.ClientSession, email: str, headers: Mapping[str, str], role: AccountRole = "operator") -> None:
+    """Give the account behind the headers a role, and wait until the API knows it: it may remember the role of before for a second."""
+    code, printed = await up.command("admin", "create", email, "--role", role, "--promote")
+    assert code == 0, printed
+    path = "/api/v1/rate-limits/denylist" if role == "operator" else "/api/v1/organisation/members"
+    async with asyncio.timeout(20):
+        while True:
+            async with session.get(path, headers=headers) as answer:
+                if answer.ok:
+                    return
+            await asyncio.sleep(0.2)
 
 
 @asynccontextmanager

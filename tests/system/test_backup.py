@@ -17,7 +17,7 @@ from tests.support.claw_forks import ClawForks
 from tests.support.file_kinds import pdf
 from tests.support.found_passages import search
 from tests.support.webhook_receiver import Receiver, receiving, until
-from tests.system.conftest import OwnStack, Up, records
+from tests.system.conftest import OwnStack, Up, promote, records
 
 EMAIL, PASSWORD = "keeper@example.org", "a long test passphrase"
 QUESTION = "When was the lighthouse of Amrum built?"
@@ -104,8 +104,7 @@ async def lives(up: Up, client: Client, receiver: Receiver) -> dict[str, str]:
         await client.wait_indexed(name)
     await until(lambda: len(receiver.accepted) == INDEXED)
     await says(client, await client.create_conversation())
-    code, printed = await up.command("admin", "create", EMAIL, "--promote")
-    assert code == 0, printed
+    await promote(up, client.session, EMAIL, client.headers)
     denied = {"kind": "cidr", "value": NETWORK, "reason": "a test"}
     async with client.session.put("/api/v1/rate-limits/denylist", json=denied, headers=client.headers) as answer:
         assert answer.status == 200, await answer.text()

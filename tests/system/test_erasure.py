@@ -12,6 +12,7 @@ import aiohttp
 import pytest
 
 from claw_client import Client, events
+from tests.system.conftest import promote
 
 PASSWORD = "a long test passphrase"
 CANARY = "heliotrope canary"
@@ -28,9 +29,7 @@ async def colleagues(up: Any, session: aiohttp.ClientSession) -> tuple[Client, C
     """An admin and a member of one organisation, and the member's address."""
     email, invited = (f"{uuid.uuid4().hex}@example.org" for _ in range(2))
     boss = await Client.register(session, email, PASSWORD)
-    code, printed = await up.command("admin", "create", email, "--role", "admin", "--promote")
-    assert code == 0, printed
-    await asyncio.sleep(1.1)  # a role is in force within a second
+    await promote(up, session, email, boss.headers, "admin")
     invitation = (await post(boss, "/organisation/invitations"))["invitation"]
     body = {"email": invited, "password": PASSWORD, "name": "Heliotrope Lovelace", "invitation": invitation}
     async with session.post("/api/v1/auth/register", json=body) as answer:
