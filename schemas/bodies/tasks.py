@@ -132,7 +132,7 @@ class WorkerView(Struct, frozen=True, kw_only=True):
     """A worker process. ``state``: ``up``, ``stuck`` (about to be ended), ``silent`` (it has stopped reporting), ``starting`` (not ready).
 
     ``assigned`` partitions; ``lag``: records that are not done; ``in_flight`` and ``waiting`` by agent: events under way, and events that
-    cannot begin before another ends. ``rates``: events per second, by agent. Ages in seconds.
+    cannot begin before another ends. ``rates``: events per second of work, by agent: how fast it is, not how many come. Ages in seconds.
     """
 
     id: str
