@@ -19,7 +19,7 @@ class Model:
     """Says its name twice; the second time when it may."""
 
     def __init__(self, name: str) -> None:
-        self.name, self.state = name, "made"
+        self.name, self.names, self.state = name, (name,), "made"
         self.may_end = asyncio.Event()
 
     async def start(self) -> None:
