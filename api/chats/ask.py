@@ -63,8 +63,8 @@ def check_question(ports: ChatPorts, field: str, content: str) -> None:
 
 async def ask(request: ApiRequest, conversation_id: str, command: AskCommand) -> PublishedQuestion:
     """Put a question on the log. Refused("conversation_busy") while another reply is open, Refused("quota_exceeded"), Refused for a command
-    that names an unknown model or a message outside the conversation, Refused("forbidden") for a mode that the API key excludes; Unavailable
-    when Kafka does not acknowledge it, or when too many questions are waiting ("overloaded": nothing was written).
+    that names an unknown model or a message outside the conversation, Refused("forbidden") for a mode that the API key excludes;
+    Unavailable when Kafka does not acknowledge it, or when too many questions are waiting ("overloaded": nothing was written).
     """
     ports, caller, began_s = request.ports(ChatPorts), request.user, request.core.clock.monotonic_s()
     queue = await ports.estimates.new_question_queue(caller.tenant)
