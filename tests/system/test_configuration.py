@@ -169,14 +169,15 @@ async def check_choice(client: Client, first: str, second: str) -> None:
         assert [(each["name"], each["default"]) for each in (await answer.json())["items"]] == [(first, True), (second, False)]
     question = f"Who are you {uuid.uuid4().hex}?"
 
-    async def heard(conversation_model: str, **body: str) -> tuple[str, bool]:
-        completed = await ask(client, await client.create_conversation(mode="assistant", model=conversation_model), question, **body)
+    async def heard(of_conversation: str, model: str = "") -> tuple[str, bool]:
+        conversation = await client.create_conversation(mode="assistant", model=of_conversation)
+        completed = await ask(client, conversation, question, model)
         return completed["model"], completed["cached"]
 
     async with asyncio.timeout(BUSY * EVERYWHERE_S):
         while (await heard(second))[0] != second:  # until the chat worker has it, too
             await asyncio.sleep(0.05)
-    assert [await heard(first), await heard(first), await heard(second), await heard(first, model=second)] == [
+    assert [await heard(first), await heard(first), await heard(second), await heard(first, second)] == [
         (first, False),
         (first, True),
         (second, True),
@@ -184,11 +185,9 @@ async def check_choice(client: Client, first: str, second: str) -> None:
     ]
 
 
-async def ask(client: Client, conversation: str, question: str, **body: str) -> dict[str, Any]:
+async def ask(client: Client, conversation: str, question: str, model: str = "") -> dict[str, Any]:
     """The data of ``completed``."""
-    path, headers = f"/api/v1/conversations/{conversation}/messages", {**client.headers, "Accept": "text/event-stream"}
-    async with client.session.post(path, json={"content": question, **body}, headers=headers) as answer:
-        assert answer.status == 200, await answer.text()
+    async with client.ask(conversation, question, model=model) as answer:
         sent = [each async for each in events(answer.content)]
     assert sent[-1].name == "completed", sent[-1]
     return dict(sent[-1].data)
