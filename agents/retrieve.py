@@ -35,6 +35,7 @@ from domain.usage.topics import USAGE_RECORDED
 from schemas import ids
 from schemas.chats import ChatAsked, ChatGrounded, Consumption, Grounding, LogPlace, Passage, UsageRecorded
 from schemas.errors import ClawError, Problem
+from schemas.model_names import model_chain
 from schemas.settings import RetrievalSettings
 from streams.live import Live
 from streams.log.outgoing import Outgoing
@@ -70,7 +71,7 @@ def build(ports: AgentPorts) -> tuple[Agent, ...]:
         provider,
         tables,
         zone,
-        words_decide=provider == "local",
+        words_decide=all(each == "local" for _, each in model_chain(ports.settings)),
     )
     return (step.agent(),)
 

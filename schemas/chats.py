@@ -88,6 +88,7 @@ class Question(Struct, frozen=True, kw_only=True):
     shows_thinking: bool = False  # the model's thinking is published as it comes, for readers that want it
     mode: AnswerMode = "grounded"
     retry_of: str = ""  # the reply whose question is answered once more
+    model: str = ""  # the name of the model that is asked first; "", or one that is no longer configured: the first of the settings
 
 
 class PassagePart(Struct, frozen=True, kw_only=True):

@@ -107,7 +107,7 @@ class Conversation(Struct, frozen=True, kw_only=True):
     """``revision`` is the ETag: it grows by one with every change. ``titled_by`` "": no title yet, or one of an early release.
 
     ``mode`` ``grounded``: answers rest on passages alone; ``assistant``: the model may answer without them, and says so.
-    ``pinned``: its owner keeps it at hand.
+    ``pinned``: its owner keeps it at hand. ``model``: the name of the model that is asked first; "": the first of the settings.
     """
 
     id: str
@@ -125,6 +125,7 @@ class Conversation(Struct, frozen=True, kw_only=True):
     revision: int = 1
     mode: AnswerMode = "grounded"
     pinned: bool = False
+    model: str = ""
 
 
 class RecordOwner(Struct, frozen=True):

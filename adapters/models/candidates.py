@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from msgspec.structs import replace
 
 from adapters.models.providers.presets import PRESETS
+from schemas.model_names import name_of
 from schemas.settings import ModelSettings, Settings
 from schemas.settings.models import FallbackModelSettings
 
@@ -33,6 +34,11 @@ def _fallback_settings(first: ModelSettings, fallback: FallbackModelSettings) ->
         price_completion=fallback.price_completion,
         price_cached_prompt=fallback.price_cached_prompt,
     )
+
+
+def find_candidate(settings: Settings, name: str) -> ModelSettings:
+    """The settings of the model of this name, else of the first."""
+    return next((model for model, _ in list_candidates(settings) if name_of(model) == name), settings.model)
 
 
 def find_problem(model: ModelSettings, variables: str) -> str:

@@ -9,7 +9,6 @@ from adapters.models.candidates import list_candidates
 from adapters.models.failover import Failover
 from adapters.models.grounding.local import LocalModel
 from adapters.models.port import AnswerModel
-from adapters.models.providers import retries
 from adapters.models.providers.openai import OpenAIModel
 from adapters.models.providers.presets import PRESETS
 from adapters.models.providers.writer import ModelWriter
@@ -22,8 +21,7 @@ def create_answer_model(settings: Settings, limits: ConcurrencyLimits | None = N
     ``limits`` of the process, with its Redis; without, this process has its own share of the permits.
     """
     limits = limits or ConcurrencyLimits(settings)
-    candidates = list(list_candidates(settings))
-    models = [_create_model(settings, one, variables, limits, last=one is candidates[-1][0]) for one, variables in candidates]
+    models = [_create_model(settings, one, variables, limits) for one, variables in list_candidates(settings)]
     return models[0] if len(models) == 1 else Failover(models, total_s=settings.model.total_timeout_s)
 
 
@@ -36,13 +34,10 @@ def create_writer(settings: Settings, limits: ConcurrencyLimits | None = None) -
     return None
 
 
-def _create_model(settings: Settings, model: ModelSettings, variables: str, limits: ConcurrencyLimits, *, last: bool) -> AnswerModel:
+def _create_model(settings: Settings, model: ModelSettings, variables: str, limits: ConcurrencyLimits) -> AnswerModel:
     if model.provider == "local":
         return LocalModel(_create_sentence_embedder(settings))
-    patience = retries.LAST_MODEL if last else retries.EARLIER_MODEL
-    return OpenAIModel(
-        model, tokens_max=settings.prompt_tokens_max, limit=_concurrency_limit(model, limits), patience=patience, variables=variables
-    )
+    return OpenAIModel(model, tokens_max=settings.prompt_tokens_max, limit=_concurrency_limit(model, limits), variables=variables)
 
 
 def _create_sentence_embedder(settings: Settings) -> Embedder:

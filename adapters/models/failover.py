@@ -1,4 +1,4 @@
-"""Failover: several models in order; the next one is called when the one before it did not begin to answer."""
+"""Failover: several models in order, a chosen one before the others; the next is called when the one before did not begin to answer."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterator, Sequence
@@ -25,7 +25,8 @@ class Failover:
 
     def __init__(self, models: Sequence[AnswerModel], *, total_s: float) -> None:
         self._models, self._total_s = tuple(models), total_s
-        self.name = self._models[0].name
+        self.names = tuple(dict.fromkeys(model.name for model in self._models))
+        self.name = self.names[0]
         self._opened = AsyncExitStack()
 
     async def start(self) -> None:
@@ -44,12 +45,14 @@ class Failover:
         errors: list[Refused | Unavailable] = []
         now = asyncio.get_running_loop().time
         ends = now() + (self._total_s if request.within_s is None else request.within_s)
-        for model in self._models:
+        models = self._order(request.model)
+        for model in models:
             answered, left_s = False, ends - now()
             if errors and left_s < LEFT_S_MIN:
                 break
             try:
-                async with aclosing(_after(errors, model.answer(replace(request, within_s=left_s)))) as stream:
+                asked = replace(request, within_s=left_s, others_left=model is not models[-1])
+                async with aclosing(_after(errors, model.answer(asked))) as stream:
                     async for item in stream:
                         answered = answered or isinstance(item, Piece | Finish)
                         yield item
@@ -59,7 +62,8 @@ class Failover:
                 errors.append(error)
                 if is_final(error):
                     break
-                self._report(model, error)
+                if asked.others_left:
+                    _report(model, error)
             else:
                 return
         worst = _most_telling(errors)
@@ -67,10 +71,15 @@ class Failover:
             yield spent
         raise worst
 
-    def _report(self, model: AnswerModel, error: Refused | Unavailable) -> None:
-        if model is not self._models[-1]:
-            metrics.FAILOVERS.labels(model.name).inc()
-            log.warning("model_failed_over", model=model.name, code=error.code, detail=error.detail)
+    def _order(self, chosen: str) -> tuple[AnswerModel, ...]:
+        """The chosen model, if there is one of that name, and the others in their order."""
+        first = next((model for model in self._models if model.name == chosen), self._models[0])
+        return first, *(model for model in self._models if model is not first)
+
+
+def _report(model: AnswerModel, error: Refused | Unavailable) -> None:
+    metrics.FAILOVERS.labels(model.name).inc()
+    log.warning("model_failed_over", model=model.name, code=error.code, detail=error.detail)
 
 
 async def _after(errors: Sequence[Refused | Unavailable], parts: AsyncGenerator[AnswerPart, None]) -> AsyncGenerator[AnswerPart, None]:

@@ -26,6 +26,8 @@ class AnswerRequest(Struct, frozen=True, kw_only=True):
     stop: tuple[str, ...] = ()  # the answer ends before the first of these
     thinking: Thinking = "auto"
     reasoning_effort: ReasoningEffort = ""
+    model: str = ""  # the one that is asked first; "", or one that there is not: the first of the settings
+    others_left: bool = False  # another model is asked when this one does not begin to answer
     within_s: float | None = None  # what is left of the time the whole answer may take; None: all of it
     mode: AnswerMode = "grounded"
     courtesy: Courtesy | None = None  # the question is a greeting or the like, and is answered as such
@@ -142,14 +144,22 @@ class AnswerModel(Protocol):
     both), EmptyAnswer when the answer ended without a piece, and Refused("answer_interrupted") when it broke off after the first piece:
     that is never retried. Unavailable after a piece: what was given was thinking, and the answer has to be generated anew. Closing the
     generator early (use ``contextlib.aclosing``) or cancelling its task closes the call to the provider at once. What a model thinks
-    before it answers is no piece of the answer.
+    before it answers is no piece of the answer. ``names``: of the models that it asks, in their order; ``name`` is the first.
     """
 
     @property
     def name(self) -> str: ...
+
+    @property
+    def names(self) -> tuple[str, ...]: ...
 
     async def start(self) -> None: ...
 
     async def stop(self) -> None: ...
 
     def answer(self, request: AnswerRequest) -> AsyncGenerator[AnswerPart, None]: ...
+
+
+def first_asked(model: AnswerModel, chosen: str) -> str:
+    """The name of the model that is asked first: the chosen one, if there is one of that name."""
+    return chosen if chosen in model.names else model.name

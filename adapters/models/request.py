@@ -30,6 +30,7 @@ def build_answer_request(question: Question, passages: Sequence[Passage], settin
         thinking=asked.thinking,
         reasoning_effort=asked.reasoning_effort,
         mode=question.mode,
+        model=question.model,
     )
 
 

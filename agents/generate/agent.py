@@ -18,7 +18,7 @@ from adapters.fairness import Weight, equal_weight
 from adapters.models.choose import create_answer_model
 from adapters.models.grounding.citations import CitationResolver
 from adapters.models.grounding.local import LocalModel
-from adapters.models.port import AnswerModel, AnswerRequest, Speaker, Spent
+from adapters.models.port import AnswerModel, AnswerRequest, Speaker, Spent, first_asked
 from adapters.models.request import build_grounded_request
 from agents.generate import cached_answers, metrics, reply_events
 from agents.generate.answer_stream import ThinkingStream, check_numbers, run_stream, stream_answer
@@ -266,7 +266,7 @@ class Generate:
         started = Started(
             conversation_id=grounding.question.conversation_id,
             attempt=context.attempt,
-            model=self.model.name,
+            model=first_asked(self.model, grounding.question.model),
             keywords=grounding.keywords,
             sources=sources,
         )
@@ -349,9 +349,8 @@ class Generate:
         if not await context.still_owner():
             raise Superseded(f"a newer attempt than {context.attempt} answers {event.data.question.reply_id}")
         draft.is_ended = True
-        message = reply_events.build_message(
-            event, context, draft, state, model=self.model.name, problem=problem, passages=passages, began=began
-        )
+        model = first_asked(self.model, event.data.question.model)
+        message = reply_events.build_message(event, context, draft, state, model=model, problem=problem, passages=passages, began=began)
         if message.outcome is not None:
             metrics.ANSWERS.labels(event.data.question.mode, message.outcome).inc()
         if state == "cancelled" and await self.is_deleted(event):

@@ -11,7 +11,7 @@ class CountedModel:
     """Implements AnswerModel for one answer of ``model``."""
 
     def __init__(self, model: AnswerModel, calls: AnswerCalls, tenant: str, reply_id: str) -> None:
-        self.name = model.name
+        self.name, self.names = model.name, model.names
         self._model, self._calls, self._tenant, self._reply_id = model, calls, tenant, reply_id
 
     async def start(self) -> None:

@@ -1,7 +1,8 @@
 """Cached answers: the same question in the same context, as long as every document behind the answer is unchanged.
 
-The key is all that the prompt is made from but the passages: the prompt's template (a digest of its modules), the provider, the model, the
-request as it is made of the question (its mode included), and the search query. A cached answer is given again only while
+The key is all that the prompt is made from but the passages: the prompt's template (a digest of its modules), the model that is asked first
+(the chosen one, else the first of the settings) and its provider, the request as it is made of the question (its mode included), and the
+search query. A cached answer is given again only while
 
 * every document version that its model was shown is visible, and
 * nothing in the knowledge bases has changed since, or it cites something and the best passage of this question is one of its own:
@@ -21,13 +22,15 @@ import msgspec
 from msgspec import Struct
 
 from adapters.models import prompts, rules
-from adapters.models.port import AnswerModel
+from adapters.models.candidates import find_candidate
+from adapters.models.port import AnswerModel, first_asked
 from adapters.models.request import build_grounded_request
 from agents.generate import reply_events
 from agents.generate.reply_events import ReplyDraft
 from domain.documents.visibility import VisibilitySource
 from schemas.chats import ChatGrounded, Citation, Outcome, Passage, Source, UnsupportedNumber
 from schemas.errors import Unavailable
+from schemas.model_names import model_chain
 from schemas.settings import Settings
 from streams.cache import CacheEntry, RedisCache, SingleFlightLease
 from streams.cache.names import knowledge_tag
@@ -77,20 +80,21 @@ class AnswerClaim:
     lease: SingleFlightLease | None = None
     cache: "AnswerCache | None" = None
     tenant: str = ""
+    model: str = ""  # that is asked first
 
     async def store(self, draft: ReplyDraft, passages: Sequence[Passage]) -> None:
-        """Store a complete answer of the configured model (another may have stood in); with Redis down nothing is stored."""
+        """Store a complete answer of the model that was asked first (another may have stood in); with Redis down nothing is stored."""
         if self.lease is None or self.cache is None or draft.finish_reason != "stop" or not draft.text:
             return
         speaker = draft.speaker
-        if speaker.model not in ("", self.cache.model):
+        if speaker.model not in ("", self.model):
             return
         answer = CachedAnswer(
             pieces=merge_spans(draft.spans),
             sources=tuple(reply_events.source_of(passage) for passage in passages),
             versions=reply_events.versions_of(self.tenant, passages),
             finish_reason=draft.finish_reason,
-            model=self.cache.model,
+            model=self.model,
             provider=speaker.provider,
             prompt_hash=speaker.prompt_hash,
             unsupported_numbers=draft.unsupported_numbers,
@@ -124,19 +128,18 @@ class AnswerCache:
         template = hashlib.sha256(b"".join(Path(str(module.__file__)).read_bytes() for module in (prompts, rules))).hexdigest()
         return cls(entries, visibility, settings, answering, wait_s, template)
 
-    @property
-    def model(self) -> str:
-        """The name of the model that answers now."""
-        return self.answering.name
-
     @asynccontextmanager
     async def claim(self, event: ChatGrounded, passages: Sequence[Passage], cancelled: asyncio.Event) -> AsyncIterator[AnswerClaim]:
         """The cached answer to this question, or the lease to store one, or neither. Ends early when the reply is cancelled."""
-        claimed = await self._claim_unless_cancelled(cancelled, event, passages)
+        model = first_asked(self.answering, event.data.question.model)
+        if not self.is_cached(event.tenant, model):
+            yield AnswerClaim()
+            return
+        claimed = await self._claim_unless_cancelled(cancelled, event, passages, model)
         if isinstance(claimed, CacheEntry):
             yield AnswerClaim(answer=claimed.value)
             return
-        claim = AnswerClaim(lease=claimed, cache=self, tenant=event.tenant)
+        claim = AnswerClaim(lease=claimed, cache=self, tenant=event.tenant, model=model)
         try:
             yield claim
         finally:
@@ -144,9 +147,9 @@ class AnswerCache:
                 await self.entries.release(claim.lease, alone_s=ALONE_S)
 
     async def _claim_unless_cancelled(
-        self, cancelled: asyncio.Event, event: ChatGrounded, passages: Sequence[Passage]
+        self, cancelled: asyncio.Event, event: ChatGrounded, passages: Sequence[Passage], model: str
     ) -> CacheEntry[CachedAnswer] | SingleFlightLease | None:
-        claiming = asyncio.create_task(self._claim_entry(event, passages))
+        claiming = asyncio.create_task(self._claim_entry(event, passages, model))
         stopping = asyncio.create_task(cancelled.wait())
         try:
             await asyncio.wait({claiming, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -167,29 +170,37 @@ class AnswerCache:
         if not claiming.cancelled() and isinstance(lease := claiming.result(), SingleFlightLease):
             await self.entries.release(lease)
 
-    async def _claim_entry(self, event: ChatGrounded, passages: Sequence[Passage]) -> CacheEntry[CachedAnswer] | SingleFlightLease | None:
+    async def _claim_entry(
+        self, event: ChatGrounded, passages: Sequence[Passage], model: str
+    ) -> CacheEntry[CachedAnswer] | SingleFlightLease | None:
         question = event.data.question
         tags = tuple(knowledge_tag(base) for base in sorted(question.knowledge_base_ids))
 
         async def accepts(answer: CachedAnswer | None, is_current: bool) -> bool:  # noqa: FBT001 - see Accepts
             return answer is not None and is_still_best(answer, passages, current=is_current) and await self._is_visible(answer)
 
-        key, overtake = self.key(event), not question.cache
+        key, overtake = self.key(event, model), not question.cache
         return await self.entries.claim(event.tenant, key, tags, wait_s=self.wait_s, accepts=accepts, overtake=overtake)
 
-    def key(self, event: ChatGrounded) -> str:
+    def is_cached(self, tenant: str, model: str) -> bool:
+        """Whether answers of this model are cached: where only a provider's are, not those of the keyless one."""
+        settings = self.settings.of_tenant(tenant)
+        return settings.cache.answers != "provider" or find_candidate(settings, model).provider != "local"
+
+    def key(self, event: ChatGrounded, model: str) -> str:
         """``model/digest``: an administrator can invalidate a model's answers by prefix."""
-        question, settings = event.data.question, self.settings.of_tenant(event.tenant).model
+        question, settings = event.data.question, self.settings.of_tenant(event.tenant)
+        asked = find_candidate(settings, model)
         context = (
             self.template,
-            settings.foreign_markup,
-            settings.provider,
-            settings.base_url,
-            self.model,
-            build_grounded_request(event.data, (), settings),
+            asked.foreign_markup,
+            asked.provider,
+            asked.base_url,
+            model,
+            msgspec.structs.replace(build_grounded_request(event.data, (), asked), model=""),  # named above, also where it is not chosen
         )
         digest = hashlib.sha256(_encode((context, event.data.query, sorted(question.knowledge_base_ids))))
-        return f"{self.model}/{digest.hexdigest()}"
+        return f"{model}/{digest.hexdigest()}"
 
     async def _is_visible(self, answer: CachedAnswer) -> bool:
         """Whether every version it rests on is visible; False while that is not known."""
@@ -213,10 +224,10 @@ async def claim_answer(
 
 
 def answer_cache(live: Live[Settings], cache: RedisCache, visibility: VisibilitySource, answering: AnswerModel) -> AnswerCache | None:
-    """The answer cache by the settings; None when answers of this provider are not cached."""
+    """The answer cache by the settings; None when answers of these providers are not cached."""
     settings = live.value
     wanted = settings.cache.answers
-    if wanted == "off" or (wanted == "provider" and settings.model.provider == "local"):
+    if wanted == "off" or (wanted == "provider" and all(provider == "local" for _, provider in model_chain(settings))):
         return None
     entries = cache.of("ai_response", CachedAnswer)
     return AnswerCache.of(entries, visibility, live, answering, settings.cache.answer_wait_s)

@@ -177,7 +177,7 @@ def build_message(
     passages: tuple[Passage, ...],
     began: float | None,
 ) -> Message:
-    """The record of this answer. ``model`` is the configured one, for an answer that did not begin."""
+    """The record of this answer. ``model`` is the one to ask first, for an answer that did not begin."""
     thought = draft.thinking_tokens.get(draft.speaker, 0)
     usage = draft.usage or estimate_usage(draft.text, event.data.question.content, passages, thought)
     grounding, question, now = event.data, event.data.question, context.clock.now()

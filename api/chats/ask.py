@@ -11,6 +11,7 @@ from typing import Literal
 
 from api.chats.branches import AskCommand, Branches, BranchPoint
 from api.chats.estimates import QueueEstimate
+from api.chats.models import choose_model
 from api.chats.modes import choose_mode
 from api.chats.ports import ChatPorts
 from api.chats.replies import ANSWER_MARGIN_S, Reply, follow_reply
@@ -62,8 +63,8 @@ def check_question(ports: ChatPorts, field: str, content: str) -> None:
 
 async def ask(request: ApiRequest, conversation_id: str, command: AskCommand) -> PublishedQuestion:
     """Put a question on the log. Refused("conversation_busy") while another reply is open, Refused("quota_exceeded"), Refused for a command
-    that names a message outside the conversation, Refused("forbidden") for a mode that the API key excludes; Unavailable when Kafka does
-    not acknowledge it, or when too many questions are waiting ("overloaded": nothing was written).
+    that names an unknown model or a message outside the conversation, Refused("forbidden") for a mode that the API key excludes;
+    Unavailable when Kafka does not acknowledge it, or when too many questions are waiting ("overloaded": nothing was written).
     """
     ports, caller, began_s = request.ports(ChatPorts), request.user, request.core.clock.monotonic_s()
     queue = await ports.estimates.new_question_queue(caller.tenant)
@@ -71,7 +72,7 @@ async def ask(request: ApiRequest, conversation_id: str, command: AskCommand) ->
     reply_id = await request.new_id("reply", caller.tenant, caller.account_id)
     begin = ports.relay.location()  # before the question: no event of its answer can be earlier
     found, _ = await asyncio.gather(ports.http.access.find_conversation(caller, conversation_id, lately=True), ports.quotas.check(caller))
-    mode = choose_mode(caller, command.mode, found.mode)
+    mode, model = choose_mode(caller, command.mode, found.mode), choose_model(ports.core.live.settings, command.model) or found.model
     is_published = reserved = False
     try:
         lock, bases, point = await _gather_settled(
@@ -83,7 +84,7 @@ async def ask(request: ApiRequest, conversation_id: str, command: AskCommand) ->
             point = await _find_branch_point(request, found.id, command, message_id)
         content = point.again.content if point.again else command.content
         prompt_texts = (content, found.system_prompt, point.thread.summary, *(turn.content for turn in point.thread.turns))
-        reserved = await ports.http.limiting.reserve(caller, reply_id, prompt_texts)
+        reserved = await ports.http.limiting.reserve(caller, reply_id, prompt_texts, model=model)
         if point.again is not None:
             message, written = point.again, None
         else:
@@ -93,7 +94,7 @@ async def ask(request: ApiRequest, conversation_id: str, command: AskCommand) ->
         is_repeatable = request.idempotency_key is not None
         if is_repeatable:  # another replica may have asked it, too: all of the reply goes to one partition
             location = await ports.locations.save(caller.tenant, reply_id, location)
-        question = await _question(request, found, message, reply_id, location, bases, point, command, mode, reserved=reserved)
+        question = await _question(request, found, message, reply_id, location, bases, point, command, mode, model, reserved=reserved)
         if is_repeatable:
             place = await _publish(request, written, question)
         else:
@@ -218,6 +219,7 @@ async def _question(
     point: BranchPoint,
     command: AskCommand,
     mode: AnswerMode,
+    model: str,
     *,
     reserved: bool,
 ) -> ChatAsked:
@@ -242,6 +244,7 @@ async def _question(
         sampling=command.sampling,
         shows_thinking=command.with_thinking,
         retry_of=command.repeats,
+        model=model,
     )
     return await request.event(ChatAsked, found.id, data)
 

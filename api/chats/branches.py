@@ -22,7 +22,8 @@ NEWEST_BESIDES = 2  # listed beyond a branch's bound: the newest answer itself, 
 class AskCommand:
     """A question to ask. ``parent_id``: the answer to continue, "" for a new beginning, None for the newest answer. Instead of that
     ``edits`` names a question that this one replaces in a branch of its own, ``repeats`` a reply whose question is answered once more.
-    ``mode`` None: the conversation's. ``sampling`` and ``with_thinking``: how the model thinks, and whether the asker sees it.
+    ``mode`` None and ``model`` "": the conversation's. ``sampling`` and ``with_thinking``: how the model thinks, and whether the asker sees
+    it.
     """
 
     content: str = ""
@@ -32,6 +33,7 @@ class AskCommand:
     sampling: Sampling = MODEL_SAMPLING
     with_thinking: bool = False
     mode: AnswerMode | None = None
+    model: str = ""
 
 
 @dataclass(frozen=True, slots=True)

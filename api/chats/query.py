@@ -115,6 +115,7 @@ async def _query(request: ApiRequest, data: QueryRequest, bases: tuple[str, ...]
         ),
         with_thinking=is_thinking_shown(request.core.settings.model.show_thinking, data.show_thinking),
         mode=data.mode,
+        model=data.model,
     )
     reply, queue = await ask_standalone(request, asked)
     if wants_events(request):

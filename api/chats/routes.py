@@ -24,13 +24,13 @@ from api.http.request import ApiRequest
 from api.http.responses import begin_idempotent, json_response
 from api.http.sse import EventStream, wants_events
 from schemas.bodies.conversations import (
+    AnswerWish,
     CancelAccepted,
     MessageAccepted,
     MessageCreate,
     MessageEdit,
     MessageView,
     ReplyView,
-    ThinkingWish,
 )
 from schemas.chats import Message, Sampling
 from schemas.errors import Refused, Unavailable
@@ -59,7 +59,7 @@ async def create(request: ApiRequest, conversation_id: FromPath[UUID], data: JSO
     """
     check_question(request.ports(ChatPorts), "content", data.content)
     parent_id = None if data.parent_id is msgspec.UNSET else data.parent_id or ""
-    return await _respond(request, str(conversation_id), AskCommand(data.content, parent_id, mode=data.mode, **_thinking_of(request, data)))
+    return await _respond(request, str(conversation_id), AskCommand(data.content, parent_id, mode=data.mode, **_wish_of(request, data)))
 
 
 @post(
@@ -74,7 +74,7 @@ async def edit(
 ) -> Response[MessageAccepted]:
     """The edited question starts a new branch in place of the original, and is answered like any question."""
     check_question(request.ports(ChatPorts), "content", data.content)
-    command = AskCommand(data.content, edits=str(message_id), mode=data.mode, **_thinking_of(request, data))
+    command = AskCommand(data.content, edits=str(message_id), mode=data.mode, **_wish_of(request, data))
     return await _respond(request, str(conversation_id), command)
 
 
@@ -86,17 +86,18 @@ async def edit(
     summary="Regenerate an answer",
 )
 async def regenerate(
-    request: ApiRequest, conversation_id: FromPath[UUID], reply_id: FromPath[UUID], data: JSONBody[ThinkingWish | None] = None
+    request: ApiRequest, conversation_id: FromPath[UUID], reply_id: FromPath[UUID], data: JSONBody[AnswerWish | None] = None
 ) -> Response[MessageAccepted]:
     """Adds another answer to the same question, beside the existing one. The body is optional."""
-    command = AskCommand(repeats=str(reply_id), **_thinking_of(request, data or ThinkingWish()))
+    command = AskCommand(repeats=str(reply_id), **_wish_of(request, data or AnswerWish()))
     return await _respond(request, str(conversation_id), command)
 
 
-def _thinking_of(request: ApiRequest, wish: ThinkingWish) -> dict[str, Any]:
-    """The members of a command that say how the model thinks, and whether the asker sees it."""
+def _wish_of(request: ApiRequest, wish: AnswerWish) -> dict[str, Any]:
+    """The members of a command that say which model answers, how it thinks, and whether the asker sees that."""
     shown = is_thinking_shown(request.core.settings.model.show_thinking, wish.show_thinking)
-    return {"sampling": Sampling(thinking=wish.thinking, reasoning_effort=wish.reasoning_effort), "with_thinking": shown}
+    sampling = Sampling(thinking=wish.thinking, reasoning_effort=wish.reasoning_effort)
+    return {"model": wish.model, "sampling": sampling, "with_thinking": shown}
 
 
 async def _respond(request: ApiRequest, conversation_id: str, command: AskCommand) -> Response[MessageAccepted]:

@@ -12,6 +12,7 @@ from contextlib import aclosing
 from msgspec import Struct
 
 from api.chats.estimates import QueueEstimate
+from api.chats.models import choose_model
 from api.chats.modes import FIELD, choose_mode
 from api.chats.ports import ChatPorts
 from api.chats.replies import ANSWER_MARGIN_S, Reply, observe_frame, read_frames
@@ -46,6 +47,7 @@ class StandaloneQuestion(Struct, frozen=True, kw_only=True):
     with_thinking: bool = False  # the asker sees what the model thinks
     mode: AnswerMode | None = None
     mode_field: str = FIELD
+    model: str = ""  # that is asked first; "": the installation's default
 
 
 def conversation_of(caller: Caller, reply_id: str) -> str:
@@ -57,9 +59,8 @@ def conversation_of(caller: Caller, reply_id: str) -> str:
 async def ask_standalone(request: ApiRequest, asked: StandaloneQuestion) -> tuple[Reply, QueueEstimate | None]:
     """Put the question on the log, once per ``Idempotency-Key`` and body; the reply, and the queue before it, when that is known.
 
-    Raises Refused: "not_found" for an unknown knowledge base, "forbidden" for a mode that the API key excludes, "idempotency_conflict",
-    "rate_limited"; Unavailable when too many questions
-    wait, or Kafka does not acknowledge it.
+    Raises Refused: "not_found" for an unknown knowledge base, "validation_failed" for an unknown model, "forbidden" for a mode that the API
+    key excludes, "idempotency_conflict", "rate_limited"; Unavailable when too many questions wait, or Kafka does not acknowledge it.
     """
     ports, caller = request.ports(ChatPorts), request.user
     reply_id = await request.new_id("reply", caller.tenant, caller.account_id)
@@ -72,16 +73,16 @@ async def _ask_once(request: ApiRequest, asked: StandaloneQuestion, reply_id: st
     conversation_id, message_id = conversation_of(caller, reply_id), ids.derive("lone-question", reply_id)
     if request.idempotency_key is not None and (known := await _find_earlier_location(request, reply_id)) is not None:
         return Reply(reply_id, conversation_id, message_id, known, with_thinking=asked.with_thinking), None
-    mode = choose_mode(caller, asked.mode, field=asked.mode_field)
+    mode, live = choose_mode(caller, asked.mode, field=asked.mode_field), ports.core.live.settings
+    choose_model(live, asked.model)
     queue = await ports.estimates.new_question_queue(caller.tenant)
     bases = await _resolve_bases(request, asked.knowledge_base_ids)
     limiting = ports.http.limiting
     await ports.quotas.check(caller, None if caller.widget is None else limiting.widget_limits(caller.widget))
     history = fit_turns(asked.history, HistoryBudget.from_limits(ports.core.settings.limits))
     prompt_texts = (asked.content, asked.system_prompt, *(turn.content for turn in history))
-    reserved = await limiting.reserve(
-        caller, reply_id, prompt_texts, min(asked.sampling.max_tokens, ports.core.live.settings.model.max_tokens)
-    )
+    tokens_max = min(asked.sampling.max_tokens, live.model.max_tokens)
+    reserved = await limiting.reserve(caller, reply_id, prompt_texts, tokens_max, asked.model)
     is_published = False
     try:
         begin = ports.relay.location()  # before the question: no event of its answer can be earlier
@@ -102,6 +103,7 @@ async def _ask_once(request: ApiRequest, asked: StandaloneQuestion, reply_id: st
             api_key_id=caller.key_id,
             reserved=reserved,
             mode=mode,
+            model=asked.model,
         )
         await ports.core.publisher.publish(Outgoing(CHATS_ASKED, await request.event(ChatAsked, conversation_id, question)))
         is_published = True

@@ -11,6 +11,7 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 
 from api.chats.branches import find_branch_end, read_branch
 from api.chats.feedback import feedback_of
+from api.chats.models import choose_model
 from api.chats.modes import choose_mode
 from api.chats.ports import ChatPorts
 from api.conversations.filters import SEARCH_CHARS_MAX, ConversationFilter
@@ -64,6 +65,7 @@ async def create(request: ApiRequest, data: JSONBody[ConversationCreate]) -> Res
             system_prompt=data.system_prompt,
             knowledge_base_ids=chosen,
             mode=choose_mode(caller, data.mode),
+            model=choose_model(request.core.live.settings, data.model),
             created_at=now,
             updated_at=now,
         )
@@ -114,6 +116,8 @@ async def change(request: ApiRequest, conversation_id: FromPath[UUID], data: JSO
         await ports.http.access.check_knowledge_bases(caller, changes["knowledge_base_ids"])
     if "mode" in changes:
         choose_mode(caller, changes["mode"])
+    if "model" in changes:
+        choose_model(ports.core.live.settings, changes["model"])
     if "title" in changes:
         changes["titled_by"] = "person"
     async with ports.core.records.lease(f"conversation/{conversation_id}"):

@@ -22,6 +22,7 @@ from domain.widgets.settings import WidgetSettings
 from schemas.configs import RATE_LIMIT_ACCESS, Config
 from schemas.errors import Refused, Unavailable
 from schemas.limits import AccessEntry, Rule
+from schemas.model_names import provider_of
 from schemas.settings import LimitSettings, Settings
 from schemas.widgets import WidgetAccess
 from streams.clock import Clock
@@ -154,16 +155,16 @@ class RateLimiting:
         detail = f"the limit {decision.rule} allows {decision.limit} at once; wait {decision.retry_after_s} s"
         return Refused("rate_limited", detail, retry_after_s=decision.retry_after_s, rule=decision.rule)
 
-    async def reserve(self, caller: Caller, reply_id: str, texts: Sequence[str], answer_tokens: int = 0) -> bool:
+    async def reserve(self, caller: Caller, reply_id: str, texts: Sequence[str], answer_tokens: int = 0, model: str = "") -> bool:
         """Reserve a place and the largest number of model tokens an answer may use; True when there is a reservation to settle.
 
         Raises Refused("rate_limited"), and "widget_share_used" for visitors of a widget, who leave a part to the account. ``texts``: the
-        caller's part of the prompt. Exempt callers reserve nothing.
+        caller's part of the prompt. ``model``: the chosen one; the keyless one takes no tokens. Exempt callers reserve nothing.
         """
         settings = self._settings.value
         if not self.enabled or ((verdict := self.verdict("", caller)) is not None and verdict.access == "allow"):
             return False
-        rules = self.token_rules(caller) if settings.model.provider != "local" else ()
+        rules = self.token_rules(caller) if provider_of(settings, model) != "local" else ()
         tokens = sum(map(estimate_tokens, texts)) + settings.retrieval.context_tokens
         tokens += answer_tokens or settings.model.max_tokens
         visitors = None if caller.widget is None else self.widget_limits(caller.widget)

@@ -102,6 +102,11 @@ class LivePart(Generic[P]):
 class LiveModel(LivePart[AnswerModel]):
     """An AnswerModel."""
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the models that are in use now."""
+        return self._part.names
+
     async def answer(self, request: AnswerRequest) -> AsyncGenerator[AnswerPart, None]:
         """See AnswerModel."""
         async with self.use() as model, aclosing(model.answer(request)) as parts:

@@ -29,6 +29,9 @@ Mode = Annotated[
     AnswerMode,
     Meta(description="`grounded`: answers rest on documents alone. `assistant`: the model may answer without them, and says so."),
 ]
+ModelName = Annotated[
+    str, Meta(max_length=256, description="The model that is asked first: a name from `GET /models`; empty = the installation's default.")
+]
 
 
 class ConversationCreate(RequestBody, frozen=True, kw_only=True):
@@ -39,6 +42,7 @@ class ConversationCreate(RequestBody, frozen=True, kw_only=True):
     system_prompt: SystemPrompt = ""
     knowledge_base_ids: KnowledgeBaseIds = ()
     mode: Annotated[Mode | None, Meta(description="Left out: the mode of the API key, or `grounded`.")] = None
+    model: ModelName = ""
 
 
 class ConversationPatch(RequestBody, frozen=True, kw_only=True):
@@ -51,6 +55,7 @@ class ConversationPatch(RequestBody, frozen=True, kw_only=True):
     status: Status | UnsetType = UNSET
     mode: Mode | UnsetType = UNSET
     pinned: Pinned | UnsetType = UNSET
+    model: ModelName | UnsetType = UNSET
 
 
 class ConversationView(Struct, frozen=True, kw_only=True):
@@ -72,6 +77,7 @@ class ConversationView(Struct, frozen=True, kw_only=True):
     revision: int
     mode: AnswerMode
     pinned: bool
+    model: str
 
     @classmethod
     def of(cls, conversation: Conversation) -> "ConversationView":
@@ -89,6 +95,7 @@ class ConversationView(Struct, frozen=True, kw_only=True):
             revision=conversation.revision,
             mode=conversation.mode,
             pinned=conversation.pinned,
+            model=conversation.model,
         )
 
 
@@ -113,7 +120,20 @@ class ThinkingWish(RequestBody, frozen=True, kw_only=True):
     ] = None
 
 
-class MessageCreate(ThinkingWish, frozen=True, kw_only=True):
+class AnswerWish(ThinkingWish, frozen=True, kw_only=True):
+    """What a question says about the model that answers it."""
+
+    model: Annotated[
+        str,
+        Meta(
+            max_length=256,
+            description="The model that is asked first: a name from `GET /models`; empty: that of the conversation, or the installation's"
+            " default.",
+        ),
+    ] = ""
+
+
+class MessageCreate(AnswerWish, frozen=True, kw_only=True):
     """A question. The limit in force is ``CLAW_LIMIT_MESSAGE_CHARS_MAX``."""
 
     content: Content
@@ -121,7 +141,7 @@ class MessageCreate(ThinkingWish, frozen=True, kw_only=True):
     mode: QuestionMode = None
 
 
-class MessageEdit(ThinkingWish, frozen=True, kw_only=True):
+class MessageEdit(AnswerWish, frozen=True, kw_only=True):
     """The edited question. The original and its answers stay, on a branch of their own."""
 
     content: Content

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from schemas.bodies.conversations import KnowledgeBaseIds, Mode, SystemPrompt, ThinkingWish
+from schemas.bodies.conversations import AnswerWish, KnowledgeBaseIds, Mode, SystemPrompt
 from schemas.chats import Citation, Message, Outcome, UnsupportedNumber, Usage
 from schemas.errors import Problem
 
@@ -13,7 +13,7 @@ AnswerTokens = Annotated[int, Meta(ge=1, le=131_072, description="The longest an
 Temperature = Annotated[float, Meta(ge=0, le=2)]
 
 
-class QueryRequest(ThinkingWish, frozen=True, kw_only=True):
+class QueryRequest(AnswerWish, frozen=True, kw_only=True):
     """The limit of a question in force is ``CLAW_LIMIT_MESSAGE_CHARS_MAX``."""
 
     question: QuestionText

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from msgspec import Meta, Raw, Struct
 
-from schemas.bodies.conversations import ThinkingWish
+from schemas.bodies.conversations import AnswerWish
 from schemas.bodies.pages import RequestBody
 
 FrameId = Annotated[str, Meta(min_length=1, max_length=64)]
@@ -54,7 +54,7 @@ class Regenerate(RequestBody, frozen=True, kw_only=True):
     type: Literal["regenerate"]
     conversation_id: UUID
     reply_id: UUID
-    body: ThinkingWish | None = None
+    body: AnswerWish | None = None
     idempotency_key: str = ""
 
 

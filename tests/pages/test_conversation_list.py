@@ -106,9 +106,16 @@ async def test_settings_are_saved_with_what_changed_elsewhere(visitor: Visitor, 
     email = await register(visitor)
     (made,) = await create(session, email, "Leave")
     client = await client_of(session, email)
+    models = [{"name": name, "provider": "openai", "default": name == "glm"} for name in ("glm", "qwen")]
+    await visitor.page.route("**/api/v1/models", lambda route: route.fulfill(json={"items": models}))
     await visitor.go("/")
+    await expect(visitor.page.get_by_role("combobox", name="Model").locator("option")).to_have_text(["Default (glm)", "qwen"])
     await act(visitor, "Leave", "Settings…")
     dialog = visitor.page.get_by_role("dialog", name="Conversation settings")
+    await dialog.get_by_label("Model", exact=True).select_option("qwen")
+    await dialog.get_by_role("button", name="Save").click()
+    await expect(dialog.get_by_text("is not a model that may be chosen here")).to_be_visible()  # by this server
+    await dialog.get_by_label("Model", exact=True).select_option("")
     await dialog.get_by_label("Assistant").check()
     await dialog.get_by_label("Instructions").fill("Be brief.")
     await dialog.get_by_role("checkbox").first.check()

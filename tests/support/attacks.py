@@ -143,6 +143,7 @@ def base_rows() -> Mapping[str, Row]:
         "GET /api/v1/users/me/usage/statistics": OWN,
         "GET /api/v1/users/me/limits": OWN,
         "GET /api/v1/rate-limits/me": OWN,
+        "GET /api/v1/models": CATALOGUE,
         "GET /api/v1/usage": TENANT,
         "GET /api/v1/usage/statistics": TENANT,
         "GET /api/v1/usage/statistics/export": TENANT,

@@ -29,6 +29,10 @@ class Script:
     asked: int = 0
     request: Any = None
 
+    @property
+    def names(self):
+        return (self.name,)
+
     async def answer(self, request):
         self.asked += 1
         self.request = request

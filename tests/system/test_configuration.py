@@ -118,9 +118,11 @@ async def test_a_staged_value_outlives_its_process_and_is_rolled_back_by_its_gua
 
 
 async def test_models_and_log_level_change_in_running_workers_and_outlive_the_api(own_stack: OwnStack, tmp_path: Path):
-    """On a stack whose environment names no model: another name, then a fallback for one that fails, answer the next question."""
+    """On a stack whose environment names no model: another name, then a fallback for one that fails, answer the next question; and both
+    can be chosen as soon as they are there.
+    """
     async with launch_stub_provider() as provider:
-        settings = {name: value for name, value in stub_model(provider.url, "").items() if value}
+        settings = {name: value for name, value in stub_model(provider.url, "").items() if value} | {"CLAW_CACHE_ANSWERS": "provider"}
         async with own_stack(tmp_path / "home", settings) as (up, session):
             client = await Client.register(session, f"{uuid.uuid4().hex}@example.org", PASSWORD)
 
@@ -144,8 +146,11 @@ async def test_models_and_log_level_change_in_running_workers_and_outlive_the_ap
             await change(model__name="stub?tokens=3")
             assert await answering_model(client, "stub?tokens=3") < BUSY * EVERYWHERE_S
             await change(model_second__base_url=provider.url, model_second__name="stub?tokens=4", model_second__provider="openai")
+            await check_choice(client, "stub?tokens=3", "stub?tokens=4")
             await change(model__name="stub?fault=401")
             assert await answering_model(client, "stub?tokens=4") < BUSY * EVERYWHERE_S
+            heard = await ask(client, await client.create_conversation(mode="assistant", model="stub?fault=401"), "Who else?")
+            assert heard["model"] == "stub?tokens=4"  # stands in for the chosen one
             assert not await say("node.log_level", "error")
             assert not await say("model.reasoning_effort", "low")
             assert await say("node.log_level", "info")
@@ -156,6 +161,36 @@ async def test_models_and_log_level_change_in_running_workers_and_outlive_the_ap
             async with session.get("/api/v1/configs/model.name/history", headers=operator) as answer:
                 assert [each["revision"] for each in (await answer.json())["items"]] == [2, 1]
             assert await answering_model(client, "stub?tokens=4") < BUSY * EVERYWHERE_S
+
+
+async def check_choice(client: Client, first: str, second: str) -> None:
+    """Two conversations and a question are answered by the models that they name, and share no cached answer."""
+    async with client.session.get("/api/v1/models", headers=client.headers) as answer:
+        assert [(each["name"], each["default"]) for each in (await answer.json())["items"]] == [(first, True), (second, False)]
+    question = f"Who are you {uuid.uuid4().hex}?"
+
+    async def heard(of_conversation: str, model: str = "") -> tuple[str, bool]:
+        conversation = await client.create_conversation(mode="assistant", model=of_conversation)
+        completed = await ask(client, conversation, question, model)
+        return completed["model"], completed["cached"]
+
+    async with asyncio.timeout(BUSY * EVERYWHERE_S):
+        while (await heard(second))[0] != second:  # until the chat worker has it, too
+            await asyncio.sleep(0.05)
+    assert [await heard(first), await heard(first), await heard(second), await heard(first, second)] == [
+        (first, False),
+        (first, True),
+        (second, True),
+        (second, True),
+    ]
+
+
+async def ask(client: Client, conversation: str, question: str, model: str = "") -> dict[str, Any]:
+    """The data of ``completed``."""
+    async with client.ask(conversation, question, model=model) as answer:
+        sent = [each async for each in events(answer.content)]
+    assert sent[-1].name == "completed", sent[-1]
+    return dict(sent[-1].data)
 
 
 async def answering_model(client: Client, name: str) -> float:

@@ -106,6 +106,7 @@ class LocalModel:
     """An AnswerModel that needs neither key nor network."""
 
     name = "local"
+    names = (name,)
 
     def __init__(self, embedder: Embedder | None = None) -> None:
         self._by_meaning = SentenceRanking(embedder)

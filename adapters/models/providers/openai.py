@@ -51,6 +51,7 @@ class OpenAIModel:
     ) -> None:
         self._endpoint = Endpoint(settings, variables=variables)
         self.name, self.provider = self._endpoint.model, settings.provider
+        self.names = (self.name,)
         self._settings, self._tokens_max, self._limit = settings, tokens_max, limit
         self._breaker = CircuitBreaker.of(self.name, settings)
         self._opened = False  # texts were seen to begin inside the thinking
@@ -63,12 +64,15 @@ class OpenAIModel:
         await self._endpoint.stop()
 
     async def answer(self, request: AnswerRequest) -> AsyncGenerator[AnswerPart, None]:
-        """See AnswerModel. Calls that fail before the first piece are repeated by the policy ``patience``."""
+        """See AnswerModel. Calls that fail before the first piece are repeated by the policy ``patience``, less often when another
+        model is asked next.
+        """
         call = self._prepare(request)
         total_s = self._settings.total_timeout_s if request.within_s is None else request.within_s
+        patience = retries.EARLIER_MODEL if request.others_left else self._patience
         now = asyncio.get_running_loop().time
         began = now()
-        for attempt in range(1, self._patience.attempts + 1):
+        for attempt in range(1, patience.attempts + 1):
             has_text = False
             try:
                 async with aclosing(self._attempt(call, total_s - (now() - began))) as stream:
@@ -83,8 +87,8 @@ class OpenAIModel:
                 if error.usage is not None:
                     yield Spent(usage=error.usage, speaker=call.speaker)
                 pause_s = retries.pause_s(error, attempt, jitter=self._jitter())
-                late = now() - began + pause_s >= min(self._patience.window_s, total_s)
-                if late or attempt == self._patience.attempts:
+                late = now() - began + pause_s >= min(patience.window_s, total_s)
+                if late or attempt == patience.attempts:
                     raise retries.as_unavailable(error) from error
                 _log.info("model_call_retried", model=self.name, attempt=attempt, pause_s=round(pause_s, 3), detail=error.detail)
                 await asyncio.sleep(pause_s)

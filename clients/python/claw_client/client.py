@@ -70,22 +70,23 @@ class Client:
         query = {"limit": str(limit), "cursor": cursor, "code": code}
         return await _read_json(self.session.get("/api/v1/inbox/refusals", params=query, headers=self.headers))
 
-    async def create_conversation(self, *, mode: str = "") -> str:
+    async def create_conversation(self, *, mode: str = "", model: str = "") -> str:
         """The id of a new conversation over everything the user can see. Raises ApiError.
 
-        ``mode``: ``grounded`` or ``assistant``; "" for that of the API key, else ``grounded``.
+        ``mode``: ``grounded`` or ``assistant``; "" for that of the API key, else ``grounded``. ``model``: the one that is asked first, a
+        name from ``GET /models``; "" for the installation's default.
         """
-        body = {"mode": mode} if mode else {}
+        body = {name: value for name, value in (("mode", mode), ("model", model)) if value}
         return str((await _read_json(self.session.post("/api/v1/conversations", json=body, headers=self.headers)))["id"])
 
     @asynccontextmanager
     async def ask(
-        self, conversation: str, question: str, *, mode: str = "", show_thinking: bool | None = None
+        self, conversation: str, question: str, *, mode: str = "", model: str = "", show_thinking: bool | None = None
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """Ask a question; the answer's ``content`` is an event stream. ``mode`` "": the conversation's. ``show_thinking``: whether what the
-        model thinks is streamed, None: as the installation has it. Raises ApiError.
+        """Ask a question; the answer's ``content`` is an event stream. ``mode`` and ``model`` "": the conversation's. ``show_thinking``:
+        whether what the model thinks is streamed, None: as the installation has it. Raises ApiError.
         """
-        body = {"content": question} | ({"mode": mode} if mode else {})
+        body = {"content": question} | {name: value for name, value in (("mode", mode), ("model", model)) if value}
         async with self.session.post(
             f"/api/v1/conversations/{conversation}/messages",
             json=body if show_thinking is None else body | {"show_thinking": show_thinking},

@@ -5,11 +5,12 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 
 import pytest
+from msgspec.structs import replace
 
 from adapters.concurrency.cluster import ClusterLimit
 from adapters.models.choose import create_answer_model
 from adapters.models.fingerprint import hash_prompt
-from adapters.models.port import AnswerModel, AnswerRequest, EmptyAnswer, Finish, Piece, Spent, ThoughtPiece
+from adapters.models.port import AnswerModel, AnswerRequest, EmptyAnswer, Finish, Piece, Spent, ThoughtPiece, first_asked
 from adapters.models.providers.openai import OpenAIModel
 from adapters.models.providers.retries import RetryPolicy
 from schemas.errors import ConfigurationError, Refused, Unavailable
@@ -68,6 +69,28 @@ async def test_the_first_answers_while_it_can(stub: Running) -> None:
     assert (finish.model, finish.provider) == ("stub?tokens=2", "openai")
     assert finish.prompt_hash == hash_prompt(REQUEST, tokens_max=settings.prompt_tokens_max)
     assert finish.speaker.prices.cost_micros(finish.usage) == 0
+
+
+async def test_a_chosen_model_is_asked_first_and_the_others_stand_in_for_it(stub: Running) -> None:
+    """In their order; a name that there is not is no choice."""
+    settings = settings_of(stub, "stub?tokens=2", "stub?tokens=3", "local")
+    async with opened(create_answer_model(settings)) as model:
+        assert model.names == ("stub?tokens=2", "stub?tokens=3", "local")
+        for chosen, first in (("", 0), ("stub?tokens=3", 1), ("local", 2), ("gone", 0)):
+            _, finish = await _told(model, replace(REQUEST, model=chosen))
+            assert finish.model == model.names[first] == first_asked(model, chosen)
+    settings = settings_of(stub, "stub?tokens=2", "stub?fault=500", "local")
+    async with opened(create_answer_model(settings)) as model:
+        _, finish = await _told(model, replace(REQUEST, model="stub?fault=500"))
+        assert (finish.model, finish.provider) == ("stub?tokens=2", "openai")
+
+
+async def test_the_model_that_is_asked_last_has_more_patience(stub: Running) -> None:
+    """Whatever its place in the settings."""
+    async with opened(create_answer_model(settings_of(stub, "stub?fault=500", "stub?fault=503", breaker_failures=99))) as model:
+        with pytest.raises(Unavailable):
+            await _told(model, replace(REQUEST, model="stub?fault=503"))
+    assert stub.provider.stats.by_path == {"/api/paas/v4/chat/completions": 2, "/v1/chat/completions": 3}
 
 
 @pytest.mark.parametrize("fault", ["429", "500", "401", "cut_before", "reset_before", "error_first", "html"])

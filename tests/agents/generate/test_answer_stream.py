@@ -24,7 +24,7 @@ USAGE = Usage(prompt_tokens=1, completion_tokens=2)
 class Model:
     """Says its pieces, then raises or waits if told to."""
 
-    name = "m"
+    name, names = "m", ("m",)
 
     def __init__(self, *pieces: str, error: Exception | None = None, hangs: bool = False) -> None:
         self.pieces, self.error, self.hangs, self.closed = pieces, error, hangs, False

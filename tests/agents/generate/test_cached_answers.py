@@ -60,14 +60,20 @@ class Stub:
     reason: str = "stop"
     said: tuple[str, ...] = ("高41.8米[1]。", "很高。")
     speaker: Speaker = SPEAKER
+    others: tuple[str, ...] = ()  # models that may be chosen, too
     may_go: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (self.name, *self.others)
 
     async def answer(self, request: Any) -> AsyncIterator[Piece | Finish]:
         self.asked += 1
+        speaker = replace(self.speaker, model=request.model) if request.model in self.others else self.speaker
         await self.may_go.wait()
         for text in self.said:
-            yield Piece(text, self.speaker)
-        yield Finish(reason=self.reason, usage=Usage(prompt_tokens=10_000_000, completion_tokens=4), speaker=self.speaker)
+            yield Piece(text, speaker)
+        yield Finish(reason=self.reason, usage=Usage(prompt_tokens=10_000_000, completion_tokens=4), speaker=speaker)
 
 
 @dataclass
@@ -179,6 +185,27 @@ async def test_the_same_question_is_said_again_with_citations_and_costs_nothing(
     assert here.tables.stored["r1"].cost_micros > 0
     charge = one(again, UsageRecorded)
     assert (charge.cached, charge.prompt_tokens, charge.completion_tokens, charge.cost_micros) == (True, 0, 0, 0)
+
+
+async def test_two_models_share_no_answer(worker):
+    """The default by its name is the default, and so is a model that there is no more."""
+    here = worker()
+    here.model.others = ("other",)
+    heard = []
+    for number, chosen in enumerate(("", "other", "stub", "gone", "other")):
+        sent = await here.ask(grounded(f"r{number}", model=chosen))
+        completed = one(sent, ReplyCompleted)
+        assert one(sent, ReplyStarted).model == completed.model == here.tables.stored[f"r{number}"].model
+        heard.append((completed.model, completed.cached))
+    assert heard == [("stub", False), ("other", False), ("stub", True), ("stub", True), ("other", True)]
+
+
+async def test_a_stand_in_for_the_chosen_model_is_not_said_again(worker):
+    here = worker()
+    here.model.others, here.model.speaker = ("other",), replace(SPEAKER, model="other")
+    for reply in ("r1", "r2"):
+        assert not one(await here.ask(grounded(reply)), ReplyCompleted).cached
+    assert one(await here.ask(grounded("r3", model="other")), ReplyCompleted).model == "other"
 
 
 async def test_an_answer_said_again_has_the_numbers_it_had(worker):

@@ -78,6 +78,7 @@ class Worker:
     owns: bool = True
     killed: bool = False
     name: str = "glm"
+    names: tuple[str, ...] = ("glm",)
     is_fresh: bool = True
     waiting: list[asyncio.Future[None]] = field(default_factory=list)
 

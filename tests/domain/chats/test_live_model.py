@@ -19,7 +19,7 @@ class Model:
     """Says its name twice; the second time when it may."""
 
     def __init__(self, name: str) -> None:
-        self.name, self.state = name, "made"
+        self.name, self.names, self.state = name, (name,), "made"
         self.may_end = asyncio.Event()
 
     async def start(self) -> None:
@@ -69,6 +69,7 @@ async def test_another_model_answers_what_begins_after_the_change(made, create):
         assert await anext(running) == Piece("old")
         change(settings, name="new")
         await settled(lambda: model.name == "new")
+        assert model.names == ("new",)
         async with aclosing(model.answer(AnswerRequest(question="?"))) as later:
             assert await anext(later) == Piece("new")
         assert made[0].state == "started"  # its answer is not over

@@ -7,18 +7,20 @@ import { ProblemNote } from "../../components/problem_note.js";
 import { Composer } from "./composer.js";
 import { ConversationStore, handOver } from "./conversation_store.js";
 import { tellConversationChange } from "./conversations/changes.js";
-import { KnowledgePicker, ModePicker, loadBases } from "./pickers.js";
+import { KnowledgePicker, ModelPicker, ModePicker, loadBases, loadModels } from "./pickers.js";
 import { t } from "./words.js";
 
 /** A conversation that begins with its first question. */
 export function NewChat() {
   const bases = useResource(loadBases, []);
   const [chosen, setChosen] = useState([]);
+  const models = useResource(loadModels, []);
   const [mode, setMode] = useState("grounded");
+  const [model, setModel] = useState("");
   const [content, setContent] = useState("");
   const key = useRef({ of: "", key: "" });
   const begin = useAct(async (question) => {
-    const body = { knowledge_base_ids: chosen, mode };
+    const body = { knowledge_base_ids: chosen, mode, model };
     const of = JSON.stringify(body);
     if (key.current.of !== of) key.current = { of, key: newKey() }; // other settings are another conversation
     const created = await call("POST", "/conversations", { body, key: key.current.key });
@@ -37,6 +39,7 @@ export function NewChat() {
     <${Composer} value=${content} setValue=${setContent} send=${begin.run} busy=${begin.busy} autofocus>
       <${KnowledgePicker} bases=${bases.data ?? []} chosen=${chosen} choose=${setChosen} />
       <${ModePicker} mode=${mode} choose=${setMode} />
+      <${ModelPicker} models=${models.data ?? []} model=${model} choose=${setModel} />
     </${Composer}>
     <${ProblemNote} problem=${begin.problem} retry=${begin.problem && content ? () => begin.run(content) : null} />
     ${!isEmpty && html`<section class="examples" aria-label=${t("examples")}>

@@ -8,6 +8,15 @@ import { t } from "./words.js";
 
 export const BASES_MAX = 500; // that are offered
 
+/**
+ * The models that may be chosen, the default first.
+ * @param {AbortSignal} signal
+ * @returns {Promise<{name: string, provider: string, default: boolean}[]>}
+ */
+export async function loadModels(signal) {
+  return (await call("GET", "/models", { signal })).items;
+}
+
 /** All knowledge bases that the account may read, the newest first. @param {AbortSignal} signal */
 export function loadBases(signal) {
   return readAll("/knowledge", signal, {}, BASES_MAX);
@@ -49,5 +58,22 @@ export function ModePicker({ mode, choose }) {
   return html`<select class="mode" aria-label=${t("mode")} value=${mode} onChange=${(event) => choose(event.target.value)}>
     <option value="grounded">${t("mode_grounded")}</option>
     <option value="assistant">${t("mode_assistant")}</option>
+  </select>`;
+}
+
+/** The choices of a model, "" for the default; one that was chosen and is no longer there stays as it is. */
+export function modelOptions(models, chosen) {
+  const first = models.find((model) => model.default);
+  const others = models.filter((model) => !model.default).map((model) => ({ value: model.name, label: model.name }));
+  const options = [{ value: "", label: t("model_default", { name: first?.name ?? "" }) }, ...others];
+  if (options.some((option) => option.value === chosen)) return options;
+  return [...options, { value: chosen, label: chosen === first?.name ? chosen : t("model_gone", { name: chosen }) }];
+}
+
+/** Which model answers, where there is more than one. @param {{models: {name: string, default: boolean}[], model: string, choose: (name: string) => void}} props */
+export function ModelPicker({ models, model, choose }) {
+  if (models.length < 2) return null;
+  return html`<select class="mode" aria-label=${t("model")} value=${model} onChange=${(event) => choose(event.target.value)}>
+    ${modelOptions(models, model).map(({ value, label }) => html`<option key=${value} value=${value}>${label}</option>`)}
   </select>`;
 }

@@ -12,9 +12,9 @@ import { t as common } from "../../../components/words.js";
 import { tellConversationChange } from "./changes.js";
 import { changedSettings, mergeSettings } from "./settings_merge.js";
 import { t } from "./words.js";
-import { BASES_MAX, loadBases } from "../pickers.js";
+import { BASES_MAX, loadBases, loadModels, modelOptions } from "../pickers.js";
 
-const NEW = { title: "", type: "chat", mode: "grounded", system_prompt: "", knowledge_base_ids: [] };
+const NEW = { title: "", type: "chat", mode: "grounded", model: "", system_prompt: "", knowledge_base_ids: [] };
 const ATTEMPTS_MAX = 3; // of a save that others' changes refuse
 
 /**
@@ -26,8 +26,9 @@ export function ConversationSettings({ conversation, close, onSaved }) {
   const id = conversation?.id ?? "";
   const loaded = useResource(
     async (signal) => {
-      const [{ body, etag }, bases] = await Promise.all([id ? callTagged("GET", `/conversations/${id}`, { signal }) : { body: NEW, etag: "" }, loadBases(signal)]);
-      return { body, etag, bases };
+      const stored = id ? callTagged("GET", `/conversations/${id}`, { signal }) : { body: NEW, etag: "" };
+      const [{ body, etag }, bases, models] = await Promise.all([stored, loadBases(signal), loadModels(signal)]);
+      return { body, etag, bases, models };
     },
     [id],
   );
@@ -83,6 +84,9 @@ function SettingsForm({ id, loaded, close, onSaved }) {
         { value: "grounded", label: t("mode_grounded"), hint: t("mode_grounded_hint") },
         { value: "assistant", label: t("mode_assistant"), hint: t("mode_assistant_hint") },
       ]} />
+      ${loaded.models.length > 1 && html`<${Field} kind="select" label=${t("model")} hint=${t("model_hint")} ...${input("model")}>
+        ${modelOptions(loaded.models, form.model).map(({ value, label }) => html`<option key=${value} value=${value}>${label}</option>`)}
+      </${Field}>`}
       <${Field} kind="select" label=${t("type")} ...${input("type")}>
         <option value="chat">${t("type_chat")}</option>
         <option value="consulting">${t("type_consulting")}</option>

@@ -1,7 +1,7 @@
 // Changes of a conversation's settings that meet changes from elsewhere: pure.
 
 /** The settings of a conversation that its dialog has. */
-export const FIELDS = ["title", "type", "mode", "system_prompt", "knowledge_base_ids"];
+export const FIELDS = ["title", "type", "mode", "model", "system_prompt", "knowledge_base_ids"];
 
 /** What is different in `mine`. @returns {Record<string, unknown>} the body of a PATCH */
 export function changedSettings(before, mine) {

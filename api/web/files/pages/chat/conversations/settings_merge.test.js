@@ -1,7 +1,7 @@
 import { changedSettings, mergeSettings } from "./settings_merge.js";
 import { equal, test } from "/testing.js";
 
-const before = { title: "a", type: "chat", mode: "grounded", system_prompt: "", knowledge_base_ids: ["1", "2"] };
+const before = { title: "a", type: "chat", mode: "grounded", model: "", system_prompt: "", knowledge_base_ids: ["1", "2"] };
 
 test("only what was changed is sent; the order of bases is no change", () => {
   equal(changedSettings(before, { ...before, knowledge_base_ids: ["2", "1"] }), {});
