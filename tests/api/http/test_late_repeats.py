@@ -12,6 +12,7 @@ from api.app import create_app
 from api.core import Core
 from api.http.late_repeats import ANSWERED, RUNS_AGAIN
 from api.knowledge.ports import KnowledgePorts
+from schemas.audit import AuditRecorded
 from schemas.documents import Shelf
 from schemas.indexes import IndexPlan
 from schemas.settings import AuthSettings, Settings
@@ -334,12 +335,13 @@ async def test_a_late_repeat_is_answered_and_writes_nothing(house: House, ada: P
 
 
 def spy(house: House, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The topics of what is published from now on."""
+    """The topics of what is published from now on, but for refusals of before: they are recorded beside their requests."""
     publisher = house.ports(Core).publisher
     enqueue, written = publisher.enqueue, list[str]()
 
     async def record(outgoing: Outgoing) -> Awaitable[LogOffset]:
-        written.append(outgoing.topic.name)
+        if not (isinstance(outgoing.event, AuditRecorded) and outgoing.event.data.outcome == "refused"):
+            written.append(outgoing.topic.name)
         return await enqueue(outgoing)
 
     monkeypatch.setattr(publisher, "enqueue", record)
