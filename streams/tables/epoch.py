@@ -147,20 +147,31 @@ class TableWatch:
             return
         if found and self._state == "whole" and await self._is_rebuilt(found):
             return
+        if not found and self._state == "unknown" and await self._is_begun():
+            return
         if not found and self._state == "whole":
             self._lose("Redis has no tables", found)
         self._doubt.set()
         raise Unavailable(TABLES_LOST, retry_after_s=CHECK_S)
 
     async def _is_rebuilt(self, epoch: str) -> bool:
-        """Whether this new epoch is the log's, too: a rebuild has just ended. Waits for a look, for at most CHECK_S."""
+        """Whether this new epoch is the log's, too: a rebuild has just ended."""
+        await self._look(lambda: self._epoch == epoch or self._state != "whole")
+        return self._epoch == epoch and self._state == "whole"
+
+    async def _is_begun(self) -> bool:
+        """Whether this process has only just started, and could not look yet."""
+        await self._look(lambda: self._state != "unknown")
+        return self._state == "whole"
+
+    async def _look(self, is_known: Callable[[], bool]) -> None:
+        """Wait for the watch's looks until one tells, for at most CHECK_S."""
         self._doubt.set()
         with suppress(TimeoutError):
             async with asyncio.timeout(CHECK_S):
-                while self._epoch != epoch and self._state == "whole":
+                while not is_known():
                     self._changed.clear()
                     await self._changed.wait()
-        return self._epoch == epoch and self._state == "whole"
 
     async def check(self) -> State:
         """One look; raises Unavailable when Redis or the log is away."""

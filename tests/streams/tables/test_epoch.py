@@ -90,6 +90,17 @@ async def test_a_new_installation_starts_without_ado(process: Process, recorded:
     assert recorded.reads == reads, "a look at Redis alone, as long as nothing changes"
 
 
+async def test_a_process_that_could_not_look_at_its_start_looks_before_it_refuses(process: Process, recorded: Log):
+    """What is absent in a new installation was never there, also for whoever asks first."""
+    redis, watch = await process()
+    recorded.is_away = True
+    await watch.start()
+    assert watch.state == "unknown"
+    recorded.is_away, redis.breaker.held = False, ""
+    assert await things(redis).get("s", "a") is None
+    assert watch.state == "whole"
+
+
 async def test_after_a_loss_nothing_counts_as_absent(own_redis: OwnRedis, process: Process, recorded: Log):
     """At once where something was absent, everywhere within a look; until the tables are rebuilt under another epoch."""
     redis, watch = await process()
