@@ -147,7 +147,7 @@ def run(settings: Settings, action: Literal["apply", "check"]) -> int:
     for drift in drifts:
         print(drift, file=sys.stdout if action == "apply" else sys.stderr)
     if action == "apply":
-        print(f"{len(topics)} topics as they should be on {settings.kafka.servers}, {len(drifts)} changed")
+        print(f"{len(topics)} topics as they should be on {settings.kafka.servers}, {len(drifts)} made or changed")
         return 0
     if not drifts:
         print(f"{len(topics)} topics as they should be on {settings.kafka.servers}")

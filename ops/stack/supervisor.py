@@ -131,7 +131,7 @@ class Supervisor:
 
         began, catalogue = time.monotonic(), topics.catalogue(self._plan.settings)
         changed = await _repeat_until_taken(lambda: topics.apply(self._plan.settings.kafka, catalogue))
-        self._say(f"{'topics':<10} {len(catalogue)} as they should be, {len(changed)} changed ({time.monotonic() - began:.1f} s)")
+        self._say(f"{'topics':<10} {len(catalogue)}, {len(changed)} made or changed ({time.monotonic() - began:.1f} s)")
 
     async def _make_key(self) -> None:
         from ops.commands import keys  # noqa: PLC0415 - imported while the workers start
