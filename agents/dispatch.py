@@ -40,7 +40,7 @@ from domain.documents.topics import (
     DOCUMENTS_VERSIONS,
     QUEUE_TOPICS,
 )
-from domain.documents.versions import describe_file, kept_versions
+from domain.documents.versions import describe_file, describe_kept
 from domain.documents.visibility import NO_VERSION, NewVersion, PriorState, Visibility
 from domain.indexes.catalogue import IndexPlans
 from domain.tasks.settings import TaskSettings
@@ -270,7 +270,7 @@ def requested_event(event: DocumentSubmitted, requests: tuple[SubmissionRequest,
 
 def versions_event(event: Submitted, kept: Sequence[KeptVersion], path: str, context: Context) -> Outgoing:
     """The replaced versions whose files are kept; ``path`` is that of the file of ``event``."""
-    data = kept_versions(event.data, context.place.offset, kept, path)
+    data = describe_kept(event.data, context.place.offset, kept, path)
     return Outgoing(DOCUMENTS_VERSIONS, DocumentVersionsKept.from_cause(event, VERSIONS, data=data, now=context.clock.now()).with_data_id())
 
 

@@ -11,7 +11,7 @@ from api.http.gate import KNOWLEDGE_READ
 from api.http.openapi import PROBLEMS, Cursor, Limit
 from api.http.request import ApiRequest
 from domain.documents.progress import shown_title
-from domain.documents.versions import kept_title
+from domain.documents.versions import title_of_kept
 from schemas import ids
 from schemas.bodies.knowledge import DocumentVersionView, VersionStanding
 from schemas.bodies.pages import Page
@@ -37,7 +37,7 @@ async def list_versions(
     latest = await latest_version(request, base.id, document_id)
     key = ids.document_key(tenant, base.id, document_id)
     visible = (await ports.core.visibility.version_states((key,)))[key].visible_version
-    kept = {each.version: each for each in await ports.core.visibility.kept_versions(key)}
+    kept = {each.version: each for each in await ports.core.visibility.list_kept(key)}
     progress = await ports.core.read_models.documents.get(f"{tenant}/{base.id}", document_id)
     is_same = visible is not None and progress is not None and progress.version == latest and progress.state == "unchanged"
     versions = {*kept, *(() if visible is None else (visible,)), *(() if is_same else (latest,))}
@@ -65,7 +65,7 @@ async def _view(
         return DocumentVersionView(
             version=version,
             state=state,
-            title=kept_title(kept, key.split("/", 2)[2]),
+            title=title_of_kept(kept, key.split("/", 2)[2]),
             filename=kept.filename,
             media_type=kept.media_type,
             bytes=kept.bytes,

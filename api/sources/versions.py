@@ -8,7 +8,7 @@ from api.documents.routes import find_submission
 from api.http.request import ApiRequest
 from api.sources.ports import SourcePorts
 from domain.documents.sources import StoredFile, find_kept_file, find_stored_file
-from domain.documents.versions import kept_title
+from domain.documents.versions import title_of_kept
 from domain.documents.visibility import VersionState
 from schemas import ids
 from schemas.bodies.sources import NoPages, SourceState
@@ -65,7 +65,7 @@ class CitedVersion:
     def title(self) -> str:
         """What it is called, or what the newest version is where that is not known."""
         if self.kept is not None:
-            return kept_title(self.kept, self.document_id)
+            return title_of_kept(self.kept, self.document_id)
         return self.progress.title if self.progress is not None else ""
 
     @property
@@ -94,7 +94,7 @@ async def find_version(request: ApiRequest, base_id: str, document_id: str, vers
         versions = replace(versions, latest=progress.version)
     if not 0 <= version <= versions.latest:
         raise Refused("not_found", f"there is no version {version} of the document {document_id}")
-    kept = [each for each in await ports.core.visibility.kept_versions(key) if each.version == version]
+    kept = [each for each in await ports.core.visibility.list_kept(key) if each.version == version]
     return CitedVersion(
         tenant=tenant,
         knowledge_base_id=base.id,

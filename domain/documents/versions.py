@@ -28,7 +28,7 @@ def describe_file(event: DocumentSubmitted, version: int, path: str) -> KeptVers
     )
 
 
-def kept_title(kept: KeptVersion, document_id: str) -> str:
+def title_of_kept(kept: KeptVersion, document_id: str) -> str:
     """What a kept version is called: the owner's title, else its file's name."""
     return (kept.title if kept.title != document_id else "") or kept.filename or document_id
 
@@ -56,7 +56,7 @@ def parse_field(field: str) -> tuple[int, tuple[KeptVersion, ...]]:
     return (int(stamp) if stamp.isdigit() else -1), tuple(kept)
 
 
-def kept_versions(data: Document | Withdrawal, version: int, kept: Sequence[KeptVersion], present: str) -> KeptVersions:
+def describe_kept(data: Document | Withdrawal, version: int, kept: Sequence[KeptVersion], present: str) -> KeptVersions:
     """The record of the log since ``version``; ``present`` is the path of that version's file, "" for none."""
     sizes = {each.path: each.bytes for each in kept if each.path != present}
     return KeptVersions(

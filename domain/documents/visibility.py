@@ -348,7 +348,7 @@ class Visibility:
         calls = [((self._key(key),), (kept.version, encode_entries(kept.kept))) for key, kept in versions]
         await _RESTORE_KEPT.run_many(self._redis, calls)
 
-    async def kept_versions(self, key: str) -> tuple[KeptVersion, ...]:
+    async def list_kept(self, key: str) -> tuple[KeptVersion, ...]:
         """The replaced versions whose files are kept, the newest first, and the visible one once a newer version was submitted."""
         ((field,),) = (await self._rows((key,), "kept")).values()
         return parse_field(_text(field))[1]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from adapters.redis.client import RedisClient
-from domain.documents.versions import describe_file, encode_entries, encode_file, kept_versions, parse_field
+from domain.documents.versions import describe_file, describe_kept, encode_entries, encode_file, parse_field
 from domain.documents.visibility import IndexedContent, NewVersion, PriorState, Visibility
 from schemas.documents import Blob, Document, DocumentSubmitted, InboxRecord, KeptVersion, KeptVersions, Withdrawal
 from tests.support.ports import NOW, header
@@ -152,7 +152,7 @@ async def test_a_version_is_kept_with_what_describes_it(redis: RedisClient, pref
         assert (found.kept, found.is_kept_changed, found.orphans) == ((first.file,), True, ())
     (found,) = await visibility.record_submissions([third], versions_kept=1)  # nobody has seen the second one
     assert (found.kept, found.is_kept_changed, found.orphans) == ((first.file,), False, ("t/kb/2",))
-    assert await visibility.kept_versions(key) == (first.file,)
+    assert await visibility.list_kept(key) == (first.file,)
     await visibility.mark_indexed(key, 3)
     (found,) = await visibility.record_submissions([fourth], versions_kept=1)
     assert (found.kept, found.is_kept_changed, found.orphans) == ((third.file,), True, ("t/kb/2", "t/kb/1"))
@@ -182,9 +182,9 @@ async def test_what_the_log_has_is_restored_unless_something_newer_is_known(redi
     await visibility.restore_kept([(key, replace(newer, version=2, kept=(first.file,)))])
     found = await visibility.record_submissions([first, second, third], versions_kept=3)
     assert [each.orphans for each in found] == [(), (), ()]
-    assert await visibility.kept_versions(key) == (second.file, first.file)
+    assert await visibility.list_kept(key) == (second.file, first.file)
     await visibility.restore_kept([(key, replace(newer, version=4, kept=()))])
-    assert await visibility.kept_versions(key) == ()
+    assert await visibility.list_kept(key) == ()
 
 
 def test_fields_that_do_not_decode_are_left_out() -> None:
@@ -200,5 +200,5 @@ def test_bytes_count_once_and_not_those_of_the_present_file() -> None:
     one = KeptVersion(version=7, path="a", bytes=5, submitted_at=NOW)
     kept = (replace(one, version=9, path="b", bytes=7), replace(one, version=8), one)
     withdrawal = Withdrawal(knowledge_base_id="kb", document_id="doc")
-    assert kept_versions(withdrawal, 10, kept, "c").bytes == 12
-    assert kept_versions(withdrawal, 10, kept, "b").bytes == 5
+    assert describe_kept(withdrawal, 10, kept, "c").bytes == 12
+    assert describe_kept(withdrawal, 10, kept, "b").bytes == 5

@@ -13,7 +13,7 @@ from domain.documents.content_hash import content_hash_of
 from domain.documents.errors import DOCUMENT_CANCELLED
 from domain.documents.requests import SubmissionRequests
 from domain.documents.topics import DOCUMENTS_SUBMITTED
-from domain.documents.versions import describe_file, kept_versions
+from domain.documents.versions import describe_file, describe_kept
 from domain.documents.visibility import IndexedContent, NewVersion, PriorState, VersionState, Visibility, visibility_key
 from domain.documents.visibility_rebuild import VisibilityRebuild
 from schemas.documents import (
@@ -66,7 +66,7 @@ async def test_kept_files_are_neither_lost_nor_forgotten(redis: RedisClient, pre
             before = await submit(visibility, version)
             await visibility.clear_orphaned_blobs(KEY, before.orphans)
             if before.is_kept_changed:
-                data = kept_versions(submission(version).data, version, before.kept, "")
+                data = describe_kept(submission(version).data, version, before.kept, "")
                 on_log.append(DocumentVersionsKept(**header("v", KEY), data=data))
             if version != 5:
                 await visibility.mark_indexed(KEY, version, IndexedContent(content_hash=content_hash(version), chunks=1))
@@ -168,13 +168,13 @@ class _History:
 
     async def check(self) -> None:
         """Redis and the log list the same kept files, and all of them are there."""
-        kept = [(each.version, each.path) for each in await self.visibility.kept_versions(KEY)]
+        kept = [(each.version, each.path) for each in await self.visibility.list_kept(KEY)]
         assert kept == ([(each.version, each.path) for each in self._versions[-1].data.kept] if self._versions else [])
         assert not {path for _, path in kept} & self.removed
 
     def _publish(self, data: Document | Withdrawal, version: int, kept: Sequence[KeptVersion], path: str, *, is_changed: bool) -> None:
         if is_changed:
-            self._versions.append(DocumentVersionsKept(**header("v", KEY), data=kept_versions(data, version, kept, path)))
+            self._versions.append(DocumentVersionsKept(**header("v", KEY), data=describe_kept(data, version, kept, path)))
 
     def _report(self, version: int, state: State, visible: int) -> None:
         progress = Progress(knowledge_base_id="kb", document_id="doc", version=version, state=state, visible=visible, chunks=1)

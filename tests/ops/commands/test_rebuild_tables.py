@@ -46,7 +46,7 @@ async def test_everything_is_back_and_equal(house: House, capsys: pytest.Capture
     assert await counter.current(user_key(T, "a"), NOW, scale="day") == spent
     assert sum_models(split_by_model(spent)).tokens == 45
     assert await Storage(house.redis, house.prefix).totals(T) == StorageTotals(documents=2, bytes=18 + 5, chunks=2)
-    assert [each.title for each in await visibility.kept_versions(keys[0])] == ["replaced"]
+    assert [each.title for each in await visibility.list_kept(keys[0])] == ["replaced"]
     assert (await ReadModels(house.redis, house.prefix).messages.list(f"{T}/gone", limit=9)).items == []
     assert "messages: 2 events, 1 of deleted conversations erased from the log" in capsys.readouterr().out
     again = await house.contents()
